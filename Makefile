@@ -1,0 +1,65 @@
+# Everything sets itself up: `make run` and `make test` work in a fresh clone.
+#
+#   make run                    storage, app and samples on this machine, until Ctrl-C
+#   make run ONCE=1             the same, ends when the samples are captioned
+#   make run HOST=func          under Azure Functions Core Tools (auto: where `func` is on PATH)
+#   make run PORT=8071 STORAGE_PORT=11000 DATA=.azurite-2
+#   make test                   lint, types, all tests
+
+SHELL := /bin/sh
+PYTHON ?= $(shell sh scripts/find-python)
+BIN := .venv/bin
+PORT ?= 7071
+STORAGE_PORT ?= 10000
+DATA := .azurite
+# Some shells set HOST to the machine's name.
+ifneq ($(origin HOST),command line)
+HOST := auto
+endif
+UP = $(BIN)/python -m captioning up --port $(PORT) --storage-port $(STORAGE_PORT) --host $(HOST) \
+	--data "$(DATA)"
+
+.PHONY: run test lint types pytest setup setup-dev clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#  //p' Makefile
+
+run: setup
+	@exec $(UP) $(if $(filter-out 0,$(ONCE)),--once)
+
+test: setup-dev lint types pytest
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup-dev
+	$(BIN)/mypy
+
+pytest: setup-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+setup: .venv/local.stamp node_modules/.stamp
+
+setup-dev: .venv/dev.stamp node_modules/.stamp
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/local.stamp: .venv/bin/python requirements.txt requirements-local.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-local.txt
+	@touch $@
+
+.venv/dev.stamp: .venv/bin/python requirements.txt requirements-local.txt requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ .venv/local.stamp
+
+node_modules/.stamp: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is needed for Azurite." >&2; exit 1; }
+	npm ci --silent --no-progress
+	@touch $@
+
+clean:
+	rm -rf .venv node_modules .azurite* .mypy_cache .pytest_cache .ruff_cache

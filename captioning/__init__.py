@@ -1,0 +1,1 @@
+"""Captions, alt text and tags for every image in a storage container."""

@@ -1,0 +1,34 @@
+"""Addresses of services, and what may be sent to them: a key goes over https or stays at home."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+
+def check_address(url: str, setting: str, *, has_key: bool = True) -> SplitResult:
+    """The parts of a base address. ValueError, which names the setting and not the address, where
+    it is none, or where a key would travel in the clear."""
+    try:
+        parts = urlsplit(url)
+        bare = parts.port != 0 and not (parts.username or parts.query or parts.fragment)
+    except ValueError:
+        raise ValueError(f"{setting} is not an address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not bare:
+        raise ValueError(f"{setting} must be an address like https://NAME.example.com")
+    if has_key and parts.scheme != "https" and not is_loopback(parts.hostname):
+        raise ValueError(f"{setting} must be https (http only on this machine): a key goes there")
+    return parts
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether the host is this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def fits_a_header(secret: str) -> bool:
+    """Whether a key or token can be sent at all."""
+    return bool(secret) and secret.isascii() and secret.isprintable() and " " not in secret

@@ -1,0 +1,167 @@
+"""What can go wrong, and what to do about it: the class decides.
+
+CaptioningError
+├── SettingsError             the environment is wrong: nothing is processed until it is mended
+├── BadRequest                a client's request cannot be understood: 400 with a `code`
+├── BadName                   a file cannot become a blob under this path
+├── RecordChanged             somebody else saved the record first: read it again
+├── BlobGone                  the blob was deleted meanwhile: nothing is left to do
+├── BlobChanged               the blob was overwritten meanwhile: look at it again
+├── ImageRejected             the image is at fault: recorded `rejected`, never retried
+│   ├── ImageTooLarge         too_large
+│   ├── ImageTooSmall         too_small
+│   ├── UnsupportedFormat     unsupported_format
+│   ├── CorruptImage          corrupt
+│   └── ContentFiltered       content_filtered
+├── ServiceDeferred           the moment is at fault: recorded `deferred`, tried again later
+│   ├── ServiceThrottled      throttled
+│   ├── ServiceUnavailable    unavailable
+│   ├── ServiceTimeout        timeout
+│   └── DeploymentBroken      an operator has to mend something; images wait meanwhile
+│       ├── AuthRefused       auth
+│       └── ModelGone         model_gone
+└── BadResponse               bad_response: recorded `failed`; the same call would fail the same way
+
+Messages are written here and by the adapters for a person to act on. They never carry a service's
+own text: that may quote the image, the prompt or a key.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CaptioningError(Exception):
+    """Root of everything this project raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class SettingsError(CaptioningError):
+    """One or more settings are missing or wrong; `problems` maps each name to what is wrong."""
+
+    code = "settings"
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+        self.problems = problems
+
+
+class BadRequest(CaptioningError):
+    """An HTTP request is wrong; `reason` is its stable code."""
+
+    code = "bad_request"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class BadName(CaptioningError):
+    """No blob can have this path."""
+
+    code = "bad_name"
+
+
+class RecordChanged(CaptioningError):
+    """A conditional write found another version of the record than the one it was made from."""
+
+    code = "changed"
+
+
+class BlobGone(CaptioningError):
+    """There is no such blob (any more)."""
+
+    code = "gone"
+
+
+class BlobChanged(CaptioningError):
+    """The blob is not the one that was described."""
+
+    code = "changed"
+
+
+class ImageRejected(CaptioningError):
+    """The image can never be captioned as it is."""
+
+
+class ImageTooLarge(ImageRejected):
+    """More bytes or pixels than the app takes."""
+
+    code = "too_large"
+
+
+class ImageTooSmall(ImageRejected):
+    """Fewer pixels than the vision service takes."""
+
+    code = "too_small"
+
+
+class UnsupportedFormat(ImageRejected):
+    """Not one of the image formats the app reads."""
+
+    code = "unsupported_format"
+
+
+class CorruptImage(ImageRejected):
+    """Looks like an image, cannot be decoded."""
+
+    code = "corrupt"
+
+
+class ContentFiltered(ImageRejected):
+    """A service's content policy refuses the image or its caption."""
+
+    code = "content_filtered"
+
+
+class ServiceDeferred(CaptioningError):
+    """The same call may succeed later; `retry_after` is the service's own wish in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ServiceThrottled(ServiceDeferred):
+    """The service said 429."""
+
+    code = "throttled"
+
+
+class ServiceUnavailable(ServiceDeferred):
+    """The service said 5xx, could not be reached, or broke off its answer."""
+
+    code = "unavailable"
+
+
+class ServiceTimeout(ServiceDeferred):
+    """The service did not answer in time."""
+
+    code = "timeout"
+
+
+class DeploymentBroken(ServiceDeferred):
+    """Every image meets this until an operator mends the deployment."""
+
+
+class AuthRefused(DeploymentBroken):
+    """The key or identity is not accepted."""
+
+    code = "auth"
+
+
+class ModelGone(DeploymentBroken):
+    """The endpoint or model deployment does not exist."""
+
+    code = "model_gone"
+
+
+class BadResponse(CaptioningError):
+    """The service answered in a way the app cannot use."""
+
+    code = "bad_response"
