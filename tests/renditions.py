@@ -1,0 +1,40 @@
+"""Pictures for tests, as the renditions that services get."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from captioning.rendition import TURNED, Rendition
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+def photo(
+    width: int = 400, height: int = 300, kind: str = "JPEG", *, orientation: int = 1
+) -> Rendition:
+    """A plain picture of `width` x `height` encoded pixels."""
+    file = io.BytesIO()
+    picture = Image.new("RGB", (width, height), "teal")
+    if orientation == 1:
+        picture.save(file, kind)
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        picture.save(file, kind, exif=exif)
+    return rendition(file.getvalue(), width, height, orientation)
+
+
+def sample(name: str) -> Rendition:
+    """One of the sample photos."""
+    path = SAMPLES / name
+    with Image.open(path) as picture:
+        return rendition(path.read_bytes(), *picture.size)
+
+
+def rendition(data: bytes, width: int = 400, height: int = 300, orientation: int = 1) -> Rendition:
+    """These bytes, said to be a picture of this size."""
+    stored = (height, width) if orientation in TURNED else (width, height)
+    return Rendition(data, "image/jpeg", width, height, orientation, stored)

@@ -1,0 +1,139 @@
+"""What every vision provider does: Azure 4.0 and 3.2 at the wire, and the embedded tagger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from captioning.embedded.vision import EmbeddedVision
+from captioning.errors import CorruptImage, ImageRejected, ImageTooLarge, ImageTooSmall
+from captioning.models import Box, ImageAnalysis
+from captioning.providers import ImageAnalyzer
+from tests.renditions import photo, rendition, sample
+from tests.vision_service import KEY, VisionService
+
+NewAnalyzer = Callable[[float], ImageAnalyzer]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[VisionService]:
+    with VisionService() as service:
+        yield service
+
+
+@pytest.fixture(params=["azure 4.0", "azure 4.0 with brands", "azure 3.2", "embedded"])
+def new_analyzer(request: pytest.FixtureRequest, service: VisionService) -> NewAnalyzer:
+    """A provider with a confidence threshold."""
+    keywords = {
+        "azure 4.0": {"api": "4.0", "features": ("tags", "objects", "read")},
+        "azure 4.0 with brands": {"api": "4.0", "features": ("tags", "brands")},
+        "azure 3.2": {"api": "3.2", "features": ("tags", "objects", "read")},
+    }.get(request.param)
+    if keywords is None:
+        return lambda threshold: EmbeddedVision(min_confidence=threshold)
+    return lambda threshold: service.client(**keywords, min_confidence=threshold)
+
+
+@pytest.fixture
+def analyzer(new_analyzer: NewAnalyzer) -> ImageAnalyzer:
+    return new_analyzer(0.6)
+
+
+def _boxes(seen: ImageAnalysis) -> list[Box]:
+    objects = (*seen.objects, *seen.brands, *seen.people)
+    return [*(item.box for item in objects), *(line.box for line in seen.text)]
+
+
+def test_identity_says_what_decides_the_answers(new_analyzer: NewAnalyzer) -> None:
+    identity = new_analyzer(0.6).identity
+    assert identity == new_analyzer(0.6).identity
+    assert identity != new_analyzer(0.7).identity
+    assert identity.startswith(("azure ", "embedded "))
+    assert KEY not in identity
+    assert "127.0.0.1" not in identity
+
+
+def test_limits_have_room_for_what_is_encoded_anew(analyzer: ImageAnalyzer) -> None:
+    limits = analyzer.limits
+    assert {"JPEG", "PNG"} <= limits.formats
+    assert limits.min_side == 50
+    assert limits.max_side >= 1_024
+    assert limits.max_bytes >= 1_000_000
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "coffee.jpg", "camera.jpg"])
+def test_a_photo_has_tags_in_order(name: str, analyzer: ImageAnalyzer) -> None:
+    image = sample(name)
+    seen = analyzer.analyze(image)
+    confidences = [tag.confidence for tag in seen.tags]
+    assert confidences
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0.6 <= confidence <= 1 for confidence in confidences)
+    assert len({tag.name for tag in seen.tags}) == len(seen.tags)
+    assert (seen.width, seen.height) == (image.width, image.height)
+    assert seen.provider.startswith(("azure ", "embedded "))
+    assert seen == analyzer.analyze(image)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_boxes_are_whole_pixels_of_the_reported_size(kind: str, analyzer: ImageAnalyzer) -> None:
+    seen = analyzer.analyze(photo(401, 299, kind))
+    for x, y, w, h in _boxes(seen):
+        assert 0 <= x <= x + w <= seen.width
+        assert 0 <= y <= y + h <= seen.height
+        assert {type(x), type(y), type(w), type(h)} == {int}
+
+
+@pytest.mark.parametrize("applies_exif", [True, False])
+@pytest.mark.parametrize("orientation", [1, 5, 6, 7, 8])
+def test_the_reported_size_tells_whether_boxes_are_upright(
+    orientation: int, applies_exif: bool, analyzer: ImageAnalyzer, service: VisionService
+) -> None:
+    upright = photo(300, 400) if orientation > 4 else photo(400, 300)
+    expected = _boxes(analyzer.analyze(upright))
+    service.vision.applies_exif = applies_exif
+    image = photo(400, 300, orientation=orientation)
+    seen = analyzer.analyze(image)
+    service.vision.applies_exif = True
+    assert (seen.width, seen.height) in {image.upright, (image.width, image.height)}
+    placed = image.to_stored(seen)
+    assert (placed.width, placed.height) == image.stored
+    assert _boxes(placed) == expected
+
+
+def test_a_side_under_50_pixels_is_too_small(analyzer: ImageAnalyzer) -> None:
+    analyzer.analyze(photo(50, 50))
+    for width, height in ((49, 50), (50, 49), (49, 49)):
+        with pytest.raises(ImageTooSmall):
+            analyzer.analyze(photo(width, height))
+
+
+def test_a_side_over_the_limit_is_too_large(analyzer: ImageAnalyzer) -> None:
+    analyzer.analyze(photo(analyzer.limits.max_side, 50))
+    with pytest.raises(ImageTooLarge):
+        analyzer.analyze(photo(analyzer.limits.max_side + 1, 50))
+
+
+@pytest.mark.parametrize("data", [b"plain text", b"\xff\xd8\xff\xe0junk", b"\x89PNG\r\n\x1a\n"])
+def test_what_does_not_decode_is_corrupt(data: bytes, analyzer: ImageAnalyzer) -> None:
+    with pytest.raises(CorruptImage):
+        analyzer.analyze(rendition(data))
+
+
+def test_nothing_is_rejected(analyzer: ImageAnalyzer) -> None:
+    with pytest.raises(ImageRejected):
+        analyzer.analyze(rendition(b""))
+
+
+def test_calls_are_what_is_billed(analyzer: ImageAnalyzer, service: VisionService) -> None:
+    before = service.vision.billed
+    assert analyzer.analyze(photo()).calls == service.vision.billed - before
+
+
+def test_threads_share_an_analyzer(new_analyzer: NewAnalyzer) -> None:
+    fresh, image = new_analyzer(0.6), sample("cat.jpg")
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(lambda _: fresh.analyze(image), range(16)))
+    assert len(answers) == 1
