@@ -1,0 +1,131 @@
+"""The container of images. The home of azure-storage-blob."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO
+
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.blob import (
+    BlobProperties,
+    BlobServiceClient,
+    ContainerClient,
+    ContentSettings,
+)
+
+from captioning.errors import BlobChanged, BlobGone
+from captioning.exact_path import ExactPathSession
+from captioning.models import BlobDescription
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 15
+RETRIES = 2
+BACKOFF = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+OPERATION_SECONDS = (RETRIES + 1) * (CONNECT_SECONDS + READ_SECONDS) + 10
+"""All attempts at one operation, with the waits between them."""
+SHA256_METADATA = "sha256"
+"""Metadata on what `drop` uploads: the content's SHA-256 in hex, so that it is not sent again."""
+
+
+class ImageContainer:
+    """Blobs by path, through one pool of connections; safe to share between threads."""
+
+    def __init__(self, client: ContainerClient) -> None:
+        self._client = client
+
+    def describe(self, path: str) -> BlobDescription:
+        """Size, ETag and time of a blob; BlobGone when there is none."""
+        try:
+            return _description(self._client.get_blob_client(path).get_blob_properties(), path)
+        except ResourceNotFoundError as error:
+            raise BlobGone(path) from error
+
+    def read(self, blob: BlobDescription) -> bytes:
+        """The content that was described; BlobChanged when it is not there any more."""
+        client = self._client.get_blob_client(blob.path)
+        try:
+            return client.download_blob(
+                etag=blob.etag,
+                match_condition=MatchConditions.IfNotModified,
+            ).readall()
+        except ResourceNotFoundError as error:
+            raise BlobGone(blob.path) from error
+        except ResourceModifiedError as error:
+            raise BlobChanged(blob.path) from error
+
+    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> None:
+        """Uploads in one commit, so that one event is sent."""
+        self._client.get_blob_client(path).upload_blob(
+            data,
+            overwrite=True,
+            metadata={SHA256_METADATA: sha256},
+            content_settings=ContentSettings(content_type=media_type),
+        )
+
+    def list(self, prefix: str = "") -> Iterator[BlobDescription]:
+        """Every blob whose path starts with `prefix`."""
+        for blob in self._client.list_blobs(name_starts_with=prefix or None, include=["metadata"]):
+            yield _description(blob, blob.name)
+
+    def is_there(self) -> bool:
+        """Whether the container answers; asked once, for health."""
+        try:
+            return bool(self._client.exists(retry_total=0))
+        except AzureError:
+            return False
+
+    def create(self) -> None:
+        """Makes the container where it is missing, in one attempt. In Azure the infrastructure
+        does that."""
+        with suppress(ResourceExistsError):
+            self._client.create_container(retry_total=0)
+
+    def close(self) -> None:
+        """Closes the pool."""
+        self._client.close()
+
+
+def connect(
+    container: str,
+    *,
+    connection_string: str | None = None,
+    account_uri: str = "",
+    credential: TokenCredential | None = None,
+) -> ImageContainer:
+    """The container of a connection string, or of an account's blob address and an identity."""
+    options = {
+        "transport": RequestsTransport(session=ExactPathSession(pool=64)),
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "retry_total": RETRIES,
+        **BACKOFF,
+    }
+    if connection_string:
+        service = BlobServiceClient.from_connection_string(connection_string, **options)
+    else:
+        service = BlobServiceClient(account_uri, credential=credential, **options)
+    return ImageContainer(service.get_container_client(container))
+
+
+def _description(blob: BlobProperties, path: str) -> BlobDescription:
+    return BlobDescription(
+        path=path,
+        bytes=blob.size,
+        etag=_quoted(blob.etag),
+        modified=blob.last_modified,
+        sha256=(blob.metadata or {}).get(SHA256_METADATA),
+    )
+
+
+def _quoted(etag: str) -> str:
+    """Listings give the ETag bare, headers give it in quotes."""
+    return f'"{etag.strip(chr(34))}"'

@@ -1,0 +1,34 @@
+"""A requests session for storage: a blob's path goes out as it is written, a body in pieces.
+
+requests and urllib3 resolve `.` and `..` segments in a URL, but a blob may be called `a/../b.jpg`.
+The storage SDK signs the path as written, so a resolved one reads another blob or fails to sign in.
+
+urllib3 gives the connect timeout to the sending of a body, and `sendall` counts it over all of the
+bytes it is given: 50 MiB in five seconds. A file is sent in pieces, each with that time.
+"""
+
+from __future__ import annotations
+
+import io
+
+from requests import PreparedRequest, Request, Session
+from requests.adapters import HTTPAdapter
+
+
+class ExactPathSession(Session):
+    """For azure-core's RequestsTransport; `pool` is the number of kept connections."""
+
+    def __init__(self, pool: int) -> None:
+        super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=pool))
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """The request with the dot segments of its path kept, and its body as a file."""
+        prepared = super().prepare_request(request)
+        if isinstance(prepared.body, bytes):
+            prepared.body = io.BytesIO(prepared.body)  # type: ignore[assignment]
+        url = str(request.url)
+        if {".", ".."}.intersection(url.partition("?")[0].split("/")):
+            prepared.url = url
+        return prepared

@@ -1,0 +1,76 @@
+"""Plain requests and responses: what the API works on, whichever host carries them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from captioning.errors import BadRequest
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+HOST_PARAMETERS = frozenset({"code"})
+"""The host's own: a function key. Never read, logged or copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request; header names in lower case, `path` as the route gave it, `url` as it was sent."""
+
+    url: str
+    path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def blob_path(self) -> str:
+        """The blob path of an item route. The host decodes all but `%2F`."""
+        return self.path.replace("%2F", "/").replace("%2f", "/")
+
+    def query(self, known: frozenset[str]) -> dict[str, str]:
+        """The query's parameters; BadRequest names unknown and repeated ones."""
+        try:
+            pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True, errors="strict")
+        except ValueError as error:
+            raise BadRequest("bad_query", "The query is not valid UTF-8.") from error
+        pairs = [(name, value) for name, value in pairs if name not in HOST_PARAMETERS]
+        names = [name for name, _ in pairs]
+        if unknown := sorted(set(names) - known):
+            raise BadRequest(
+                "unknown_parameter",
+                f"Unknown parameter: {', '.join(unknown)}."
+                f" Known: {', '.join(sorted(known)) or 'none'}.",
+            )
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise BadRequest("repeated_parameter", f"Given twice: {', '.join(repeated)}.")
+        return dict(pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response; `headers` include the content type where there is a body."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_response(
+    document: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """JSON that no cache keeps and no browser sniffs."""
+    return _answer(document, status, JSON, headers or {})
+
+
+def problem(status: int, code: str, detail: str) -> Response:
+    """RFC 9457 problem details with a stable `code`."""
+    return _answer({"status": status, "code": code, "detail": detail}, status, PROBLEM, {})
+
+
+def _answer(
+    document: dict[str, Any], status: int, media_type: str, headers: Mapping[str, str]
+) -> Response:
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    safe = {"Content-Type": media_type, "Cache-Control": "no-cache, private"}
+    return Response(status, body, {**safe, "X-Content-Type-Options": "nosniff", **headers})

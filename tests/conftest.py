@@ -1,0 +1,79 @@
+"""Fixtures that more than one test module uses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.azurite import Azurite
+from tests.command_line import CommandLine, settings_of
+from tests.embedded_lab import Lab
+from tests.local_app import FirstRun, Place, ended, place, running
+from tests.pipeline_lab import Works
+from tests.storage_lab import Storage
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[str]:
+    """Connection string of a storage emulator; tests share it and use names of their own."""
+    with Azurite() as emulator:
+        yield emulator.connection_string
+
+
+@pytest.fixture
+def lab(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """A container, a queue and settings of the test's own, and hosts that end with it."""
+    monkeypatch.setenv("ImageStorage", azurite)
+    with ExitStack() as stack:
+        made = Lab(azurite, f"t{uuid.uuid4().hex[:12]}", stack)
+        made.container.create_container()
+        made.queue(made.name).create_queue()
+        yield made
+
+
+@pytest.fixture
+def storage(azurite: str) -> Iterator[Storage]:
+    """A container and tables of the test's own, reached through the app's adapters."""
+    with ExitStack() as stack:
+        yield Storage(azurite, f"t{uuid.uuid4().hex[:12]}", stack)
+
+
+@pytest.fixture
+def works(storage: Storage) -> Iterator[Works]:
+    """Storage, and both services at the wire."""
+    with ExitStack() as stack:
+        yield Works(storage, stack)
+
+
+@pytest.fixture
+def command(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The command line, on a container and tables of the test's own."""
+    return CommandLine(settings_of(storage), monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """A first run, whose data later ones begin with."""
+    where = place(tmp_path_factory.mktemp("up") / "data")
+    with running(where, "--once") as process:
+        code, output, errors = ended(process, 60)
+    return FirstRun(where, code, output, errors, not where.is_empty())
+
+
+@pytest.fixture
+def again(first_run: FirstRun, tmp_path: Path) -> Iterator[Place]:
+    """A place with the data of the first run; nothing may be left in it."""
+    shutil.copytree(first_run.where.data, tmp_path / "data")
+    where = place(tmp_path / "data")
+    yield where
+    left = where.processes()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left

@@ -1,0 +1,111 @@
+"""Containers and tables of one test's own, reached as the app reaches them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any
+
+from azure.core.pipeline.transport import RequestsTransport
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import ContainerClient
+from requests import PreparedRequest, Response
+
+from captioning.blobs import ImageContainer, connect
+from captioning.catalog import Catalog
+from captioning.exact_path import ExactPathSession
+from captioning.index import CaptionIndex
+from captioning.models import BlobDescription
+from captioning.store import RecordStore
+from captioning.tables import TableAccount
+
+
+class RecordingSession(ExactPathSession):
+    """Notes what is sent: the method of each request."""
+
+    def __init__(self) -> None:
+        super().__init__(pool=32)
+        self.sent: list[str] = []
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        self.sent.append(str(request.method))
+        return super().send(request, **options)
+
+
+class Storage:
+    """An image container, a table of records and one of rows; all made when first asked for."""
+
+    def __init__(self, connection: str, name: str, stack: ExitStack) -> None:
+        self.connection, self.name, self._stack = connection, name, stack
+
+    @cached_property
+    def images(self) -> ImageContainer:
+        images = connect(self.name, connection_string=self.connection)
+        self._stack.callback(images.close)
+        images.create()
+        return images
+
+    @cached_property
+    def account(self) -> TableAccount:
+        account = TableAccount(connection_string=self.connection)
+        self._stack.callback(account.close)
+        for table in (self.name, f"{self.name}index"):
+            account.create(table)
+        return account
+
+    @cached_property
+    def records(self) -> RecordStore:
+        return RecordStore(self.account.table(self.name))
+
+    @cached_property
+    def index(self) -> CaptionIndex:
+        return CaptionIndex(self.account.table(f"{self.name}index"))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return self.catalog_of(self.records, self.index)
+
+    def catalog_of(self, records: Any, index: Any) -> Catalog:
+        """A catalogue over these parts, closed with the test."""
+        catalog = Catalog(records, index)
+        self._stack.callback(catalog.close)
+        return catalog
+
+    def upload(self, path: str, data: bytes) -> BlobDescription:
+        """Uploads a blob; what is known of it."""
+        digest = hashlib.sha256(data).hexdigest()
+        self.images.write(path, io.BytesIO(data), digest, "image/jpeg")
+        return self.images.describe(path)
+
+    def allocate(self, path: str, size: int) -> None:
+        """A blob of that size of which nothing was sent."""
+        assert self.images.is_there()
+        with ContainerClient.from_connection_string(self.connection, self.name) as container:
+            container.get_blob_client(path).create_page_blob(size)
+
+    def delete(self, path: str) -> None:
+        """Deletes a blob."""
+        with ContainerClient.from_connection_string(self.connection, self.name) as container:
+            container.delete_blob(path)
+
+    def recorded_images(self) -> tuple[ImageContainer, list[str]]:
+        """The container again, and the methods of what is sent to it from now on."""
+        session = RecordingSession()
+        client = ContainerClient.from_connection_string(
+            self.connection, self.name, transport=RequestsTransport(session=session)
+        )
+        self._stack.callback(client.close)
+        return ImageContainer(client), session.sent
+
+    def recorded_catalog(self) -> tuple[Catalog, list[str]]:
+        """The catalogue again, and the methods of what is sent to the tables from now on."""
+        session = RecordingSession()
+        service = TableServiceClient.from_connection_string(
+            self.connection, transport=RequestsTransport(session=session)
+        )
+        self._stack.callback(service.close)
+        records = RecordStore(service.get_table_client(self.name))
+        index = CaptionIndex(service.get_table_client(f"{self.name}index"))
+        return self.catalog_of(records, index), session.sent

@@ -1,0 +1,187 @@
+"""Records on real Table Storage: nothing is lost on the way, nobody's version is overwritten."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import MISSING, replace
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from captioning.errors import RecordChanged
+from captioning.models import CaptionRecord, CaptionText, StoredRecord, TextLine, record_id
+from captioning.store import CUT, PROPERTY_UNITS, RecordStore, _parts, _to_entity, _to_record
+from captioning.tables import TableAccount
+from tests.azurite import free_ports
+from tests.records import FULL, short
+from tests.storage_lab import Storage
+
+LONG = {
+    "ascii": "a" * (PROPERTY_UNITS + 1),
+    "emoji over the boundary": "a" * (PROPERTY_UNITS - 1) + "🏖" * PROPERTY_UNITS,
+    "Chinese": "海" * (3 * PROPERTY_UNITS),
+}
+ODD_PATHS = ["🏖/📷.jpg", "a#b?c/%41+d.jpg", "海" * 1024, 'it\'s "q" \\ é.jpg', "a/../b./c."]
+
+
+def saved(store: RecordStore, record: CaptionRecord) -> CaptionRecord:
+    """What is read after a record was created."""
+    store.put(record, None)
+    return read(store, record).record
+
+
+def read(store: RecordStore, record: CaptionRecord) -> StoredRecord:
+    stored = store.get(record.id)
+    assert stored is not None
+    return stored
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def defaults(value: Any) -> list[str]:
+    """Fields, at any depth, that hold their default."""
+    found = []
+    for item in dataclasses.fields(value):
+        held = getattr(value, item.name)
+        factory = item.default_factory
+        default = item.default if factory is MISSING else factory()
+        found += [item.name] if held == default else []
+        found += defaults(held) if dataclasses.is_dataclass(held) else []
+    return found
+
+
+def test_the_full_record_leaves_no_field_at_its_default() -> None:
+    assert defaults(FULL) == []
+
+
+def test_every_field_survives(storage: Storage) -> None:
+    assert saved(storage.records, FULL) == FULL
+
+
+def test_a_record_of_next_to_nothing_survives(storage: Storage) -> None:
+    record = short("a.jpg", caption=None)
+    assert saved(storage.records, record) == record
+    assert storage.records.get(record_id("another.jpg")) is None
+
+
+def test_replacing_drops_what_the_new_version_lacks(storage: Storage) -> None:
+    etag = storage.records.put(FULL, None)
+    bare = replace(short(FULL.path), caption=None)
+    second = storage.records.put(bare, etag)
+    assert read(storage.records, FULL) == StoredRecord(bare, second)
+    assert second != etag
+
+
+def test_a_shorter_text_leaves_no_rest_of_the_longer_one(storage: Storage) -> None:
+    etag = storage.records.put(short("a.jpg", caption=LONG["Chinese"]), None)
+    storage.records.put(short("a.jpg", caption="Short."), etag)
+    assert read(storage.records, short("a.jpg")).record.caption == "Short."
+
+
+def test_creating_what_is_there_is_refused(storage: Storage) -> None:
+    storage.records.put(FULL, None)
+    with pytest.raises(RecordChanged):
+        storage.records.put(short(FULL.path), None)
+    assert read(storage.records, FULL).record == FULL
+
+
+def test_an_old_version_cannot_be_replaced(storage: Storage) -> None:
+    old = storage.records.put(FULL, None)
+    newer = replace(FULL, caption="Newer.")
+    storage.records.put(newer, old)
+    with pytest.raises(RecordChanged):
+        storage.records.put(FULL, old)
+    assert read(storage.records, FULL).record == newer
+
+
+def test_a_removed_record_cannot_be_replaced(storage: Storage) -> None:
+    etag = storage.records.put(FULL, None)
+    storage.account.table(storage.name).delete_entity(FULL.id[:2], FULL.id)
+    with pytest.raises(RecordChanged):
+        storage.records.put(FULL, etag)
+    assert storage.records.get(FULL.id) is None
+
+
+def test_without_a_table_saving_says_so(storage: Storage) -> None:
+    records = RecordStore(storage.account.table("nosuchtable"))
+    with pytest.raises(ResourceNotFoundError):
+        records.put(FULL, None)
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+def test_texts_longer_than_a_property_survive(storage: Storage, text: str) -> None:
+    record = short(
+        "long.jpg",
+        caption=text,
+        translations={"de": CaptionText("c", "a", text)},
+        text=tuple(TextLine(text[:900], (n, 0, 1, 1)) for n in range(90)),
+    )
+    assert saved(storage.records, record) == record
+
+
+@pytest.mark.parametrize("lines", [1, 3_000])
+def test_text_beyond_what_a_record_holds_is_cut_and_said(storage: Storage, lines: int) -> None:
+    text = tuple(TextLine("字" * (900_000 // lines), (n, 0, 1, 1)) for n in range(lines))
+    record = short("poster.jpg", text=text, note="Known.")
+    kept = saved(storage.records, record)
+    assert kept == replace(record, text=kept.text, note=f"Known. {CUT}")
+    assert kept.text == text[: len(kept.text)]
+    assert len(kept.text) >= lines // 4
+
+
+def test_lone_surrogates_are_replaced(storage: Storage) -> None:
+    text = (TextLine("a\udc00", (0, 0, 0, 0)),)
+    kept = saved(storage.records, short("s.jpg", caption="x\ud83d", text=text))
+    assert kept.caption == "x�"
+    assert kept.text[0].text == "a�"
+
+
+@pytest.mark.parametrize("path", ODD_PATHS, ids=range(len(ODD_PATHS)))
+def test_odd_paths_survive(storage: Storage, path: str) -> None:
+    assert saved(storage.records, short(path)) == short(path)
+
+
+def test_a_table_is_there_or_not(storage: Storage) -> None:
+    assert storage.records.is_there()
+    assert not RecordStore(storage.account.table("nosuchtable")).is_there()
+
+
+def test_a_dead_storage_is_not_there() -> None:
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}/a"
+    account = TableAccount(
+        connection_string=f"AccountName=a;AccountKey=a2V5;TableEndpoint={dead};BlobEndpoint={dead}"
+    )
+    assert not RecordStore(account.table("captions")).is_there()
+    account.close()
+
+
+@given(
+    start=st.integers(-3, 3),
+    text=st.text(st.characters(codec="utf-8"), max_size=8),
+    repeated=st.sampled_from(["a", "é", "海", "🏖"]),
+)
+def test_parts_fit_and_join_to_the_whole(start: int, text: str, repeated: str) -> None:
+    whole = "a" * (PROPERTY_UNITS + start) + text + repeated * PROPERTY_UNITS
+    parts = list(_parts(whole))
+    assert "".join(parts) == whole
+    assert all(units(part) <= PROPERTY_UNITS for part in parts)
+
+
+@given(st.text(st.characters(codec="utf-8")), st.floats(0, 1e6), st.booleans())
+@settings(max_examples=50)
+def test_any_text_survives_the_entity(text: str, seconds: float, decorative: bool) -> None:
+    record = replace(
+        FULL,
+        caption=text,
+        note=text,
+        text=(TextLine(text, (0, 0, 1, 1)),),
+        translations={text: CaptionText(text, text)},
+        seconds=seconds,
+        decorative=decorative,
+    )
+    assert _to_record(_to_entity(record)) == record
