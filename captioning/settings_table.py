@@ -1,0 +1,134 @@
+"""Every setting: its name, default, meaning, and what one fills in for Azure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table of settings; `example` is what one fills in for Azure."""
+
+    name: str
+    default: str
+    help: str
+    example: str = ""
+
+
+SETTINGS = (
+    Setting(
+        "ImageStorage",
+        "",
+        "Connection string of the account with images, tables and queues. In Azure leave it unset "
+        "and give the service addresses below: the app's identity is used then.",
+    ),
+    Setting(
+        "ImageStorage__blobServiceUri",
+        "",
+        "Blob service of the account, with an identity instead of a connection string.",
+        "https://YOUR-ACCOUNT.blob.core.windows.net",
+    ),
+    Setting(
+        "ImageStorage__queueServiceUri",
+        "",
+        "Queue service; the blob trigger needs it.",
+        "https://YOUR-ACCOUNT.queue.core.windows.net",
+    ),
+    Setting(
+        "ImageStorage__tableServiceUri",
+        "",
+        "Table service; the records live there.",
+        "https://YOUR-ACCOUNT.table.core.windows.net",
+    ),
+    Setting(
+        "ImageStorage__credential",
+        "",
+        "`managedidentity` in Azure; leave it unset on a laptop, where `az login` serves.",
+        "managedidentity",
+    ),
+    Setting(
+        "ImageStorage__clientId",
+        "",
+        "Client id of a user-assigned identity. It serves Vision and the model too.",
+        "00000000-0000-0000-0000-000000000000",
+    ),
+    Setting("IMAGES_CONTAINER", "images", "Container whose images are captioned.", "images"),
+    Setting(
+        "CAPTIONS_TABLE",
+        "captions",
+        "Table of the records; other tables and queues derive their names from it.",
+        "captions",
+    ),
+    Setting(
+        "BLOB_TRIGGER_SOURCE",
+        "EventGrid",
+        "`EventGrid`, or `LogsAndContainerScan` (polling) where there is no Event Grid.",
+        "EventGrid",
+    ),
+    Setting(
+        "MAX_IMAGE_BYTES",
+        "52428800",
+        "Larger blobs are rejected without being read.",
+        "52428800",
+    ),
+    Setting(
+        "VISION_PROVIDER",
+        "azure",
+        "`azure`, `embedded` (a small local tagger, for trying things out) or `none`.",
+        "azure",
+    ),
+    Setting(
+        "VISION_ENDPOINT",
+        "",
+        "Azure AI Vision resource with a custom subdomain; required for `azure`.",
+        "https://YOUR-VISION.cognitiveservices.azure.com",
+    ),
+    Setting("VISION_KEY", "", "Key of that resource; unset: a Microsoft Entra token."),
+    Setting("VISION_API", "4.0", "`4.0` or `3.2`.", "4.0"),
+    Setting(
+        "VISION_FEATURES",
+        "tags,objects,read",
+        "Also `caption`, `denseCaptions`, `people` (4.0) and `brands`, `description`, `adult` "
+        "(3.2; with 4.0 they are asked in one 3.2 call beside it).",
+        "tags,objects,read",
+    ),
+    Setting("VISION_MIN_CONFIDENCE", "0.6", "Tags and objects below it are left out.", "0.6"),
+    Setting(
+        "CAPTION_PROVIDER",
+        "azure",
+        "`azure`, `openai` (any OpenAI-compatible server: Ollama, LM Studio, Foundry Local) or "
+        "`embedded` (a sentence made from the tags, for trying things out).",
+        "azure",
+    ),
+    Setting(
+        "AZURE_OPENAI_ENDPOINT",
+        "",
+        "Azure OpenAI or Foundry resource; required for `azure`. The v1 API is used.",
+        "https://YOUR-MODELS.openai.azure.com",
+    ),
+    Setting("AZURE_OPENAI_API_KEY", "", "Key of that resource; unset: a Microsoft Entra token."),
+    Setting(
+        "OPENAI_BASE_URL",
+        "",
+        "Address of the OpenAI-compatible server, with its `/v1`; required for `openai`.",
+    ),
+    Setting("OPENAI_API_KEY", "", "Key of that server, where it wants one."),
+    Setting("CAPTION_MODEL", "gpt-4o-mini", "Name of the model's deployment.", "gpt-4o-mini"),
+    Setting(
+        "CAPTION_INPUT",
+        "image+tags",
+        "`image+tags`: picture and Vision's evidence; `image`: the picture alone, both services at "
+        "the same time; `tags`: the evidence alone.",
+        "image+tags",
+    ),
+    Setting("CAPTION_LANGUAGES", "en", "Comma-separated; the first is the main one.", "en"),
+    Setting("CAPTION_DETAIL", "low", "Image detail for the model: `low`, `high` or `auto`.", "low"),
+    Setting(
+        "CAPTION_MAX_TOKENS",
+        "1000",
+        "Most output tokens of one answer; reasoning models need several thousand.",
+        "1000",
+    ),
+    Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
+)
+"""In the order of the documentation."""

@@ -1,0 +1,149 @@
+"""What the host finds in the app: names, bindings, and which route serves a request.
+
+Indexing works once per process, and the trigger's source is read then: each in a process of its
+own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captioning.embedded.host.functions import Function
+from captioning.embedded.host.routing import Router
+
+ROOT = Path(__file__).parent.parent
+INDEX = """
+import json, function_app
+print(json.dumps({f.get_function_name(): [json.loads(b) for b in f.get_raw_bindings()]
+                  for f in function_app.app.get_functions()}))
+"""
+IMPORT = """
+import sys, function_app
+assert function_app._services is None
+print([name for name in ("openai", "PIL", "azure.data.tables", "onnxruntime",
+                         "captioning.services", "captioning.pipeline") if name in sys.modules])
+"""
+SERVED = {
+    "GET /api/captions": "list_captions",
+    "GET /api/captions/": "list_captions",
+    "GET /API/Captions": "list_captions",
+    "GET /api/captions/a.jpg": "get_caption",
+    "GET /api/captions/2026/11/beach day.jpg": "get_caption",
+    "GET /api/captions/health": "get_caption",
+    "GET /api/captions/sha256:" + "0" * 64: "get_caption",
+    "GET /api/health": "health",
+}
+"""Requests, and the function that has to serve each."""
+UNSERVED = ["POST /api/captions", "DELETE /api/captions/a.jpg", "GET /api", "GET /", "GET /health"]
+
+Bindings = dict[str, list[dict[str, Any]]]
+
+
+def run(code: str, **environ: str) -> str:
+    """What a fresh interpreter prints."""
+    known = {name: value for name, value in os.environ.items() if name != "BLOB_TRIGGER_SOURCE"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=known | environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@cache
+def indexed(**environ: str) -> Bindings:
+    """The bindings of every function by its name."""
+    found: Bindings = json.loads(run(INDEX, **environ))
+    return found
+
+
+def misrouted(app: Bindings) -> list[str]:
+    """Requests that another function serves than SERVED says, by the host's rule."""
+    functions = [
+        Function(name, bindings[0], print, None, takes_context=False)
+        for name, bindings in app.items()
+        if bindings[0]["type"] == "httpTrigger"
+    ]
+    router = Router(functions, "")
+    wrong = []
+    for request, expected in SERVED.items():
+        found = router.find(*request.split(" ", 1))
+        if found is None or found[0].name != expected:
+            wrong.append(request)
+    return wrong + [r for r in UNSERVED if router.find(*r.split(" ", 1))]
+
+
+def route(name: str, template: str, auth: str) -> list[dict[str, Any]]:
+    trigger = {
+        "direction": "IN",
+        "type": "httpTrigger",
+        "name": "req",
+        "methods": ["GET"],
+        "authLevel": auth,
+        "route": template,
+    }
+    return [trigger, {"direction": "OUT", "type": "http", "name": "$return"}]
+
+
+@pytest.mark.parametrize(
+    ("setting", "source"),
+    [
+        ({}, "EventGrid"),
+        ({"BLOB_TRIGGER_SOURCE": "EventGrid"}, "EventGrid"),
+        ({"BLOB_TRIGGER_SOURCE": "LogsAndContainerScan"}, "LogsAndContainerScan"),
+    ],
+)
+def test_the_blob_trigger_is_what_the_event_subscription_names(
+    setting: dict[str, str], source: str
+) -> None:
+    [binding] = indexed(**setting)["caption_image"]
+    binding.get("properties", {}).pop("supportsDeferredBinding", None)
+    assert {name: value for name, value in binding.items() if name != "properties"} == {
+        "direction": "IN",
+        "type": "blobTrigger",
+        "name": "image",
+        "path": "%IMAGES_CONTAINER%/{name}",
+        "connection": "ImageStorage",
+        "source": source,
+    }
+
+
+def test_the_http_functions_have_their_routes_methods_and_keys() -> None:
+    found = {name: bindings for name, bindings in indexed().items() if name != "caption_image"}
+    assert found == {
+        "get_caption": route("get_caption", "api/captions/{*path:minlength(1)}", "FUNCTION"),
+        "list_captions": route("list_captions", "api/captions", "FUNCTION"),
+        "health": route("health", "api/health", "ANONYMOUS"),
+    }
+
+
+def test_no_route_shadows_another() -> None:
+    assert misrouted(indexed()) == []
+    assert set(SERVED.values()) == set(indexed()) - {"caption_image"}
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "caught"),
+    [
+        ("get_caption", "api/captions/{*path}", "GET /api/captions"),
+        ("a_new_one", "api/{name}", "GET /api/health"),
+        ("a_new_one", "{*path}", "GET /"),
+    ],
+)
+def test_the_check_catches_a_route_that_shadows(name: str, template: str, caught: str) -> None:
+    assert caught in misrouted(indexed() | {name: route(name, template, "FUNCTION")})
+
+
+def test_importing_the_app_builds_nothing_and_loads_no_service() -> None:
+    assert run(IMPORT, ImageStorage="", VISION_ENDPOINT="nonsense").strip() == "[]"
