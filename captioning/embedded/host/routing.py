@@ -1,0 +1,136 @@
+"""Route templates: which function serves a method and a path.
+
+Known: literals, `{name}`, `{name?}`, `{*name}` and the constraints int, minlength(n), maxlength(n).
+Left out: segments that mix text and parameters, default values, the other constraints; no route
+of the app needs them, and each stops the start with its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from captioning.embedded.host.functions import Function, HostStartError
+
+PARAMETER = re.compile(r"\{(\*?)(\w+)((?::\w+(?:\([^()]*\))?)*)(\??)\}")
+CONSTRAINT = re.compile(r":(\w+)(?:\(([^()]*)\))?")
+INT = re.compile(r"\s*[+-]?[0-9]+\s*")
+
+Check = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A `{…}` segment."""
+
+    name: str
+    checks: tuple[Check, ...]
+    optional: bool
+    catch_all: bool
+
+    def takes(self, value: str) -> bool:
+        """Whether every constraint holds."""
+        return all(check(value) for check in self.checks)
+
+    @property
+    def may_be_missing(self) -> bool:
+        """`{*path}` also matches nothing; a constraint on it needs something to look at."""
+        return self.optional or (self.catch_all and not self.checks)
+
+
+Segment = str | Parameter
+
+
+@dataclass(frozen=True)
+class Route:
+    """One HTTP function's methods (None: every) and template."""
+
+    function: Function
+    methods: frozenset[str] | None
+    segments: tuple[Segment, ...]
+
+    def match(self, method: str, path: str) -> dict[str, str] | None:
+        """The route's values, or None where it does not serve this request."""
+        if self.methods is not None and method not in self.methods:
+            return None
+        values: dict[str, str] = {}
+        tokens = list(_tokens(path))
+        for segment, (offset, token) in zip(self.segments, tokens, strict=False):
+            if isinstance(segment, str):
+                if token.lower() != segment:
+                    return None
+                continue
+            value = path[offset:] if segment.catch_all else token
+            if not token or not segment.takes(value):
+                return None
+            values[segment.name] = value
+            if segment.catch_all:
+                return values
+        missing = self.segments[len(tokens) :]
+        complete = all(isinstance(left, Parameter) and left.may_be_missing for left in missing)
+        return values if complete and len(tokens) <= len(self.segments) else None
+
+
+class Router:
+    """Routes in the order the real host tries them: by function name, ignoring case."""
+
+    def __init__(self, functions: Iterable[Function], prefix: str) -> None:
+        ordered = sorted(functions, key=lambda function: function.name.lower())
+        self._routes = [_route(function, prefix) for function in ordered]
+
+    def find(self, method: str, path: str) -> tuple[Function, dict[str, str]] | None:
+        """The first function that serves the request, with its route values."""
+        for route in self._routes:
+            values = route.match(method, path)
+            if values is not None:
+                return route.function, values
+        return None
+
+
+def _route(function: Function, prefix: str) -> Route:
+    methods = function.binding.get("methods")
+    template = function.binding.get("route") or function.name
+    parts = f"{prefix}/{template}".strip("/").split("/")
+    return Route(
+        function,
+        frozenset(str(method).upper() for method in methods) if methods else None,
+        tuple(_segment(part, function.name) for part in parts),
+    )
+
+
+def _segment(part: str, function: str) -> Segment:
+    if "{" not in part and "}" not in part:
+        return part.lower()
+    found = PARAMETER.fullmatch(part)
+    if not found:
+        raise HostStartError(f"{function}: the embedded host does not know the segment '{part}'")
+    star, name, constraints, mark = found.groups()
+    checks = tuple(_check(kind, limit, function) for kind, limit in CONSTRAINT.findall(constraints))
+    return Parameter(name, checks, optional=bool(mark), catch_all=bool(star))
+
+
+def _check(kind: str, limit: str, function: str) -> Check:
+    if kind == "int" and not limit:
+        return lambda value: bool(INT.fullmatch(value)) and -(2**31) <= int(value) < 2**31
+    if kind == "minlength" and limit.isdigit():
+        return lambda value: _units(value) >= int(limit)
+    if kind == "maxlength" and limit.isdigit():
+        return lambda value: _units(value) <= int(limit)
+    shown = f"{kind}({limit})" if limit else kind
+    raise HostStartError(f"{function}: the embedded host does not know the constraint '{shown}'")
+
+
+def _units(value: str) -> int:
+    """Length as .NET counts it: UTF-16 units."""
+    return len(value.encode("utf-16-le")) // 2
+
+
+def _tokens(path: str) -> Iterator[tuple[int, str]]:
+    """Segments with their offsets; one trailing slash does not count, `//` is an empty one."""
+    if path == "/":
+        return
+    offset = 1
+    for token in path[1:].removesuffix("/").split("/"):
+        yield offset, token
+        offset += len(token) + 1

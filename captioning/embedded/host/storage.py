@@ -1,0 +1,123 @@
+"""Storage accounts by the name of their setting, and one voice for when storage does not answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.data.tables import TableClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueClient
+
+from captioning.embedded.host.functions import HostStartError
+from captioning.exact_path import ExactPathSession
+
+logger = logging.getLogger(__name__)
+
+NO_RETRIES: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 60}
+"""Every loop of this host tries again by itself; a client that does so too delays its stop."""
+
+
+class StorageAccount:
+    """Clients for one connection string, made once each."""
+
+    def __init__(self, connection: str) -> None:
+        self._connection = connection
+        self._queues: dict[str, QueueClient] = {}
+        self._tables: list[TableClient] = []
+        exact = RequestsTransport(session=ExactPathSession(pool=64))
+        self.blobs = BlobServiceClient.from_connection_string(
+            connection, transport=exact, **NO_RETRIES
+        )
+
+    def queue(self, name: str) -> QueueClient:
+        """The queue of this name, which need not exist."""
+        if name not in self._queues:
+            self._queues[name] = QueueClient.from_connection_string(
+                self._connection, name, **NO_RETRIES
+            )
+        return self._queues[name]
+
+    def table(self, name: str) -> TableClient:
+        """The table of this name, which need not exist."""
+        table = TableClient.from_connection_string(self._connection, name, **NO_RETRIES)
+        self._tables.append(table)
+        return table
+
+    def close(self) -> None:
+        """Closes the clients' sockets."""
+        clients: list[Any] = [self.blobs, *self._queues.values(), *self._tables]
+        for client in clients:
+            client.close()
+
+
+class StorageAccounts:
+    """Accounts by setting; identity-based connections are left out (no identity on a laptop)."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._accounts: dict[str, StorageAccount] = {}
+
+    def get(self, setting: str, function: str) -> StorageAccount:
+        """The account whose connection string the setting holds."""
+        if setting not in self._accounts:
+            self._accounts[setting] = self._open(setting, function)
+        return self._accounts[setting]
+
+    def close(self) -> None:
+        """Closes every account."""
+        for account in self._accounts.values():
+            account.close()
+
+    def _open(self, setting: str, function: str) -> StorageAccount:
+        connection = self._settings.get(setting)
+        if not connection:
+            raise HostStartError(
+                f"{function}: the setting {setting} is missing; the embedded host needs a "
+                "connection string there"
+            )
+        try:
+            return StorageAccount(connection)
+        except (ValueError, KeyError):
+            raise HostStartError(
+                f"{function}: the setting {setting} is not a connection string"
+            ) from None
+
+
+class Outage:
+    """Says once that storage does not answer and once that it does again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._down: set[str] = set()
+
+    def began(self, where: str, error: AzureError) -> None:
+        """`where` met an error and will try again."""
+        with self._lock:
+            if not self._down:
+                reason = str(error).partition("\n")[0]
+                logger.warning("Storage does not answer %s, trying again: %s", where, reason)
+            self._down.add(where)
+
+    def ended(self, where: str) -> None:
+        """`where` was answered."""
+        with self._lock:
+            if where in self._down:
+                self._down.remove(where)
+                if not self._down:
+                    logger.warning("Storage answers again")
+
+
+def send(queue: QueueClient, text: str) -> None:
+    """Puts a message on the queue, which is made when missing."""
+    try:
+        queue.send_message(text)
+    except ResourceNotFoundError:
+        with suppress(ResourceExistsError):
+            queue.create_queue()
+        queue.send_message(text)

@@ -1,0 +1,91 @@
+"""Answers HTTP requests as the recorded host does (tests/host/cases.jsonl is the contract test).
+
+Left out, with the reason: authorization levels and keys (`func start` enforces none either),
+`/admin/*` and host status pages (nothing here asks for them), the 230-second limit (a load
+balancer's, not the host's). No access log: a request's `code` and `x-functions-key` go nowhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import azure.functions as func
+
+from captioning.embedded.host.functions import Function
+from captioning.embedded.host.http_messages import RawRequest, Reply
+from captioning.embedded.host.invocation import Invoker
+from captioning.embedded.host.request_target import BadTarget, Target, parse_target
+from captioning.embedded.host.routing import Router
+
+logger = logging.getLogger(__name__)
+
+WEBHOOK_PATH = "/runtime/webhooks/blobs"
+START_PAGE = b"<!DOCTYPE html><title>Embedded Functions host</title><p>The app is up and running."
+COMPUTED = frozenset({"content-length", "transfer-encoding", "connection", "date"})
+
+Webhook = Callable[[RawRequest, Mapping[str, str]], Reply]
+
+
+class WebHost:
+    """Routes, functions, the start page and the blob webhook behind one address."""
+
+    def __init__(
+        self, router: Router, invoker: Invoker, webhook: Webhook, *, start_page: bool
+    ) -> None:
+        self._router = router
+        self._invoker = invoker
+        self._webhook = webhook
+        self._start_page = start_page
+
+    def respond(self, request: RawRequest) -> Reply:
+        """The answer to a request."""
+        try:
+            target = parse_target(request.target)
+        except BadTarget:
+            return Reply(400)
+        if target.path.lower() == WEBHOOK_PATH:
+            return self._webhook(request, target.params)
+        found = self._router.find(request.method, target.path)
+        if found:
+            return self._invoke(*found, request, target)
+        if target.path != "/":
+            return Reply(404)
+        html = (("Content-Type", "text/html"),)
+        return Reply(200, html, START_PAGE) if self._start_page else Reply(204)
+
+    def _invoke(
+        self, function: Function, values: dict[str, str], request: RawRequest, target: Target
+    ) -> Reply:
+        argument = func.HttpRequest(
+            method=request.method,
+            url=f"http://{request.headers.get('host', '127.0.0.1')}{target.url}",
+            headers=request.headers,
+            params=target.params,
+            route_params=values,
+            body=request.body,
+        )
+        try:
+            return _reply(self._invoker.run(function, argument))
+        except Exception:
+            logger.exception("%s raised an exception", function.name)
+            return Reply(500)
+
+
+def _reply(returned: Any) -> Reply:
+    """What a function may return: an HttpResponse, text, or nothing."""
+    if returned is None:
+        return Reply(204)
+    if isinstance(returned, str):
+        returned = func.HttpResponse(returned)
+    if not isinstance(returned, func.HttpResponse):
+        raise TypeError(f"an HTTP function returned {type(returned).__name__}")
+    headers = [
+        (name, value) for name, value in returned.headers.items() if name.lower() not in COMPUTED
+    ]
+    if "content-type" not in returned.headers:
+        is_text = returned.mimetype.startswith("text/")
+        charset = f"; charset={returned.charset}" if is_text else ""
+        headers.append(("Content-Type", returned.mimetype + charset))
+    return Reply(returned.status_code, tuple(headers), returned.get_body())
