@@ -1,0 +1,195 @@
+"""The command line: `python -m captioning`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from captioning import console
+from captioning.errors import BadName, ServiceUnavailable, SettingsError
+
+if TYPE_CHECKING:
+    from captioning.drop import Item
+    from captioning.models import CaptionRecord
+    from captioning.services import Services
+
+cli = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Captions for every image in a storage container.",
+)
+
+
+@cli.callback()
+def _prepare() -> None:
+    console.make_output_tolerant()
+
+
+@cli.command()
+def up(
+    *,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the app.")] = 7071,
+    storage_port: Annotated[
+        int, typer.Option(min=1, max=65_533, help="Azurite's blobs; queues, tables follow.")
+    ] = 10_000,
+    host: Annotated[Literal["auto", "embedded", "func"], typer.Option(help="Which host.")] = "auto",
+    samples: Annotated[Path, typer.Option(help="Images to show it with.")] = Path("samples"),
+    data: Annotated[Path, typer.Option(help="Folder of Azurite's data and all logs.")] = Path(
+        ".azurite"
+    ),
+    once: Annotated[bool, typer.Option("--once", help="End when they are captioned.")] = False,
+) -> None:
+    """Run everything on this machine: storage, the app, and the samples through it."""
+    from captioning.embedded.stack import Ports, Stack
+    from captioning.embedded.up import up as run
+    from captioning.settings import local_environ
+
+    with _reported():
+        stack = Stack(Ports(port, storage_port), data, local_environ(Path.cwd()))
+        items = _items([samples], "samples/")
+        status = run(stack, items, host=host, once=once)
+    raise typer.Exit(status)
+
+
+@cli.command()
+def drop(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, and folders with images.")
+    ],
+    *,
+    prefix: Annotated[str, typer.Option(help="Put before each path, such as 2026/.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Until each has its caption.")] = False,
+) -> None:
+    """Upload images; what is there with the same content is not sent again."""
+    from captioning.drop import drop as send
+
+    items = _items(paths, prefix)
+    with _services() as services:
+        counts = {"sent": 0, "there": 0, "failed": 0}
+        there = []
+        drops = send(services.images, items)
+        with closing(console.progress(drops, len(items), "dropping")) as ended:
+            for done in ended:
+                counts[done.outcome] += 1
+                if done.outcome != "failed":
+                    there.append(done.item.path)
+                suffix = f": {done.problem}" if done.problem else ""
+                console.say(f"{done.outcome:<7} {console.readable(done.item.path)}{suffix}")
+        console.say("{sent} sent, {there} already there, {failed} failed".format(**counts))
+        without = _wait(services, there) if wait else 0
+    if counts["failed"] or without:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def show(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A blob's path, or sha256:ID.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As the API gives it.")] = False,
+) -> None:
+    """Show what is known of one image."""
+    from captioning.api import BY_ID
+
+    with _services() as services:
+        by_id = BY_ID.fullmatch(path)
+        stored = services.catalog.get_by_id(by_id[1]) if by_id else services.catalog.get(path)
+    if stored is None:
+        console.complain(f"There is no record for {console.readable(path)}.")
+        raise typer.Exit(1)
+    if as_json:
+        console.say(console.json_text(stored.record.to_json()))
+    else:
+        for line in console.record_lines(stored.record):
+            console.say(line)
+
+
+@cli.command()
+def check() -> None:
+    """Check every setting, and ask each service once (a fraction of a cent with Azure)."""
+    from captioning.check import findings
+    from captioning.settings import local_environ
+
+    bad = False
+    with _reported():
+        for finding in findings(local_environ(Path.cwd())):
+            line = f"{'BAD' if finding.problem else 'ok':<4} {finding.name:<30} {finding.value}"
+            console.say(console.readable(f"{line}  {finding.problem}".rstrip()))
+            bad = bad or bool(finding.problem)
+    if bad:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Bad settings and storage that does not serve are a line on stderr each, and no traceback."""
+    from azure.core.exceptions import AzureError
+
+    from captioning.storage_trouble import explain
+
+    try:
+        yield
+    except SettingsError as error:
+        for name, problem in error.problems.items():
+            console.complain(f"{name} {problem}")
+        raise typer.Exit(2) from error
+    except (AzureError, ServiceUnavailable) as error:
+        cause = error.__cause__ if isinstance(error, ServiceUnavailable) else error
+        text = explain(cause) if isinstance(cause, AzureError) else str(error).rstrip(".")
+        console.complain(f"{text[0].upper()}{text[1:]}.")
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def _services() -> Iterator[Services]:
+    """The app's services by the local settings."""
+    from captioning.services import build_services
+    from captioning.settings import Settings, local_environ
+
+    with _reported():
+        services = build_services(Settings.from_environ(local_environ(Path.cwd())))
+        try:
+            yield services
+        finally:
+            services.close()
+
+
+def _items(paths: list[Path], prefix: str) -> list[Item]:
+    from captioning.decoding import file_extensions
+    from captioning.drop import find_items
+
+    try:
+        return find_items(paths, prefix, file_extensions())
+    except OSError as error:
+        console.complain(f"{error.strerror}: {error.filename!r}")
+        raise typer.Exit(2) from error
+    except BadName as error:
+        console.complain(error.message)
+        raise typer.Exit(2) from error
+
+
+def _wait(services: Services, paths: list[str]) -> int:
+    """Prints each image's caption as it comes; returns how many ended without one."""
+    from captioning.waiting import final_records
+
+    def deferred(record: CaptionRecord) -> None:
+        outcome = console.readable(console.outcome(record))
+        console.say(f"{console.readable(record.path)}: {outcome} Waiting on.")
+
+    records = final_records(services.images, services.catalog, paths, deferred)
+    without = 0
+    with closing(console.progress(records, len(paths), "captioning")) as ended:
+        for path, record in ended:
+            without += record is None or record.status != "captioned"
+            outcome = console.outcome(record) if record else "was deleted meanwhile"
+            console.say(f"{console.readable(path)}: {console.readable(outcome)}")
+    return without
+
+
+if __name__ == "__main__":
+    cli()

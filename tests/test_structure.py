@@ -1,0 +1,180 @@
+"""The import rule, one home per SDK, and the sizes of files and functions: read from the source."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "captioning"
+MAX_LINES, MAX_FUNCTION = 220, 40
+
+GROUPS = {
+    "models": "models errors address caption_text http_message listing rendition retry_after "
+    "exact_path",
+    "settings": "settings settings_table environment",
+    "images": "images decoding",
+    "blobs": "blobs",
+    "records": "store index tables",
+    "vision": "vision vision_answer vision_endpoint vision_features vision_refusal vision_shapes",
+    "captioner": "captioner chat_answer chat_refusal chat_request evidence prompt",
+    "credentials": "credentials",
+    "pipeline": "pipeline outcome providers",
+    "catalog": "catalog",
+    "api": "api",
+    "services": "services timeouts",
+    "commands": "check drop waiting storage_trouble console",
+    "embedded providers": "embedded.vision embedded.captioner",
+    "embedded host": "embedded.host",
+    "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
+    "embedded.stack",
+    "edges": "function_app __main__ embedded.up",
+}
+"""Modules and packages by what they are; `models` are what everything may know."""
+
+PARTS = {"images", "blobs", "records", "vision", "captioner", "credentials", "embedded providers"}
+"""The adapters. They know neither each other, nor the pipeline, nor the settings."""
+
+MAY_IMPORT: dict[str, set[str]] = {
+    **{adapter: set() for adapter in PARTS},
+    "models": set(),
+    "settings": set(),
+    "pipeline": set(),
+    "catalog": set(),
+    "api": set(),
+    "services": PARTS | {"settings", "pipeline", "catalog", "api"},
+    "commands": {"services", "settings", "images"},
+    "embedded host": set(),
+    "local stack": set(),
+    "edges": {"services", "settings", "commands", "local stack", "images", "api"},
+}
+"""Beside itself and `models`."""
+
+HOMES = {
+    "azure.functions": "function_app embedded",
+    "azurefunctions": "function_app embedded",
+    "openai": "captioner",
+    "httpx2": "captioner",
+    "requests": "vision exact_path",
+    "urllib3": "vision",
+    "azure.identity": "credentials",
+    "azure.storage.blob": "blobs embedded",
+    "azure.storage.queue": "embedded",
+    "azure.data.tables": "tables store index embedded",
+    "azure.core": "blobs tables store credentials services storage_trouble drop check __main__ "
+    "embedded",
+    "PIL": "images decoding check embedded",
+    "pillow_heif": "decoding",
+    "pydantic": "models chat_answer vision_shapes",
+    "typer": "__main__",
+    "rich": "console",
+    "numpy": "embedded",
+    "onnxruntime": "embedded",
+    "cheroot": "embedded",
+    "croniter": "embedded",
+}
+"""Who may import what is not ours; `embedded` stands for every module in it."""
+
+ENVIRONMENT = "settings embedded.host.__main__ embedded.stack embedded.azurite"
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removeprefix("captioning.")
+
+
+FILES = {
+    module_of(file): file
+    for file in [*sorted(PACKAGE.rglob("*.py")), ROOT / "function_app.py"]
+    if file.name != "__init__.py"
+}
+PLACES = {module: group for group, modules in GROUPS.items() for module in modules.split()}
+
+
+def group_of(module: str) -> str:
+    """By its own name, or by its package's."""
+    return PLACES.get(module) or PLACES[module.rpartition(".")[0]]
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text("utf-8"))
+
+
+def imported(module: str) -> Iterator[str]:
+    """Every module that is imported, at any depth of the file, for types too."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}".removeprefix("captioning.")
+                yield f"captioning.{inner}" if inner in FILES else str(node.module)
+
+
+def is_in(module: str, homes: str) -> bool:
+    return module in homes.split() or module.partition(".")[0] in homes.split()
+
+
+def test_every_module_has_its_place() -> None:
+    assert {group_of(module) for module in FILES} == set(GROUPS)
+    assert set(MAY_IMPORT) == set(GROUPS)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_point_one_way(module: str) -> None:
+    group = group_of(module)
+    allowed = MAY_IMPORT[group] | {group, "models"}
+    for name in imported(module):
+        if name.startswith("captioning."):
+            target = group_of(name.removeprefix("captioning."))
+            assert target in allowed, f"{module} ({group}) imports {name} ({target})"
+
+
+def test_the_layers_have_no_circle() -> None:
+    done: set[str] = set()
+    while ready := {g for g, uses in MAY_IMPORT.items() if uses <= done} - done:
+        done |= ready
+    assert done == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_an_sdk_is_imported_at_its_home_only(module: str) -> None:
+    for name in imported(module):
+        top = name.partition(".")[0]
+        if top in sys.stdlib_module_names or top == "captioning":
+            continue
+        homes = next((h for sdk, h in HOMES.items() if f"{name}.".startswith(f"{sdk}.")), "")
+        assert is_in(module, homes), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_the_environment_is_read_by_the_settings(module: str) -> None:
+    names = {"environ", "environb", "getenv", "putenv"}
+    reads = [
+        node
+        for node in ast.walk(tree(module))
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr in names
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "os"
+        )
+        or (isinstance(node, ast.ImportFrom) and node.module == "os")
+    ]
+    assert not reads or is_in(module, ENVIRONMENT)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_files_and_functions_are_short(module: str) -> None:
+    lines = FILES[module].read_text("utf-8").count("\n")
+    assert lines <= MAX_LINES
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= MAX_FUNCTION, f"{module}.{node.name} has {length} lines"
