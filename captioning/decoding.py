@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import pillow_heif
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -86,7 +87,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return image.point(lambda value: value * (1 / 256)).convert("L")
     if image.mode in {"I", "F"}:
-        low, high = (float(end) for end in image.getextrema()[:2])  # type: ignore[arg-type]
+        low, high = cast(tuple[float, float], image.getextrema())  # one band: one pair
         span = (high - low) or 1.0
         return image.point(lambda value: value * (255 / span) - low * 255 / span).convert("L")
     return image

@@ -27,6 +27,7 @@ class ExactPathSession(Session):
         """The request with the dot segments of its path kept, and its body as a file."""
         prepared = super().prepare_request(request)
         if isinstance(prepared.body, bytes):
+            # requests takes a file here; its stubs know of bytes and text only.
             prepared.body = io.BytesIO(prepared.body)  # type: ignore[assignment]
         url = str(request.url)
         if {".", ".."}.intersection(url.partition("?")[0].split("/")):

@@ -91,6 +91,7 @@ class _Server(Server):
         """Called at the start."""
         self.socket = self._listening
 
+    # The signature is cheroot's.
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
         """Goes where all logs go."""
         logger.log(level, msg, exc_info=traceback)
