@@ -23,15 +23,11 @@ from azure.storage.blob import (
 )
 
 from captioning.errors import BlobChanged, BlobGone
-from captioning.exact_path import ExactPathSession
+from captioning.exact_path import PATIENCE, ExactPathSession
 from captioning.models import BlobDescription
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 15
-RETRIES = 2
 BACKOFF = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
-OPERATION_SECONDS = (RETRIES + 1) * (CONNECT_SECONDS + READ_SECONDS) + 10
-"""All attempts at one operation, with the waits between them."""
+"""Seconds; the blob client's own are 15 and more."""
 SHA256_METADATA = "sha256"
 """Metadata on what `drop` uploads: the content's SHA-256 in hex, so that it is not sent again."""
 
@@ -104,9 +100,7 @@ def connect(
     """The container of a connection string, or of an account's blob address and an identity."""
     options = {
         "transport": RequestsTransport(session=ExactPathSession(pool=64)),
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
-        "retry_total": RETRIES,
+        **PATIENCE,
         **BACKOFF,
     }
     if connection_string:

@@ -14,6 +14,18 @@ import io
 from requests import PreparedRequest, Request, Session
 from requests.adapters import HTTPAdapter
 
+CONNECT_SECONDS = 5
+READ_SECONDS = 15
+RETRIES = 2
+PATIENCE = {
+    "connection_timeout": CONNECT_SECONDS,
+    "read_timeout": READ_SECONDS,
+    "retry_total": RETRIES,
+}
+"""Options of every storage client."""
+OPERATION_SECONDS = (RETRIES + 1) * (CONNECT_SECONDS + READ_SECONDS) + 10
+"""All attempts at one operation, with the waits between them."""
+
 
 class ExactPathSession(Session):
     """For azure-core's RequestsTransport; `pool` is the number of kept connections."""

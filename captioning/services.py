@@ -93,6 +93,11 @@ class _Parts:
 
         return app_credential(managed=self._storage.managed, client_id=self._storage.client_id)
 
+    @property
+    def _storage_credential(self) -> TokenCredential | None:
+        """None where a connection string holds the key."""
+        return None if self._storage.connection_string else self._credential
+
     def _token(self, scope: str) -> Callable[[], str]:
         from captioning.credentials import token_provider
 
@@ -101,23 +106,21 @@ class _Parts:
     @cached_property
     def images(self) -> ImageContainer:
         """The container of images."""
-        by_string = self._storage.connection_string is not None
         container = blobs.connect(
             self._settings.images_container,
             connection_string=self._storage.connection_string,
             account_uri=self._storage.blob_uri,
-            credential=None if by_string else self._credential,
+            credential=self._storage_credential,
         )
         self._closers.append(container.close)
         return container
 
     @cached_property
     def _tables(self) -> TableAccount:
-        by_string = self._storage.connection_string is not None
         account = TableAccount(
             connection_string=self._storage.connection_string,
             account_uri=self._storage.table_uri,
-            credential=None if by_string else self._credential,
+            credential=self._storage_credential,
         )
         self._closers.append(account.close)
         return account

@@ -6,13 +6,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableServiceClient
 
-from captioning.exact_path import ExactPathSession
-
-CONNECT_SECONDS = 5
-READ_SECONDS = 15
-RETRIES = 2
-OPERATION_SECONDS = (RETRIES + 1) * (CONNECT_SECONDS + READ_SECONDS) + 10
-"""All attempts at one operation, with the waits between them."""
+from captioning.exact_path import PATIENCE, ExactPathSession
 
 
 class TableAccount:
@@ -27,9 +21,7 @@ class TableAccount:
     ) -> None:
         options = {
             "transport": RequestsTransport(session=ExactPathSession(pool=64)),
-            "connection_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "retry_total": RETRIES,
+            **PATIENCE,
         }
         self._service = (
             TableServiceClient.from_connection_string(connection_string, **options)

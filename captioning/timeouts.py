@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from captioning import blobs, tables
+from captioning.exact_path import OPERATION_SECONDS
 from captioning.vision import READ_POLL_SECONDS, READ_POLLS
 
 CONNECT_SECONDS = 5.0
@@ -12,8 +12,8 @@ MODEL_READ_SECONDS = 60.0
 _VISION_CALL = CONNECT_SECONDS + VISION_READ_SECONDS
 _MODEL_CALL = CONNECT_SECONDS + MODEL_READ_SECONDS
 RUN_SECONDS = (
-    2 * blobs.OPERATION_SECONDS  # describe, read
-    + 5 * tables.OPERATION_SECONDS  # record, month, new row, record, old row
+    2 * OPERATION_SECONDS  # blob: describe, read
+    + 5 * OPERATION_SECONDS  # tables: record, month, new row, record, old row
     + 2 * _VISION_CALL  # 4.0 and 3.2, or 3.2 and its text
     + READ_POLLS * (READ_POLL_SECONDS + _VISION_CALL)
     + 2 * _MODEL_CALL  # the answer, and one that is mended
