@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import IO
+from contextlib import contextmanager, suppress
+from typing import IO, Any
 
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
@@ -20,43 +20,50 @@ from azure.storage.blob import (
     BlobServiceClient,
     ContainerClient,
     ContentSettings,
+    StorageErrorCode,
 )
 
 from captioning.errors import BlobChanged, BlobGone
-from captioning.exact_path import PATIENCE, ExactPathSession
+from captioning.exact_path import BACKOFF, PATIENCE, ExactPathSession
 from captioning.models import BlobDescription
+from captioning.storage_trouble import storage_answers
 
-BACKOFF = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
-"""Seconds; the blob client's own are 15 and more."""
 SHA256_METADATA = "sha256"
 """Metadata on what `drop` uploads: the content's SHA-256 in hex, so that it is not sent again."""
 
+Page = tuple[list[BlobDescription], str | None]
+"""Blobs, and where the next page begins."""
+
 
 class ImageContainer:
-    """Blobs by path, through one pool of connections; safe to share between threads."""
+    """Blobs by path, through one pool of connections; safe to share between threads.
+
+    What a run asks raises StorageUnavailable where storage does not answer as it should.
+    """
 
     def __init__(self, client: ContainerClient) -> None:
         self._client = client
 
+    @property
+    def name(self) -> str:
+        """Of the container."""
+        return str(self._client.container_name)
+
+    @storage_answers
     def describe(self, path: str) -> BlobDescription:
         """Size, ETag and time of a blob; BlobGone when there is none."""
-        try:
+        with _of_the_blob(path):
             return _description(self._client.get_blob_client(path).get_blob_properties(), path)
-        except ResourceNotFoundError as error:
-            raise BlobGone(path) from error
 
+    @storage_answers
     def read(self, blob: BlobDescription) -> bytes:
         """The content that was described; BlobChanged when it is not there any more."""
         client = self._client.get_blob_client(blob.path)
-        try:
+        with _of_the_blob(blob.path):
             return client.download_blob(
                 etag=blob.etag,
                 match_condition=MatchConditions.IfNotModified,
             ).readall()
-        except ResourceNotFoundError as error:
-            raise BlobGone(blob.path) from error
-        except ResourceModifiedError as error:
-            raise BlobChanged(blob.path) from error
 
     def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> None:
         """Uploads in one commit, so that one event is sent."""
@@ -71,6 +78,15 @@ class ImageContainer:
         """Every blob whose path starts with `prefix`."""
         for blob in self._client.list_blobs(name_starts_with=prefix or None, include=["metadata"]):
             yield _description(blob, blob.name)
+
+    @storage_answers
+    def page(self, size: int, marker: str | None) -> Page:
+        """Up to `size` blobs from a marker on, by path, and the next marker; None at the end.
+        A page may be short, even empty."""
+        found = self._client.list_blobs(include=["metadata"], results_per_page=size)
+        pages: Any = found.by_page(marker)
+        blobs = [_description(blob, blob.name) for blob in next(pages, ())]
+        return blobs, pages.continuation_token or None
 
     def is_there(self) -> bool:
         """Whether the container answers; asked once, for health."""
@@ -108,6 +124,19 @@ def connect(
     else:
         service = BlobServiceClient(account_uri, credential=credential, **options)
     return ImageContainer(service.get_container_client(container))
+
+
+@contextmanager
+def _of_the_blob(path: str) -> Iterator[None]:
+    """BlobGone and BlobChanged; a missing container says nothing of the blob."""
+    try:
+        yield
+    except ResourceNotFoundError as error:
+        if getattr(error, "error_code", None) == StorageErrorCode.CONTAINER_NOT_FOUND:
+            raise
+        raise BlobGone(path) from error
+    except ResourceModifiedError as error:
+        raise BlobChanged(path) from error
 
 
 def _description(blob: BlobProperties, path: str) -> BlobDescription:

@@ -20,6 +20,7 @@ class Records(Protocol):
 
     def get(self, record_id: str) -> StoredRecord | None: ...
     def put(self, record: CaptionRecord, etag: str | None) -> str: ...
+    def delete(self, record_id: str, etag: str) -> None: ...
 
 
 class Index(Protocol):
@@ -55,6 +56,14 @@ class Catalog:
         etag = self._records.put(record, previous.etag if previous else None)
         self._index.remove(old - new)
         return etag
+
+    def remove(self, stored: StoredRecord) -> None:
+        """Removes a record and its rows; RecordChanged when another version is there."""
+        self._records.delete(stored.record.id, stored.etag)
+        self._index.remove(self._index.rows(stored.record))
+        again = self._records.get(stored.record.id)
+        if again:  # uploaded meanwhile, and in the same second its rows are the same
+            self._index.add(self._index.rows(again.record))
 
     def page(self, limit: int, after: IndexRow | None = None) -> Page:
         """Up to `limit` records after a row. Costs a query a month and a read a record."""

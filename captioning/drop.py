@@ -15,7 +15,7 @@ from typing import IO, Literal, Protocol
 
 from azure.core.exceptions import AzureError
 
-from captioning.errors import BadName, BlobGone
+from captioning.errors import BadName, BlobGone, StorageUnavailable
 from captioning.models import BlobDescription
 from captioning.storage_trouble import explain
 
@@ -133,6 +133,8 @@ def _drop_one(container: Container, item: Item) -> Dropped:
             container.write(item.path, data, digest, media_type)
     except OSError as error:
         return Dropped(item, "failed", f"cannot be read: {error.strerror}")
+    except StorageUnavailable as error:
+        return Dropped(item, "failed", f"cannot be uploaded: {error.message}")
     except AzureError as error:
         return Dropped(item, "failed", f"cannot be uploaded: {explain(error)}")
     return Dropped(item, "sent")

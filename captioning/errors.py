@@ -16,10 +16,15 @@ CaptioningError
 ├── ServiceDeferred           the moment is at fault: recorded `deferred`, tried again later
 │   ├── ServiceThrottled      throttled
 │   ├── ServiceUnavailable    unavailable
+│   │   └── StorageUnavailable  storage itself: the record cannot say so
 │   ├── ServiceTimeout        timeout
+│   ├── BudgetSpent           budget
+│   ├── ContentInProgress     in_progress: another run is paying for the same bytes
 │   └── DeploymentBroken      an operator has to mend something; images wait meanwhile
 │       ├── AuthRefused       auth
 │       └── ModelGone         model_gone
+├── CrashedTooOften           poisoned: recorded `failed`
+├── GaveUp                    gave_up: recorded `failed`, after a day of being deferred
 └── BadResponse               bad_response: recorded `failed`; the same call would fail the same way
 
 Messages are written here and by the adapters for a person to act on. They never carry a service's
@@ -28,6 +33,7 @@ own text: that may quote the image, the prompt or a key.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -139,10 +145,26 @@ class ServiceUnavailable(ServiceDeferred):
     code = "unavailable"
 
 
+class StorageUnavailable(ServiceUnavailable):
+    """The storage account did not answer, or not as it should."""
+
+
 class ServiceTimeout(ServiceDeferred):
     """The service did not answer in time."""
 
     code = "timeout"
+
+
+class BudgetSpent(ServiceDeferred):
+    """The day's or the month's budget is spent; `retry_after` is the time until it turns."""
+
+    code = "budget"
+
+
+class ContentInProgress(ServiceDeferred):
+    """Another run has the claim on the same content."""
+
+    code = "in_progress"
 
 
 class DeploymentBroken(ServiceDeferred):
@@ -159,6 +181,28 @@ class ModelGone(DeploymentBroken):
     """The endpoint or model deployment does not exist."""
 
     code = "model_gone"
+
+
+class CrashedTooOften(CaptioningError):
+    """Runs of this image end without a trace."""
+
+    code = "poisoned"
+
+    def __init__(self, crashes: int) -> None:
+        super().__init__(
+            f"{crashes} runs ended without a trace: the app may lack memory for this image. Give it"
+            " more, or upload a smaller version, and ask for the caption again."
+        )
+
+
+class GaveUp(CaptioningError):
+    """An image was deferred for too long."""
+
+    code = "gave_up"
+
+    def __init__(self, last: ServiceDeferred, waited: timedelta) -> None:
+        hours = waited.total_seconds() / 3600
+        super().__init__(f"Given up after {hours:.0f} hours. {last.message}")
 
 
 class BadResponse(CaptioningError):

@@ -23,6 +23,8 @@ PATIENCE = {
     "retry_total": RETRIES,
 }
 """Options of every storage client."""
+BACKOFF = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+"""Seconds, for blob and queue clients; their own are 15 and more."""
 OPERATION_SECONDS = (RETRIES + 1) * (CONNECT_SECONDS + READ_SECONDS) + 10
 """All attempts at one operation, with the waits between them."""
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from azure.data.tables import TableClient
-
 from captioning.listing import IndexRow
 from captioning.models import CaptionRecord
+from captioning.tables import Table
 
 MONTHS = "months"
 _LAST_MILLISECOND = 10**14 - 1
@@ -22,7 +21,7 @@ _LAST_MONTH = 999_999
 class CaptionIndex:
     """Rows of the table of terms; safe to share between threads."""
 
-    def __init__(self, table: TableClient) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
         self._known_months: set[str] = set()
 
@@ -37,23 +36,23 @@ class CaptionIndex:
         """Writes rows; those already there stay."""
         for row in rows:
             self._add_month(row.partition.removeprefix("all~"))
-            self._table.upsert_entity({"PartitionKey": row.partition, "RowKey": row.row})
+            self._table.upsert({"PartitionKey": row.partition, "RowKey": row.row})
 
     def remove(self, rows: frozenset[IndexRow]) -> None:
         """Deletes rows; missing ones are no error."""
         for row in rows:
-            self._table.delete_entity(row.partition, row.row)
+            self._table.delete(row.partition, row.row)
 
     def newest(self, after: IndexRow | None, page_size: int) -> Iterator[IndexRow]:
         """Rows of all images, newest first, from behind a row on; read as they are taken."""
         for month in self._months(after):
             partition = f"all~{month}"
             start = after.row if after and after.partition == partition else ""
-            entities = self._table.query_entities(
+            entities = self._table.query(
                 "PartitionKey eq @partition and RowKey gt @start",
-                parameters={"partition": partition, "start": start},
-                select=["RowKey"],
-                results_per_page=page_size,
+                {"partition": partition, "start": start},
+                ["RowKey"],
+                page_size,
             )
             for entity in entities:
                 row = str(entity["RowKey"])
@@ -61,18 +60,16 @@ class CaptionIndex:
 
     def _months(self, after: IndexRow | None) -> Iterator[str]:
         newest = _inverted(after.partition.removeprefix("all~")) if after else ""
-        for entity in self._table.query_entities(
+        for entity in self._table.query(
             "PartitionKey eq @months and RowKey ge @newest",
-            parameters={"months": MONTHS, "newest": newest},
-            select=["month"],
+            {"months": MONTHS, "newest": newest},
+            ["month"],
         ):
             yield str(entity["month"])
 
     def _add_month(self, month: str) -> None:
         if month not in self._known_months:
-            self._table.upsert_entity(
-                {"PartitionKey": MONTHS, "RowKey": _inverted(month), "month": month}
-            )
+            self._table.upsert({"PartitionKey": MONTHS, "RowKey": _inverted(month), "month": month})
             self._known_months.add(month)
 
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from captioning.usage import Usage
+
 Status = Literal["processing", "deferred", "captioned", "rejected", "failed"]
 FINAL: frozenset[Status] = frozenset({"captioned", "rejected", "failed"})
 """Nothing more happens to the image by itself."""
@@ -47,13 +49,11 @@ class ImageAnalysis:
     """What a vision provider saw, whichever service and version it asked.
 
     Boxes are in pixels of a picture of `width` x `height`, the size the provider reports.
-    `calls` counts billed transactions: one per requested feature.
     """
 
     provider: str
     width: int
     height: int
-    calls: int = 0
     tags: tuple[Tag, ...] = ()
     objects: tuple[DetectedObject, ...] = ()
     text: tuple[TextLine, ...] = ()
@@ -83,9 +83,6 @@ class Captioning:
     texts: dict[str, CaptionText]
     note: str | None = None
     decorative: bool = False
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,35 +109,40 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How the texts came to be."""
+    """How the texts came to be; `afresh` is the request that they answer."""
 
     vision: str | None = None
     model: str | None = None
     input: CaptionInput | None = None
     fingerprint: str | None = None
     reused_from: str | None = None
+    afresh: str | None = None
     edited_by_human: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What was paid for: tokens, billed Vision transactions, dollars (None: not priced)."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    vision_calls: int = 0
-    usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RecordError:
-    """Why there is no caption (yet). The message is for a person and holds no image content."""
+    """Why there is no caption (yet). The message is for a person and holds no image content.
+
+    `since` is when the image was first deferred."""
 
     code: str
     message: str
     attempts: int = 1
     retry_at: datetime | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Until when a run has an image, or the bytes of one, to itself; free afterwards.
+
+    `crashes` counts the runs of this upload that ended without a trace.
+    """
+
+    worker: str
+    until: datetime
+    crashes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,11 @@ class CaptionRecord:
     brands: tuple[DetectedObject, ...] = ()
     support: Support | None = None
     provenance: Provenance = Provenance()
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     error: RecordError | None = None
     seconds: float | None = None
+    claim: Claim | None = None
+    """The run that processes the image; of a deferred one: until it is tried again."""
     note: str | None = None
     """What a reader of a captioned record should know, such as why it holds no caption."""
 

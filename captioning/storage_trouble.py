@@ -1,6 +1,10 @@
-"""What a person is told when the storage account does not do what it should."""
+"""When the storage account does not do what it should: our own error, and what a person is told."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from azure.core.exceptions import (
     AzureError,
@@ -9,6 +13,28 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+
+from captioning.errors import StorageUnavailable
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+OURS = frozenset({400, 413, 414, 415})
+"""What the request itself is at fault for: a bug, which waiting does not mend."""
+
+
+def storage_answers(operation: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """The operation; StorageUnavailable where storage does not do it and may do so later."""
+
+    @wraps(operation)
+    def asked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        try:
+            return operation(*args, **kwargs)
+        except AzureError as error:
+            if isinstance(error, HttpResponseError) and error.status_code in OURS:
+                raise
+            raise StorageUnavailable(explain(error)) from error
+
+    return asked
 
 
 def explain(error: AzureError) -> str:

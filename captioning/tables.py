@@ -1,12 +1,36 @@
-"""Connecting to Table Storage."""
+"""Table Storage. The home of azure-data-tables."""
 
 from __future__ import annotations
 
-from azure.core.credentials import TokenCredential
-from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import TableClient, TableServiceClient
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from azure.data.tables import TableClient, TableServiceClient, UpdateMode
+
+from captioning.errors import RecordChanged
 from captioning.exact_path import PATIENCE, ExactPathSession
+from captioning.storage_trouble import storage_answers
+
+Entity = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entity and the ETag of the version read."""
+
+    entity: Entity
+    etag: str
 
 
 class TableAccount:
@@ -29,9 +53,9 @@ class TableAccount:
             else TableServiceClient(account_uri, credential=credential, **options)
         )
 
-    def table(self, name: str) -> TableClient:
+    def table(self, name: str) -> Table:
         """A table of the account, whether it is there or not."""
-        return self._service.get_table_client(name)
+        return Table(self._service.get_table_client(name))
 
     def create(self, name: str) -> None:
         """Makes a table where it is missing, in one attempt. In Azure the infrastructure does
@@ -41,3 +65,102 @@ class TableAccount:
     def close(self) -> None:
         """Closes the pool."""
         self._service.close()
+
+
+class Table:
+    """One table. StorageUnavailable where it does not answer as it should."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    @storage_answers
+    def get(self, partition: str, row: str) -> Row | None:
+        """The entity, or None."""
+        try:
+            entity = self._client.get_entity(partition, row)
+        except ResourceNotFoundError as error:
+            if "TableNotFound" in str(error):
+                raise
+            return None
+        return Row(dict(entity), str(entity.metadata["etag"]))
+
+    @storage_answers
+    def put(self, entity: Mapping[str, Any], etag: str | None) -> str:
+        """Replaces the version with this ETag, or creates the entity where it is None.
+
+        Returns the new ETag; RecordChanged when another version is there.
+        """
+        with _version(missing_is_changed=etag is not None):
+            if etag is None:
+                written = self._client.create_entity(entity)
+            else:
+                written = self._client.update_entity(
+                    entity,
+                    mode=UpdateMode.REPLACE,
+                    etag=etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+        return str(written["etag"])
+
+    @storage_answers
+    def upsert(self, entity: Mapping[str, Any]) -> None:
+        """Writes the entity, whatever is there."""
+        self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+
+    @storage_answers
+    def delete(self, partition: str, row: str, etag: str | None = None) -> None:
+        """Deletes the entity; a missing one is no error. With an ETag: RecordChanged when another
+        version is there."""
+        condition = MatchConditions.IfNotModified if etag else None
+        with _version():
+            self._client.delete_entity(partition, row, etag=etag, match_condition=condition)
+
+    def query(
+        self, condition: str, parameters: dict[str, Any], select: list[str], page_size: int = 1000
+    ) -> Iterator[Entity]:
+        """Entities in the order of their keys, read as they are taken."""
+        entities = iter(
+            self._client.query_entities(
+                condition, parameters=parameters, select=select, results_per_page=page_size
+            )
+        )
+        while (entity := _next(entities)) is not None:
+            yield entity
+
+    @storage_answers
+    def page(
+        self, select: list[str], size: int, token: Mapping[str, str] | None
+    ) -> tuple[list[Entity], Mapping[str, str] | None]:
+        """Up to `size` entities of the whole table from a position on, and the next position; None
+        at the end. A page may be short, even empty."""
+        found = self._client.list_entities(select=select, results_per_page=size)
+        pages: Any = found.by_page(dict(token) if token else None)  # type: ignore[arg-type]
+        entities = [dict(entity) for entity in next(pages, ())]
+        return entities, pages.continuation_token or None
+
+    def is_there(self) -> bool:
+        """Whether the table answers; asked once, for health."""
+        try:
+            self._client.get_entity("health", "health", retry_total=0)
+        except ResourceNotFoundError as error:
+            return "TableNotFound" not in str(error)
+        except AzureError:
+            return False
+        return True
+
+
+@contextmanager
+def _version(*, missing_is_changed: bool = False) -> Iterator[None]:
+    try:
+        yield
+    except (ResourceExistsError, ResourceModifiedError) as error:
+        raise RecordChanged("It was saved by somebody else meanwhile.") from error
+    except ResourceNotFoundError as error:
+        if not missing_is_changed or "TableNotFound" in str(error):
+            raise
+        raise RecordChanged("It was removed meanwhile.") from error
+
+
+@storage_answers
+def _next(entities: Iterator[Entity]) -> Entity | None:
+    return next(entities, None)

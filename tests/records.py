@@ -9,6 +9,7 @@ from typing import Any
 from captioning.models import (
     CaptionRecord,
     CaptionText,
+    Claim,
     DetectedObject,
     ImageInfo,
     Provenance,
@@ -16,9 +17,9 @@ from captioning.models import (
     Support,
     Tag,
     TextLine,
-    Usage,
     record_id,
 )
+from captioning.usage import Usage
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -55,13 +56,21 @@ FULL = CaptionRecord(
         input="image+tags",
         fingerprint="cd" * 32,
         reused_from="other.jpg",
+        afresh="ef" * 16,
         edited_by_human=("caption",),
     ),
     usage=Usage(
         input_tokens=3011, cached_tokens=1024, output_tokens=58, vision_calls=3, usd=0.0035
     ),
-    error=RecordError("throttled", "Later.", attempts=3, retry_at=START + timedelta(hours=1)),
+    error=RecordError(
+        "throttled",
+        "Later.",
+        attempts=3,
+        retry_at=START + timedelta(hours=1),
+        since=START - timedelta(hours=1),
+    ),
     seconds=2.0,
+    claim=Claim("worker/7", START + timedelta(minutes=2), crashes=1),
     note="Why.",
 )
 """Every field differs from its default; a test holds that."""

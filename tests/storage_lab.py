@@ -18,8 +18,9 @@ from captioning.catalog import Catalog
 from captioning.exact_path import ExactPathSession
 from captioning.index import CaptionIndex
 from captioning.models import BlobDescription
+from captioning.reuse import ReuseTable
 from captioning.store import RecordStore
-from captioning.tables import TableAccount
+from captioning.tables import Table, TableAccount
 
 
 class RecordingSession(ExactPathSession):
@@ -51,13 +52,17 @@ class Storage:
     def account(self) -> TableAccount:
         account = TableAccount(connection_string=self.connection)
         self._stack.callback(account.close)
-        for table in (self.name, f"{self.name}index"):
+        for table in (self.name, f"{self.name}index", f"{self.name}reuse"):
             account.create(table)
         return account
 
     @cached_property
     def records(self) -> RecordStore:
         return RecordStore(self.account.table(self.name))
+
+    @cached_property
+    def reuse(self) -> ReuseTable:
+        return ReuseTable(self.account.table(f"{self.name}reuse"))
 
     @cached_property
     def index(self) -> CaptionIndex:
@@ -106,6 +111,6 @@ class Storage:
             self.connection, transport=RequestsTransport(session=session)
         )
         self._stack.callback(service.close)
-        records = RecordStore(service.get_table_client(self.name))
-        index = CaptionIndex(service.get_table_client(f"{self.name}index"))
+        records = RecordStore(Table(service.get_table_client(self.name)))
+        index = CaptionIndex(Table(service.get_table_client(f"{self.name}index")))
         return self.catalog_of(records, index), session.sent

@@ -55,7 +55,7 @@ def rows(storage: Storage, record: CaptionRecord) -> list[IndexRow]:
 def remove(storage: Storage, path: str) -> None:
     """Drops the record and leaves its rows."""
     identity = record_id(path)
-    storage.account.table(storage.name).delete_entity(identity[:2], identity)
+    storage.account.table(storage.name).delete(identity[:2], identity)
 
 
 def test_an_empty_catalogue_is_one_empty_page(storage: Storage) -> None:

@@ -7,13 +7,13 @@ from dataclasses import MISSING, replace
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioning.errors import RecordChanged
+from captioning.entity import PROPERTY_UNITS
+from captioning.errors import StorageUnavailable
 from captioning.models import CaptionRecord, CaptionText, StoredRecord, TextLine, record_id
-from captioning.store import CUT, PROPERTY_UNITS, RecordStore, _parts, _to_entity, _to_record
+from captioning.store import CUT, RecordStore, _to_entity, _to_record
 from captioning.tables import TableAccount
 from tests.azurite import free_ports
 from tests.records import FULL, short
@@ -37,10 +37,6 @@ def read(store: RecordStore, record: CaptionRecord) -> StoredRecord:
     stored = store.get(record.id)
     assert stored is not None
     return stored
-
-
-def units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
 
 
 def defaults(value: Any) -> list[str]:
@@ -83,33 +79,9 @@ def test_a_shorter_text_leaves_no_rest_of_the_longer_one(storage: Storage) -> No
     assert read(storage.records, short("a.jpg")).record.caption == "Short."
 
 
-def test_creating_what_is_there_is_refused(storage: Storage) -> None:
-    storage.records.put(FULL, None)
-    with pytest.raises(RecordChanged):
-        storage.records.put(short(FULL.path), None)
-    assert read(storage.records, FULL).record == FULL
-
-
-def test_an_old_version_cannot_be_replaced(storage: Storage) -> None:
-    old = storage.records.put(FULL, None)
-    newer = replace(FULL, caption="Newer.")
-    storage.records.put(newer, old)
-    with pytest.raises(RecordChanged):
-        storage.records.put(FULL, old)
-    assert read(storage.records, FULL).record == newer
-
-
-def test_a_removed_record_cannot_be_replaced(storage: Storage) -> None:
-    etag = storage.records.put(FULL, None)
-    storage.account.table(storage.name).delete_entity(FULL.id[:2], FULL.id)
-    with pytest.raises(RecordChanged):
-        storage.records.put(FULL, etag)
-    assert storage.records.get(FULL.id) is None
-
-
 def test_without_a_table_saving_says_so(storage: Storage) -> None:
     records = RecordStore(storage.account.table("nosuchtable"))
-    with pytest.raises(ResourceNotFoundError):
+    with pytest.raises(StorageUnavailable, match="404"):
         records.put(FULL, None)
 
 
@@ -158,18 +130,6 @@ def test_a_dead_storage_is_not_there() -> None:
     )
     assert not RecordStore(account.table("captions")).is_there()
     account.close()
-
-
-@given(
-    start=st.integers(-3, 3),
-    text=st.text(st.characters(codec="utf-8"), max_size=8),
-    repeated=st.sampled_from(["a", "é", "海", "🏖"]),
-)
-def test_parts_fit_and_join_to_the_whole(start: int, text: str, repeated: str) -> None:
-    whole = "a" * (PROPERTY_UNITS + start) + text + repeated * PROPERTY_UNITS
-    parts = list(_parts(whole))
-    assert "".join(parts) == whole
-    assert all(units(part) <= PROPERTY_UNITS for part in parts)
 
 
 @given(st.text(st.characters(codec="utf-8")), st.floats(0, 1e6), st.booleans())

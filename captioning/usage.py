@@ -1,0 +1,44 @@
+"""What services are paid: the bill of an answer, and what bills add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one answer is billed for: Vision's transactions by feature, or a model's tokens.
+
+    `model` is the name that the service reports; cached tokens are among the input tokens.
+    """
+
+    features: tuple[str, ...] = ()
+    model: str | None = None
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was paid for: tokens, billed Vision transactions, dollars (None: not priced)."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    vision_calls: int = 0
+    usd: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        known = self.usd is not None and other.usd is not None
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+            self.vision_calls + other.vision_calls,
+            (self.usd or 0.0) + (other.usd or 0.0) if known else None,
+        )
+
+
+NOTHING = Usage(usd=0.0)
+"""Nothing was paid."""

@@ -1,0 +1,211 @@
+"""What the pipeline keeps things in, in memory; safe to share between threads.
+
+`tests/test_store_contract.py` holds each part against the real one. Faults come over the line that
+a part is put on: `tests/line.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import count
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from captioning.errors import BlobChanged, BlobGone, RecordChanged
+from captioning.listing import IndexRow
+from captioning.models import BlobDescription, CaptionRecord, StoredRecord
+from captioning.tally import Tally
+from captioning.wake import Wake
+from captioning.work import StoredWork, Work
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Token = Mapping[str, str] | None
+
+
+class Versions(Generic[Key, Value]):
+    """Values by key; a write names the version it replaces, by its ETag, or None for a new one."""
+
+    def __init__(self) -> None:
+        self.held: dict[Key, tuple[Value, str]] = {}
+        self._numbers = count(1)
+        self._lock = Lock()
+
+    def put(self, key: Key, value: Value, etag: str | None) -> str:
+        """The new ETag; RecordChanged when another version is there."""
+        with self._lock:
+            self._check(key, etag)
+            self.held[key] = (value, f'W/"{next(self._numbers)}"')
+            return self.held[key][1]
+
+    def delete(self, key: Key, etag: str) -> None:
+        """Likewise; what is missing is no error."""
+        with self._lock:
+            if key in self.held:
+                self._check(key, etag)
+                del self.held[key]
+
+    def _check(self, key: Key, etag: str | None) -> None:
+        if self.held.get(key, (None, None))[1] != etag:
+            raise RecordChanged("It was saved or removed by somebody else meanwhile.")
+
+
+class MemoryRecords:
+    """For RecordStore."""
+
+    def __init__(self) -> None:
+        self._versions: Versions[str, CaptionRecord] = Versions()
+
+    def get(self, record_id: str) -> StoredRecord | None:
+        found = self._versions.held.get(record_id)
+        return StoredRecord(*found) if found else None
+
+    def put(self, record: CaptionRecord, etag: str | None) -> str:
+        return self._versions.put(record.id, record, etag)
+
+    def delete(self, record_id: str, etag: str) -> None:
+        self._versions.delete(record_id, etag)
+
+    def paths(self, size: int, token: Token) -> tuple[list[str], Token]:
+        start = token["after"] if token else ""
+        found = sorted(item for item in dict(self._versions.held).items() if item[0] > start)
+        following = {"after": found[size - 1][0]} if len(found) > size else None
+        return [record.path for _, (record, _) in found[:size]], following
+
+
+class MemoryReuse:
+    """For ReuseTable."""
+
+    def __init__(self) -> None:
+        self._versions: Versions[tuple[str, str], Work] = Versions()
+
+    def get(self, sha256: str, fingerprint: str) -> StoredWork | None:
+        found = self._versions.held.get((sha256, fingerprint))
+        return StoredWork(*found) if found else None
+
+    def put(self, work: Work, etag: str | None) -> str:
+        return self._versions.put((work.sha256, work.fingerprint), work, etag)
+
+
+class MemoryIndex:
+    """For CaptionIndex: one partition a month, newest first."""
+
+    def __init__(self) -> None:
+        self.held: frozenset[IndexRow] = frozenset()
+        self._lock = Lock()
+
+    def rows(self, record: CaptionRecord) -> frozenset[IndexRow]:
+        uploaded = record.image.modified
+        row = f"{10**14 - 1 - int(uploaded.timestamp() * 1000):014d}-{record.id}"
+        return frozenset({IndexRow(f"all~{uploaded:%Y-%m}", row, record.id)})
+
+    def add(self, rows: frozenset[IndexRow]) -> None:
+        with self._lock:
+            self.held |= rows
+
+    def remove(self, rows: frozenset[IndexRow]) -> None:
+        with self._lock:
+            self.held -= rows
+
+    def newest(self, after: IndexRow | None, page_size: int) -> Iterator[IndexRow]:
+        for row in sorted(self.held, key=lambda row: row.row):
+            if after is None or row.row > after.row:
+                yield row
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What was put by, and when it can be seen."""
+
+    wake: Wake
+    due: datetime
+
+
+class MemoryDeferrals:
+    """For DeferralQueue."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.held: list[Message] = []
+
+    def put(self, wake: Wake, delay: float) -> None:
+        self.held.append(Message(wake, self._now() + timedelta(seconds=delay)))
+
+    def depth(self) -> int:
+        return len(self.held)
+
+    def due(self) -> list[Message]:
+        """What can be seen now; who has done with a message removes it from `held`."""
+        return [message for message in self.held if message.due <= self._now()]
+
+
+class MemoryImages:
+    """For ImageContainer. `upload` and `delete` are the test's."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._numbers = count(1)
+        self.held: dict[str, tuple[BlobDescription, bytes]] = {}
+
+    def describe(self, path: str) -> BlobDescription:
+        return self._held(path)[0]
+
+    def read(self, blob: BlobDescription) -> bytes:
+        found, data = self._held(blob.path)
+        if found.etag != blob.etag:
+            raise BlobChanged(blob.path)
+        return data
+
+    def page(self, size: int, marker: str | None) -> tuple[list[BlobDescription], str | None]:
+        found = sorted(path for path in list(self.held) if path >= (marker or ""))[: size + 1]
+        following = found[size] if len(found) > size else None
+        return [self.held[path][0] for path in found[:size]], following
+
+    def upload(self, path: str, data: bytes) -> BlobDescription:
+        """Uploads a blob; what is known of it."""
+        modified = self._now().replace(microsecond=0)
+        blob = BlobDescription(path, len(data), f'"0x{next(self._numbers):X}"', modified)
+        self.held[path] = (blob, data)
+        return blob
+
+    def delete(self, path: str) -> None:
+        """Deletes a blob."""
+        del self.held[path]
+
+    def _held(self, path: str) -> tuple[BlobDescription, bytes]:
+        found = self.held.get(path)
+        if found is None:
+            raise BlobGone(path)
+        return found
+
+
+class MemoryState:
+    """For StateTable."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], Any] = {}
+
+    def get(self, kind: str, name: str) -> Any:
+        return self.held.get((kind, name))
+
+    def put(self, kind: str, name: str, document: Any) -> None:
+        self.held[kind, name] = document
+
+    def delete(self, kind: str, name: str) -> None:
+        self.held.pop((kind, name), None)
+
+
+class MemoryUsage:
+    """For UsageTable, under a Ledger."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[date, str], Tally] = {}
+
+    def save(self, day: date, worker: str, tally: Tally) -> None:
+        self.held[day, worker] = tally
+
+    def between(self, first: date, last: date) -> list[tuple[date, str, Tally]]:
+        found = sorted(dict(self.held).items(), key=lambda item: item[0])
+        return [(*key, tally) for key, tally in found if first <= key[0] <= last]

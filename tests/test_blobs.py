@@ -1,0 +1,108 @@
+"""The container: pages of blobs, and what is the blob's fault and what is storage's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import ContainerClient
+
+from captioning.blobs import ImageContainer
+from captioning.drop import Item, drop
+from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
+from captioning.models import BlobDescription
+from tests.command_line import DEAD_STORAGE
+from tests.records import START
+from tests.storage_lab import Storage
+from tests.wire.server import Reply, WireServer
+
+BLOB = BlobDescription("a.jpg", 4, '"0x1"', START)
+
+
+def impatient(connection: str, name: str = "images") -> ImageContainer:
+    """A container that is asked once."""
+    return ImageContainer(ContainerClient.from_connection_string(connection, name, retry_total=0))
+
+
+@pytest.fixture
+def answers() -> Iterator[tuple[ImageContainer, list[Reply]]]:
+    """A container behind a server that answers every request with the last reply given."""
+    replies: list[Reply] = []
+    with WireServer(lambda _: replies[-1]) as server:
+        account = f"AccountName=a;AccountKey=aGk=;BlobEndpoint={server.url}/a;"
+        images = impatient(f"DefaultEndpointsProtocol=http;{account}")
+        yield images, replies
+        images.close()
+
+
+def test_pages_hold_every_blob_once_in_order(storage: Storage) -> None:
+    paths = [f"{number}/🏖 {number}.jpg" for number in range(7)]
+    blobs = [storage.upload(path, path.encode()) for path in paths]
+    first, marker = storage.images.page(3, None)
+    second, marker = storage.images.page(3, marker)
+    third, end = storage.images.page(3, marker)
+    assert [len(first), len(second), len(third), end] == [3, 3, 1, None]
+    assert first + second + third == blobs
+
+
+def test_an_empty_container_is_one_empty_page(storage: Storage) -> None:
+    assert storage.images.page(3, None) == ([], None)
+
+
+def test_a_blob_that_is_gone_or_changed_is_said_to_be(storage: Storage) -> None:
+    blob = storage.upload("a.jpg", b"one")
+    storage.upload("a.jpg", b"two")
+    with pytest.raises(BlobChanged):
+        storage.images.read(blob)
+    storage.delete("a.jpg")
+    with pytest.raises((BlobGone, BlobChanged)):  # 404 from Azure, 412 from Azurite
+        storage.images.read(blob)
+    with pytest.raises(BlobGone):
+        storage.images.describe("a.jpg")
+
+
+def test_a_missing_container_does_not_make_a_blob_gone(storage: Storage) -> None:
+    missing = impatient(storage.connection, f"{storage.name}-missing")
+    fails(missing, "404")
+    missing.close()
+
+
+def test_storage_that_cannot_be_reached(storage: Storage) -> None:
+    images = impatient(DEAD_STORAGE)
+    fails(images, "cannot be reached")
+    images.close()
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+def test_storage_that_refuses(status: int, answers: tuple[ImageContainer, list[Reply]]) -> None:
+    images, replies = answers
+    replies.append(Reply(status))
+    fails(images, "refuses the key" if status == 403 else str(status))
+
+
+def test_a_connection_that_breaks(answers: tuple[ImageContainer, list[Reply]]) -> None:
+    images, replies = answers
+    replies.append(Reply(reset=True))
+    fails(images, "cannot be reached")
+
+
+def fails(images: ImageContainer, reason: str) -> None:
+    """Everything a run asks meets storage trouble, for this reason."""
+    for ask in (
+        lambda: images.describe("a.jpg"),
+        lambda: images.read(BLOB),
+        lambda: images.page(10, None),
+    ):
+        with pytest.raises(StorageUnavailable, match=reason):
+            ask()
+
+
+def test_a_file_that_storage_does_not_take_is_one_that_failed(tmp_path: Path) -> None:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"x")
+    images = impatient(DEAD_STORAGE)
+    (dropped,) = drop(images, [Item(file, "a.jpg")])
+    images.close()
+    assert dropped.outcome == "failed"
+    assert dropped.problem.startswith("cannot be uploaded: the storage that ImageStorage names")
