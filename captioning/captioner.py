@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import httpx2
 import openai
 
 from captioning.address import check_address, fits_a_header, is_loopback
+from captioning.calls import PLAIN, Calls
 from captioning.chat_answer import Answer, Completion, read_answer, read_completion
 from captioning.chat_refusal import ENDPOINT, KEY, Provider, Refusal
 from captioning.chat_request import (
@@ -27,6 +29,7 @@ from captioning.errors import (
 from captioning.models import Captioning, ImageAnalysis
 from captioning.prompt import BUILT_IN, NOT_JSON, Prompt
 from captioning.rendition import Rendition
+from captioning.telemetry import chat
 
 MAX_TOKENS = 3_000
 """Room for models that reason: the cap counts against the quota, but is not billed."""
@@ -74,6 +77,7 @@ class OpenAICaptioner:
             timeout=timeout, follow_redirects=False, trust_env=not is_loopback(address.hostname)
         )
         self._client = _Client(base_url, timeout, http)
+        self._server = base_url
 
     @property
     def identity(self) -> str:
@@ -84,52 +88,64 @@ class OpenAICaptioner:
         """Closes the connections."""
         self._client.close()
 
-    def caption(self, image: Rendition | None, evidence: ImageAnalysis | None) -> Captioning:
-        """Texts for the picture. A faulty answer is asked for once more, then mended."""
+    def caption(
+        self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls = PLAIN
+    ) -> Captioning:
+        """Texts for the picture. A faulty answer is asked for once more, then mended; each answer
+        is billed as soon as it is there."""
         if image is None and evidence is None:
             raise ValueError("neither an image nor evidence to caption")
         asked = self._form.question(image, evidence)
-        first = self._ask(asked)
+        with chat(
+            calls, provider=self._provider, model=self._form.model, server=self._server
+        ) as traced:
+            return self._texts(asked, traced)
+
+    def _texts(self, asked: Messages, calls: Calls) -> Captioning:
+        first = self._ask(asked, calls)
         answer = read_answer(first.text, self._form.languages)
         if answer and not answer.faults:
             return self._captioning(answer, first)
         faults = answer.faults if answer else (NOT_JSON,)
         try:
-            second = self._ask(asked + reminder(first.text, faults))
+            second = self._ask(asked + reminder(first.text, faults), calls)
         except CaptioningError:
             if answer and answer.usable:
                 return self._captioning(answer, first)
             raise
         for candidate in (read_answer(second.text, self._form.languages), answer):
             if candidate and candidate.usable:
-                return self._captioning(candidate, first, second)
+                return self._captioning(candidate, second)
         raise BadResponse("The caption model gave no caption in the form asked for, twice.")
 
-    def _captioning(self, answer: Answer, *completions: Completion) -> Captioning:
-        counts = zip(*(completion.tokens for completion in completions), strict=True)
-        sent, cached, received = map(sum, counts)
+    def _captioning(self, answer: Answer, completion: Completion) -> Captioning:
         return Captioning(
-            model=completions[-1].model_name(self._form.model),
+            model=completion.model_name(self._form.model),
             texts=answer.mended(),
             decorative=answer.decorative,
-            input_tokens=sent,
-            cached_tokens=cached,
-            output_tokens=received,
         )
 
-    def _ask(self, conversation: Messages) -> Completion:
+    def _ask(self, conversation: Messages, calls: Calls) -> Completion:
         """One answer, in the richest dialect that the server has not refused so far."""
         dialect = self._dialect
         while True:
-            outcome = self._send(conversation, dialect)
+            outcome = calls.ask(partial(self._answer, conversation, dialect))
             if isinstance(outcome, Completion):
                 self._dialect = dialect
+                calls.billed(outcome.bill(self._form.model))
                 outcome.raise_for_end(self._form.max_tokens)
                 return outcome
-            simpler = outcome.simpler(dialect)
-            if simpler is None:
-                raise outcome.error(self._provider, self._form.model)
-            dialect = simpler
+            dialect = outcome
+
+    def _answer(self, conversation: Messages, dialect: Dialect) -> Completion | Dialect:
+        """The completion, or the simpler dialect to ask for it in."""
+        outcome = self._send(conversation, dialect)
+        if isinstance(outcome, Completion):
+            return outcome
+        simpler = outcome.simpler(dialect)
+        if simpler is None:
+            raise outcome.error(self._provider, self._form.model)
+        return simpler
 
     def _send(self, conversation: Messages, dialect: Dialect) -> Completion | Refusal:
         """One call. What openai raises may quote the service's text, so it is not chained."""

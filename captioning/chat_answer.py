@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from captioning import caption_text
 from captioning.errors import BadResponse, ContentFiltered, ServiceUnavailable
 from captioning.models import CaptionText
+from captioning.usage import Bill
 
 MAX_MODEL = 100
 _MAX_OBJECTS = 20
@@ -59,12 +60,15 @@ class Completion:
         """The model that answered, by the service's own name for it."""
         return caption_text.tidy(self.model or "")[:MAX_MODEL] or default
 
-    @property
-    def tokens(self) -> tuple[int, int, int]:
-        """Input, cached input and output tokens."""
+    def bill(self, default: str) -> Bill:
+        """Its tokens, and the model that they are priced by: `default` where none is named."""
         usage = self.usage or _Usage()
-        cached = (usage.prompt_tokens_details or _Details()).cached_tokens or 0
-        return usage.prompt_tokens, cached, usage.completion_tokens
+        return Bill(
+            model=self.model_name(default),
+            input_tokens=usage.prompt_tokens,
+            cached_tokens=(usage.prompt_tokens_details or _Details()).cached_tokens or 0,
+            output_tokens=usage.completion_tokens,
+        )
 
     def raise_for_end(self, limit: int) -> None:
         """An error when the model refused, was stopped by a filter, or ran out of tokens."""

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from captioning.exact_path import OPERATION_SECONDS
-from captioning.vision import READ_POLL_SECONDS, READ_POLLS
+from captioning.vision import READ_POLL_SECONDS, READ_SECONDS
 
 CONNECT_SECONDS = 5.0
-VISION_READ_SECONDS = 30.0
-MODEL_READ_SECONDS = 60.0
+VISION_READ_SECONDS, MAX_VISION_SECONDS = 30.0, 30.0
+MODEL_READ_SECONDS, MAX_MODEL_SECONDS = 60.0, 120.0
+"""Default and maximum of VISION_TIMEOUT_SECONDS and CAPTION_TIMEOUT_SECONDS."""
+WAIT_SECONDS = 30.0
+"""The patience of a run: waiting for services, and calls that failed and are made again."""
+STORAGE_OPERATIONS = 24
+"""Record read, blob described and read; claim: month, row, record; content: created, read, taken,
+learned twice, done; renewals before four calls; day's and month's spending; a note of the services'
+health, read and written; ledger; message; record, old row."""
 
-_VISION_CALL = CONNECT_SECONDS + VISION_READ_SECONDS
-_MODEL_CALL = CONNECT_SECONDS + MODEL_READ_SECONDS
+_VISION_CALL = CONNECT_SECONDS + MAX_VISION_SECONDS
+_MODEL_CALL = CONNECT_SECONDS + MAX_MODEL_SECONDS
 RUN_SECONDS = (
-    2 * OPERATION_SECONDS  # blob: describe, read
-    + 5 * OPERATION_SECONDS  # tables: record, month, new row, record, old row
+    STORAGE_OPERATIONS * OPERATION_SECONDS
     + 2 * _VISION_CALL  # 4.0 and 3.2, or 3.2 and its text
-    + READ_POLLS * (READ_POLL_SECONDS + _VISION_CALL)
+    + READ_SECONDS
+    + READ_POLL_SECONDS
+    + _VISION_CALL  # the last look at the text
     + 2 * _MODEL_CALL  # the answer, and one that is mended
+    + 2 * _MODEL_CALL  # a server that refuses both parts of a request that it may leave out
+    + WAIT_SECONDS
+    + _MODEL_CALL  # a failed call ends the patience, but not before it ends itself
 )
 """Less than `functionTimeout` in host.json: the host kills a worker whose function takes longer."""

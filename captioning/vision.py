@@ -1,45 +1,29 @@
-"""VisionClient: Azure AI Vision (Image Analysis 4.0 and 3.2) over `requests`."""
+"""VisionClient: Azure AI Vision (Image Analysis 4.0 and 3.2)."""
 
 from __future__ import annotations
 
-import io
-import json
-import threading
 import time
-import weakref
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from captioning.errors import (
-    AuthRefused,
-    BadResponse,
-    ModelGone,
-    ServiceDeferred,
-    ServiceTimeout,
-    ServiceUnavailable,
-)
+from captioning.calls import PLAIN, Calls
+from captioning.errors import BadResponse, ServiceTimeout, ServiceUnavailable
 from captioning.models import ImageAnalysis
 from captioning.rendition import InputLimits, Rendition
+from captioning.telemetry import span
+from captioning.usage import Bill
 from captioning.vision_answer import merged, read_result, read_v32, read_v40
 from captioning.vision_endpoint import Credential, Endpoint
 from captioning.vision_features import API_VERSION_40, plan_features
-from captioning.vision_refusal import Refusal
+from captioning.vision_http import VisionHttp, document
 from captioning.vision_shapes import ReadResult, parse
 
 READ_POLL_SECONDS = 1.0
-READ_POLLS = 30
-
-_BAD_ADDRESS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.URLRequired,
-)
+READ_SECONDS = 30.0
+READ = "read operation"
+"""The part of an analysis that names where the text is to be had."""
 
 
 class VisionClient:
@@ -47,7 +31,8 @@ class VisionClient:
 
     `token` returns a Microsoft Entra token (scope https://cognitiveservices.azure.com/.default)
     and raises our own errors where it cannot. `read` with API 3.2 is asynchronous there: the
-    image is submitted, and the result asked for every second, for at most half a minute.
+    image is submitted, and the result asked for every second for half a minute (`clock` and `sleep`
+    are in seconds).
     """
 
     def __init__(
@@ -62,19 +47,22 @@ class VisionClient:
         timeouts: tuple[float, float] = (5.0, 30.0),
         pool_size: int = 1,
         session: Callable[[], requests.Session] = requests.Session,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._endpoint = Endpoint(endpoint)
-        self._credential = Credential(key, token)
         self._plan = plan_features(api, features)
         self._min_confidence = min_confidence
-        self._timeouts = timeouts
-        self._pool_size = pool_size
-        self._new_session = session
+        self._clock = clock
         self._sleep = sleep
-        self._own = threading.local()
-        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        self._http = VisionHttp(
+            self._endpoint,
+            Credential(key, token),
+            self._plan.limits,
+            timeouts=timeouts,
+            pool_size=pool_size,
+            session=session,
+        )
 
     @property
     def identity(self) -> str:
@@ -86,109 +74,75 @@ class VisionClient:
         """Images that every call of these features takes."""
         return self._plan.limits
 
-    def analyze(self, image: Rendition) -> ImageAnalysis:
-        """What the service sees. One call for 4.0, one for 3.2, as the features need."""
-        operation = self._submit_read(image) if self._plan.read32 else None
-        parts = []
-        if self._plan.v40:
-            query = {"api-version": API_VERSION_40, "features": ",".join(self._plan.v40)}
-            found = self._post("/computervision/imageanalysis:analyze", image, query)
-            parts.append(read_v40(_document(found), image, self._min_confidence))
-        if self._plan.v32:
-            query = {"visualFeatures": ",".join(self._plan.v32)}
-            found = self._post("/vision/v3.2/analyze", image, query)
-            parts.append(read_v32(_document(found), image, self._min_confidence))
-        if operation:
-            parts.append(read_result(self._finished_read(operation, image), image))
-        return replace(merged(parts, image), calls=self._plan.transactions)
+    def analyze(self, image: Rendition, calls: Calls = PLAIN) -> ImageAnalysis:
+        """What the service sees. One call for 4.0, one for 3.2, as the features need, each billed
+        and kept as soon as it is answered."""
+        with span("vision", server=self._endpoint.address):
+            return self._analysis(image, calls)
 
     def close(self) -> None:
         """Closes every thread's connections."""
-        with self._lock:
-            for session in self._sessions:
-                session.close()
+        self._http.close()
 
-    def _submit_read(self, image: Rendition) -> str:
-        """The address of the operation."""
-        answer = self._post("/vision/v3.2/read/analyze", image, {})
+    def _analysis(self, image: Rendition, calls: Calls) -> ImageAnalysis:
+        plan = self._plan
+        operation = self._submitted_read(image, calls) if plan.read32 else None
+        parts = []
+        if plan.v40:
+            query = {"api-version": API_VERSION_40, "features": ",".join(plan.v40)}
+            path = "/computervision/imageanalysis:analyze"
+            found = self._part(path, image, query, Bill(plan.v40), calls)
+            parts.append(read_v40(found, image, self._min_confidence))
+        if plan.v32:
+            query = {"visualFeatures": ",".join(plan.v32)}
+            found = self._part("/vision/v3.2/analyze", image, query, Bill(plan.billed32), calls)
+            parts.append(read_v32(found, image, self._min_confidence))
+        if operation:
+            parts.append(read_result(self._finished_read(operation, image, calls), image))
+        return merged(parts, image)
+
+    def _part(
+        self, path: str, image: Rendition, query: dict[str, str], bill: Bill, calls: Calls
+    ) -> Any:
+        """The answer's JSON; one that cannot be read counts as a failed call."""
+        known = calls.known(path)
+        if known is not None:
+            return known
+        found = calls.ask(lambda: document(self._http.post(path, image, query)))
+        calls.billed(bill)
+        self._keep(path, found, calls)
+        return found
+
+    def _submitted_read(self, image: Rendition, calls: Calls) -> str:
+        """The address of the operation, which is paid for once it is accepted."""
+        known = calls.known(READ)
+        if known is not None:
+            return str(known)
+        answer = calls.ask(lambda: self._http.post("/vision/v3.2/read/analyze", image, {}))
+        calls.billed(Bill(("read",)))
         operation = self._endpoint.own(answer.headers.get("Operation-Location", ""))
         if operation is None:
             raise BadResponse(
                 "Azure AI Vision names no address, or another server's, for the text it reads:"
                 " check that VISION_ENDPOINT is the resource's own address."
             )
+        self._keep(READ, operation, calls)
         return operation
 
-    def _finished_read(self, operation: str, image: Rendition) -> ReadResult:
-        for _ in range(READ_POLLS):
+    def _finished_read(self, operation: str, image: Rendition, calls: Calls) -> ReadResult:
+        end = self._clock() + READ_SECONDS
+        while self._clock() < end:
             self._sleep(READ_POLL_SECONDS)
-            result = parse(ReadResult, _document(self._exchange("GET", operation, image)))
+            found = calls.ask(lambda: document(self._http.get(operation, image)))
+            result = parse(ReadResult, found)
             if result.status == "succeeded":
                 return result
             if result.status == "failed":
+                self._keep(READ, None, calls)
                 raise ServiceUnavailable("Azure AI Vision failed to read the image's text.")
         raise ServiceTimeout("Azure AI Vision did not finish reading the image's text in time.")
 
-    def _post(self, path: str, image: Rendition, query: dict[str, str]) -> requests.Response:
-        url = self._endpoint.address + path
-        # a file goes out in pieces, each in the connect timeout; of bytes, all have to
-        return self._exchange("POST", url, image, params=query, data=io.BytesIO(image.data))
-
-    def _exchange(
-        self, method: str, url: str, image: Rendition, **content: Any
-    ) -> requests.Response:
-        """One request and its successful answer, or one of our errors. Retries go around this."""
-        headers = self._credential.headers()
-        if "data" in content:
-            headers["Content-Type"] = "application/octet-stream"
-        try:
-            answer = self._session().request(
-                method,
-                url,
-                headers=headers,
-                timeout=self._timeouts,
-                allow_redirects=False,
-                **content,
-            )
-        except (OSError, HTTPError, ValueError) as error:
-            raise _unanswered(error) from error
-        if not 200 <= answer.status_code < 300:
-            refusal = Refusal.of(answer.status_code, answer.headers, answer.content)
-            raise refusal.error(image, self.limits)
-        return answer
-
-    def _session(self) -> requests.Session:
-        """This thread's session. The environment's proxies and netrc do not get at it."""
-        session: requests.Session | None = getattr(self._own, "session", None)
-        if session is None:
-            session = self._new_session()
-            session.trust_env = False
-            pool = HTTPAdapter(pool_connections=1, pool_maxsize=self._pool_size, max_retries=0)
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, pool)
-            self._own.session = session
-            with self._lock:
-                self._sessions.add(session)
-        return session
-
-
-def _document(answer: requests.Response) -> Any:
-    try:
-        return json.loads(answer.content)
-    except (ValueError, RecursionError):
-        raise ServiceUnavailable("Azure AI Vision's answer broke off or is unreadable.") from None
-
-
-def _unanswered(error: Exception) -> ServiceDeferred:
-    """A request that got no answer, by what `requests` says of it."""
-    slow = isinstance(error, requests.Timeout)
-    if slow or any(isinstance(cause, ReadTimeoutError) for cause in error.args):
-        return ServiceTimeout("Azure AI Vision did not answer in time.")
-    if isinstance(error, _BAD_ADDRESS):
-        return ModelGone("VISION_ENDPOINT is not an address that can be asked.")
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return AuthRefused("VISION_KEY or the token cannot be sent as it is.")
-    return ServiceUnavailable(
-        "Azure AI Vision could not be reached, or broke off its answer: check VISION_ENDPOINT and"
-        " the network where this lasts."
-    )
+    def _keep(self, part: str, answer: Any, calls: Calls) -> None:
+        """A single answer is the whole analysis, and kept as that."""
+        if self._plan.is_split:
+            calls.keep(part, answer)

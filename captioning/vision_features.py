@@ -50,9 +50,15 @@ class FeaturePlan:
     read32: bool
 
     @property
-    def transactions(self) -> int:
-        """What Azure bills for one image: every feature is a transaction."""
-        return len(self.v40) + len(self.v32) + int(self.read32)
+    def billed32(self) -> tuple[str, ...]:
+        """`v32` by the settings' names: every feature is a transaction, and 3.2 spells it with a
+        capital. Its captions are its `description`."""
+        return tuple(feature.lower() for feature in self.v32)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether more than one request answers it."""
+        return self.read32 or bool(self.v40 and self.v32)
 
     @property
     def limits(self) -> InputLimits:

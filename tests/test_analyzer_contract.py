@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from captioning.calls import PLAIN
 from captioning.embedded.vision import EmbeddedVision
 from captioning.errors import CorruptImage, ImageRejected, ImageTooLarge, ImageTooSmall
 from captioning.models import Box, ImageAnalysis
 from captioning.providers import ImageAnalyzer
+from captioning.vision_features import supported_features
+from tests.recorded_calls import RecordedCalls
 from tests.renditions import photo, rendition, sample
 from tests.vision_service import KEY, VisionService
 
@@ -66,7 +69,7 @@ def test_limits_have_room_for_what_is_encoded_anew(analyzer: ImageAnalyzer) -> N
 @pytest.mark.parametrize("name", ["cat.jpg", "coffee.jpg", "camera.jpg"])
 def test_a_photo_has_tags_in_order(name: str, analyzer: ImageAnalyzer) -> None:
     image = sample(name)
-    seen = analyzer.analyze(image)
+    seen = analyzer.analyze(image, PLAIN)
     confidences = [tag.confidence for tag in seen.tags]
     assert confidences
     assert confidences == sorted(confidences, reverse=True)
@@ -74,12 +77,12 @@ def test_a_photo_has_tags_in_order(name: str, analyzer: ImageAnalyzer) -> None:
     assert len({tag.name for tag in seen.tags}) == len(seen.tags)
     assert (seen.width, seen.height) == (image.width, image.height)
     assert seen.provider.startswith(("azure ", "embedded "))
-    assert seen == analyzer.analyze(image)
+    assert seen == analyzer.analyze(image, PLAIN)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_boxes_are_whole_pixels_of_the_reported_size(kind: str, analyzer: ImageAnalyzer) -> None:
-    seen = analyzer.analyze(photo(401, 299, kind))
+    seen = analyzer.analyze(photo(401, 299, kind), PLAIN)
     for x, y, w, h in _boxes(seen):
         assert 0 <= x <= x + w <= seen.width
         assert 0 <= y <= y + h <= seen.height
@@ -92,10 +95,10 @@ def test_the_reported_size_tells_whether_boxes_are_upright(
     orientation: int, applies_exif: bool, analyzer: ImageAnalyzer, service: VisionService
 ) -> None:
     upright = photo(300, 400) if orientation > 4 else photo(400, 300)
-    expected = _boxes(analyzer.analyze(upright))
+    expected = _boxes(analyzer.analyze(upright, PLAIN))
     service.vision.applies_exif = applies_exif
     image = photo(400, 300, orientation=orientation)
-    seen = analyzer.analyze(image)
+    seen = analyzer.analyze(image, PLAIN)
     service.vision.applies_exif = True
     assert (seen.width, seen.height) in {image.upright, (image.width, image.height)}
     placed = image.to_stored(seen)
@@ -104,36 +107,39 @@ def test_the_reported_size_tells_whether_boxes_are_upright(
 
 
 def test_a_side_under_50_pixels_is_too_small(analyzer: ImageAnalyzer) -> None:
-    analyzer.analyze(photo(50, 50))
+    analyzer.analyze(photo(50, 50), PLAIN)
     for width, height in ((49, 50), (50, 49), (49, 49)):
         with pytest.raises(ImageTooSmall):
-            analyzer.analyze(photo(width, height))
+            analyzer.analyze(photo(width, height), PLAIN)
 
 
 def test_a_side_over_the_limit_is_too_large(analyzer: ImageAnalyzer) -> None:
-    analyzer.analyze(photo(analyzer.limits.max_side, 50))
+    analyzer.analyze(photo(analyzer.limits.max_side, 50), PLAIN)
     with pytest.raises(ImageTooLarge):
-        analyzer.analyze(photo(analyzer.limits.max_side + 1, 50))
+        analyzer.analyze(photo(analyzer.limits.max_side + 1, 50), PLAIN)
 
 
 @pytest.mark.parametrize("data", [b"plain text", b"\xff\xd8\xff\xe0junk", b"\x89PNG\r\n\x1a\n"])
 def test_what_does_not_decode_is_corrupt(data: bytes, analyzer: ImageAnalyzer) -> None:
     with pytest.raises(CorruptImage):
-        analyzer.analyze(rendition(data))
+        analyzer.analyze(rendition(data), PLAIN)
 
 
 def test_nothing_is_rejected(analyzer: ImageAnalyzer) -> None:
     with pytest.raises(ImageRejected):
-        analyzer.analyze(rendition(b""))
+        analyzer.analyze(rendition(b""), PLAIN)
 
 
-def test_calls_are_what_is_billed(analyzer: ImageAnalyzer, service: VisionService) -> None:
-    before = service.vision.billed
-    assert analyzer.analyze(photo()).calls == service.vision.billed - before
+def test_every_transaction_is_billed_once(analyzer: ImageAnalyzer, service: VisionService) -> None:
+    before, calls = service.vision.billed, RecordedCalls()
+    analyzer.analyze(photo(), calls)
+    assert len(calls.features) == service.vision.billed - before
+    assert len(calls.features) == len(set(calls.features))
+    assert set(calls.features) <= set(supported_features("4.0"))
 
 
 def test_threads_share_an_analyzer(new_analyzer: NewAnalyzer) -> None:
     fresh, image = new_analyzer(0.6), sample("cat.jpg")
     with ThreadPoolExecutor(8) as pool:
-        answers = set(pool.map(lambda _: fresh.analyze(image), range(16)))
+        answers = set(pool.map(lambda _: fresh.analyze(image, PLAIN), range(16)))
     assert len(answers) == 1

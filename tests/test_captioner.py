@@ -15,9 +15,11 @@ from captioning.errors import AuthRefused, BadResponse, ContentFiltered, Service
 from captioning.models import CaptionText, ImageAnalysis, Tag, TextLine
 from captioning.prompt import Prompt
 from captioning.rendition import Rendition
+from captioning.usage import Bill
+from tests.recorded_calls import RecordedCalls
 from tests.wire.chat import KEY, ChatService
 from tests.wire.chat_replies import completion, filtered_output, filtered_prompt, throttled
-from tests.wire.server import Received, WireServer
+from tests.wire.server import Received, Reply, WireServer
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 20
 IMAGE = Rendition(JPEG, "image/jpeg", 64, 48, 1, (640, 480))
@@ -116,10 +118,11 @@ def test_with_neither_there_is_nothing_to_ask(make: Make, server: WireServer) ->
 
 def test_the_answer(make: Make, service: ChatService) -> None:
     service.script.append(completion(texts(), tokens_in=2_900, cached=1_024, tokens_out=58))
-    made = make().caption(IMAGE, None)
+    calls = RecordedCalls()
+    made = make().caption(IMAGE, None, calls)
     assert made.texts == {"en": CaptionText("A cat.", "A cat.", "A cat on a mat.")}
     assert made.model == "gpt-4o-mini-2024-07-18"
-    assert (made.input_tokens, made.cached_tokens, made.output_tokens) == (2_900, 1_024, 58)
+    assert calls.bills == [Bill((), "gpt-4o-mini-2024-07-18", 2_900, 1_024, 58)]
 
 
 def test_languages_come_in_their_order(make: Make) -> None:
@@ -142,9 +145,13 @@ def test_a_faulty_answer_is_asked_for_once_more(
 ) -> None:
     service.script.append(completion(faulty, tokens_in=100, cached=10, tokens_out=5))
     service.script.append(completion(texts("Better."), tokens_in=200, cached=20, tokens_out=7))
-    made = make().caption(IMAGE, EVIDENCE)
+    calls = RecordedCalls()
+    made = make().caption(IMAGE, EVIDENCE, calls)
     assert made.texts["en"].caption == "Better."
-    assert (made.input_tokens, made.cached_tokens, made.output_tokens) == (300, 30, 12)
+    assert [(bill.input_tokens, bill.cached_tokens) for bill in calls.bills] == [
+        (100, 10),
+        (200, 20),
+    ]
     first, second = (sent(received)["messages"] for received in server.received)
     assert second[:2] == first
     assert second[2] == {"role": "assistant", "content": faulty}
@@ -177,6 +184,17 @@ def test_no_caption_twice_is_a_bad_response(
     assert len(server.received) == 2
 
 
+def test_a_call_that_fails_is_made_again_alone(
+    make: Make, service: ChatService, server: WireServer
+) -> None:
+    broken = Reply(200, b'{"choices": [{"mess', {"Content-Type": "application/json"})
+    service.script.extend(["no JSON", throttled(), broken, texts("Better.")])
+    calls = RecordedCalls(attempts=3)
+    assert make().caption(IMAGE, None, calls).texts["en"].caption == "Better."
+    assert calls.asked == len(calls.bills) == 2
+    assert [len(sent(received)["messages"]) for received in server.received] == [2, 4, 4, 4]
+
+
 def test_an_error_after_nothing_usable_is_raised(make: Make, service: ChatService) -> None:
     service.script.extend(["no JSON", throttled()])
     with pytest.raises(ServiceThrottled):
@@ -199,16 +217,30 @@ def test_a_filter_or_refusal_rejects_the_image(
     make: Make, service: ChatService, server: WireServer, reply: Any
 ) -> None:
     service.script.append(reply)
+    calls = RecordedCalls()
     with pytest.raises(ContentFiltered) as raised:
-        make().caption(IMAGE, EVIDENCE)
+        make().caption(IMAGE, EVIDENCE, calls)
     assert "sorry" not in raised.value.message
     assert len(server.received) == 1
+    assert len(calls.bills) == (reply.status == 200), "an answer is paid for, whatever its end"
 
 
 def test_an_answer_cut_off_says_what_to_do(make: Make, service: ChatService) -> None:
-    service.script.append(completion("", finish="length"))
+    service.script.append(completion("", finish="length", tokens_out=700))
+    calls = RecordedCalls()
     with pytest.raises(BadResponse, match=r"700 output tokens.*CAPTION_MAX_TOKENS"):
-        make(max_completion_tokens=700).caption(IMAGE, None)
+        make(max_completion_tokens=700).caption(IMAGE, None, calls)
+    assert [bill.output_tokens for bill in calls.bills] == [700]
+
+
+def test_an_answer_that_names_no_model_and_counts_nothing_is_billed_to_the_deployment(
+    make: Make, service: ChatService
+) -> None:
+    message = {"role": "assistant", "content": texts()}
+    service.script.append(Reply(200, {"choices": [{"message": message}]}))
+    calls = RecordedCalls()
+    make().caption(IMAGE, None, calls)
+    assert calls.bills == [Bill(model="gpt-4o-mini")]
 
 
 def test_a_model_that_reasons_takes_the_same_request(make: Make) -> None:

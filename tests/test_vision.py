@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 import requests
 
-from captioning.errors import AuthRefused
+from captioning.errors import AuthRefused, BadResponse
 from captioning.models import DetectedObject, Tag, TextLine
+from captioning.usage import Bill
+from tests.recorded_calls import RecordedCalls
 from tests.renditions import photo, sample
 from tests.vision_service import KEY, VisionService
 from tests.wire.server import Reply
@@ -71,7 +73,7 @@ def test_a_40_answer_becomes_an_analysis(service: VisionService) -> None:
     features = ("tags", "objects", "read", "caption", "denseCaptions", "people")
     seen = service.client(features=features).analyze(photo(400, 300))
     assert seen.provider == "azure 4.0 2023-10-01"
-    assert (seen.width, seen.height, seen.calls) == (400, 300, 6)
+    assert (seen.width, seen.height) == (400, 300)
     assert seen.tags == (Tag("cat", 0.97), Tag("indoor", 0.81))
     assert seen.objects == (DetectedObject("cat", 0.9, (40, 60, 120, 120)),)
     assert seen.text == (TextLine("SALE", (200, 30, 100, 15)),)
@@ -86,7 +88,6 @@ def test_a_32_answer_becomes_the_same_analysis(service: VisionService) -> None:
     assert sent.path == ANALYZE_32
     assert sent.query == [("visualFeatures", "Tags,Objects,Description,Brands,Adult")]
     assert seen.provider == "azure 3.2 2021-04-01"
-    assert seen.calls == 5
     assert seen.tags == (Tag("cat", 0.97), Tag("indoor", 0.81))
     assert seen.objects == (DetectedObject("cat", 0.9, (40, 60, 120, 120)),)
     assert seen.brands == (DetectedObject("Pepsi", 0.857, (240, 180, 80, 30)),)
@@ -104,12 +105,57 @@ def test_what_40_lacks_is_asked_for_in_one_32_call_beside_it(service: VisionServ
     assert seen.tags[0].name == "cat"
     assert [brand.name for brand in seen.brands] == ["Pepsi"]
     assert seen.adult == ("racy",)
-    assert seen.calls == service.vision.billed == 4
 
 
 def test_without_a_40_feature_there_is_no_40_call(service: VisionService) -> None:
-    assert service.client(features=("brands",)).analyze(photo()).calls == 1
+    service.client(features=("brands",)).analyze(photo())
     assert [sent.path for sent in service.received] == [ANALYZE_32]
+
+
+def test_each_call_is_billed_when_it_is_answered(service: VisionService) -> None:
+    calls = RecordedCalls()
+    features = ("tags", "caption", "brands", "description", "adult")
+    service.client(features=features).analyze(photo(), calls)
+    beside = ("brands", "description", "adult")
+    assert calls.bills == [Bill(("tags", "caption")), Bill(beside)]
+    assert service.vision.billed == 5
+
+
+def test_captions_of_32_are_one_transaction_however_they_are_asked_for(
+    service: VisionService,
+) -> None:
+    calls = RecordedCalls()
+    service.client(api="3.2", features=("caption", "description")).analyze(photo(), calls)
+    assert calls.features == ["description"]
+    assert service.vision.billed == 1
+
+
+def test_a_call_that_fails_is_made_again_alone(service: VisionService) -> None:
+    answered = LocalVision()
+    client = service.client(features=("tags", "brands"))
+    client.analyze(photo())
+    service.faults.extend([answered(service.received[0]), Reply(429), Reply(body=b'{"br')])
+    service.received.clear()
+    calls = RecordedCalls(attempts=3)
+    assert client.analyze(photo(), calls).brands
+    assert [sent.path for sent in service.received] == [ANALYZE_40, *[ANALYZE_32] * 3]
+    assert service.received[1].body == service.received[3].body == photo().data
+    assert calls.features == ["tags", "brands"]
+
+
+def test_an_answer_of_another_shape_is_billed_too(service: VisionService) -> None:
+    service.faults.append(Reply(body={"tagsResult": []}))
+    calls = RecordedCalls()
+    with pytest.raises(BadResponse):
+        service.client(features=("tags",)).analyze(photo(), calls)
+    assert calls.bills == [Bill(("tags",))]
+
+
+def test_what_is_refused_is_not_billed(service: VisionService) -> None:
+    calls = RecordedCalls()
+    with pytest.raises(AuthRefused):
+        service.client(key="wrong").analyze(photo(), calls)
+    assert calls.bills == []
 
 
 def test_calls_that_see_an_image_turned_and_unturned_agree(service: VisionService) -> None:
@@ -142,7 +188,7 @@ def test_every_thread_has_one_session_and_it_ends_with_the_thread(service: Visio
     assert len(made) == 3
     assert len(service.received) == 6
     gc.collect()
-    assert len(client._sessions) == 0
+    assert len(client._http._sessions) == 0
 
 
 def test_the_environment_has_no_say(

@@ -149,8 +149,11 @@ def test_limits_suit_every_call(
 
 
 def test_features_are_checked_by_name() -> None:
-    assert plan_features("4.0", supported_features("4.0")).transactions == 9
-    assert plan_features("3.2", supported_features("3.2")).transactions == 6
+    everything = plan_features("4.0", supported_features("4.0"))
+    assert {*everything.v40, *everything.billed32} == set(supported_features("4.0"))
+    everything = plan_features("3.2", supported_features("3.2"))
+    assert everything.billed32 == ("tags", "objects", "description", "brands", "adult")
+    assert everything.read32
     for api, unknown in (("4.0", "smell"), ("3.2", "people"), ("3.2", "denseCaptions")):
         with pytest.raises(ValueError, match=unknown):
             plan_features(api, ("tags", unknown))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from captioning import caption_text
+from captioning.calls import PLAIN, Calls
 from captioning.models import Captioning, CaptionText, ImageAnalysis, Tag
 from captioning.rendition import Rendition
 
@@ -49,9 +50,11 @@ class EmbeddedCaptioner:
     def close(self) -> None:
         """Nothing is open."""
 
-    def caption(self, image: Rendition | None, evidence: ImageAnalysis | None) -> Captioning:
-        """A caption from the evidence; the image is not looked at."""
-        del image
+    def caption(
+        self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls = PLAIN
+    ) -> Captioning:
+        """A caption from the evidence; the image is not looked at, nobody is asked."""
+        del image, calls
         said = self._said(evidence) if evidence else None
         if said is None:
             return Captioning(MODEL, {}, note=NO_TAG)

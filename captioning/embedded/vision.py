@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from captioning.calls import PLAIN, Calls
 from captioning.errors import CorruptImage, ImageTooLarge, ImageTooSmall
 from captioning.models import ImageAnalysis, Tag
 from captioning.rendition import TURNED, InputLimits, Rendition
@@ -66,8 +67,9 @@ class EmbeddedVision:
         """Small renditions: the model sees 224 x 224 pixels."""
         return _LIMITS
 
-    def analyze(self, image: Rendition) -> ImageAnalysis:
-        """Tags of the upright picture; costs nothing and has no boxes."""
+    def analyze(self, image: Rendition, calls: Calls = PLAIN) -> ImageAnalysis:
+        """Tags of the upright picture; costs nothing, asks nobody and has no boxes."""
+        del calls
         size, square = _square(image)
         tags = self._tagger.tags(square)
         confident = tuple(tag for tag in tags if tag.confidence >= self._min_confidence)
