@@ -78,6 +78,17 @@ class Environment:
         self.problem(name, "must be a number from 0 to 1")
         return 0.0
 
+    def dollars(self, name: str) -> float | None:
+        """A positive number of dollars, or None."""
+        value = self.text(name)
+        if not value:
+            return None
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value):
+            self.problem(name, "must be a number of dollars such as 5 or 0.50, without a sign")
+        elif float(value) == 0:
+            self.problem(name, "must be more than 0, which captions nothing; empty is no limit")
+        return float(value) if name not in self.problems else None
+
     def matching(self, name: str, pattern: str, what: str) -> str:
         """Text that matches a regular expression as a whole."""
         value = self.text(name)

@@ -6,35 +6,36 @@ An empty value counts as unset. All bad settings are named at once, never with t
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from captioning.budget_settings import check_prices
 from captioning.environment import Environment
 from captioning.errors import SettingsError
 from captioning.models import CaptionInput
 from captioning.settings_table import SETTINGS
+from captioning.storage_settings import (
+    DEFERRED,
+    DELETED,
+    StorageConnection,
+    captions_table,
+    queue_name,
+    storage_connection,
+)
+from captioning.work import LEFT_FOR_A_CALL
 
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
 FEATURES_32 = frozenset({"brands", "description", "adult"})
 ONLY_40 = frozenset({"denseCaptions", "people"})
+CONNECT_SECONDS = 5
+"""What a service is given to accept a call, before the time for its answer counts."""
 VisionProvider = Literal["azure", "embedded", "none"]
 CaptionProvider = Literal["azure", "openai", "embedded"]
 BlobTriggerSource = Literal["EventGrid", "LogsAndContainerScan"]
-
-
-@dataclass(frozen=True, slots=True)
-class StorageConnection:
-    """Either a connection string, or service addresses and the identity to use."""
-
-    connection_string: str | None
-    blob_uri: str
-    queue_uri: str
-    table_uri: str
-    managed: bool
-    client_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,22 @@ class Settings:
     caption_detail: Literal["low", "high", "auto"]
     caption_max_tokens: int
     caption_prompt_file: Path | None
+    vision_timeout_seconds: int
+    caption_timeout_seconds: int
+    claim_seconds: int
+    daily_budget_usd: float | None
+    monthly_budget_usd: float | None
+    prices_file: Path | None
+
+    @property
+    def deferred_queue(self) -> str:
+        """Queue of the images that wait for later."""
+        return queue_name(DEFERRED, self.captions_table)
+
+    @property
+    def deleted_queue(self) -> str:
+        """Queue of the events of deleted images."""
+        return queue_name(DELETED, self.captions_table)
 
     @classmethod
     def from_environ(cls, values: Mapping[str, str]) -> Settings:
@@ -102,19 +119,25 @@ def blob_trigger_source() -> BlobTriggerSource:
     return "LogsAndContainerScan" if polling else "EventGrid"
 
 
+def deferred_queue() -> str:
+    """Queue of the images that wait for later: read at indexing, like the trigger's source."""
+    return queue_name(DEFERRED, os.environ.get("CAPTIONS_TABLE", ""))
+
+
+def deleted_queue() -> str:
+    """Queue of the events of deleted images: read at indexing too."""
+    return queue_name(DELETED, os.environ.get("CAPTIONS_TABLE", ""))
+
+
 def _parse(env: Environment) -> Settings:
     vision_provider: VisionProvider = env.choice("VISION_PROVIDER", "azure", "embedded", "none")
-    caption_provider: CaptionProvider = env.choice(
-        "CAPTION_PROVIDER", "azure", "openai", "embedded"
-    )
+    captioner: CaptionProvider = env.choice("CAPTION_PROVIDER", "azure", "openai", "embedded")
     return Settings(
-        storage=_storage(env),
+        storage=storage_connection(env),
         images_container=env.matching(
             "IMAGES_CONTAINER", r"[a-z0-9](-?[a-z0-9]){2,62}", "a container name"
         ),
-        captions_table=env.matching(
-            "CAPTIONS_TABLE", r"[A-Za-z][A-Za-z0-9]{2,56}", "3 to 57 letters and digits"
-        ),
+        captions_table=captions_table(env),
         blob_trigger_source=env.choice("BLOB_TRIGGER_SOURCE", "EventGrid", "LogsAndContainerScan"),
         max_image_bytes=env.whole("MAX_IMAGE_BYTES", 1, 100 * 1024 * 1024),
         vision_provider=vision_provider,
@@ -123,14 +146,12 @@ def _parse(env: Environment) -> Settings:
         vision_api=env.choice("VISION_API", "4.0", "3.2"),
         vision_features=env.words("VISION_FEATURES", FEATURES_40 | FEATURES_32),
         vision_min_confidence=env.fraction("VISION_MIN_CONFIDENCE"),
-        caption_provider=caption_provider,
-        azure_openai_endpoint=env.url(
-            "AZURE_OPENAI_ENDPOINT", required=caption_provider == "azure"
-        ),
+        caption_provider=captioner,
+        azure_openai_endpoint=env.url("AZURE_OPENAI_ENDPOINT", required=captioner == "azure"),
         azure_openai_api_key=env.secret("AZURE_OPENAI_API_KEY"),
         openai_base_url=env.url(
             "OPENAI_BASE_URL",
-            required=caption_provider == "openai",
+            required=captioner == "openai",
             has_key=env.optional("OPENAI_API_KEY") is not None,
         ),
         openai_api_key=env.secret("OPENAI_API_KEY"),
@@ -140,22 +161,12 @@ def _parse(env: Environment) -> Settings:
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
         caption_prompt_file=env.file("CAPTION_PROMPT_FILE"),
-    )
-
-
-def _storage(env: Environment) -> StorageConnection:
-    connection_string = env.connection_string("ImageStorage")
-    by_identity = connection_string is None
-    if by_identity and not env.text("ImageStorage__blobServiceUri"):
-        env.problem("ImageStorage", "is required (or ImageStorage__blobServiceUri and the others)")
-        by_identity = False
-    return StorageConnection(
-        connection_string=connection_string,
-        blob_uri=env.url("ImageStorage__blobServiceUri", required=by_identity),
-        queue_uri=env.url("ImageStorage__queueServiceUri", required=by_identity),
-        table_uri=env.url("ImageStorage__tableServiceUri", required=by_identity),
-        managed=env.text("ImageStorage__credential") == "managedidentity",
-        client_id=env.optional("ImageStorage__clientId"),
+        vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, 30),
+        caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, 120),
+        claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),
+        daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
+        monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
+        prices_file=env.file("PRICES_FILE"),
     )
 
 
@@ -174,3 +185,29 @@ def _check_together(settings: Settings, env: Environment) -> None:
             )
         if settings.caption_languages != ("en",):
             env.problem("CAPTION_LANGUAGES", "the embedded captioner writes English only: en")
+    _check_claim(settings, env)
+    check_prices(
+        env,
+        settings.prices_file,
+        model=None if settings.caption_provider == "embedded" else settings.caption_model,
+        features=settings.vision_features if settings.vision_provider == "azure" else (),
+    )
+
+
+def _check_claim(settings: Settings, env: Environment) -> None:
+    """No run may lose its image to another while it waits for an answer."""
+    calls = {}
+    if settings.vision_provider == "azure":
+        calls["VISION_TIMEOUT_SECONDS"] = settings.vision_timeout_seconds
+    if settings.caption_provider != "embedded":
+        calls["CAPTION_TIMEOUT_SECONDS"] = settings.caption_timeout_seconds
+    name = max(calls, key=calls.__getitem__, default=None)
+    if name is None:
+        return
+    least = math.ceil((calls[name] + CONNECT_SECONDS) / LEFT_FOR_A_CALL)
+    if settings.claim_seconds < least:
+        env.problem(
+            "CLAIM_SECONDS",
+            f"must be {least} or more: {name} and {CONNECT_SECONDS} seconds to connect are to fit"
+            f" into {LEFT_FOR_A_CALL:.0%} of it",
+        )

@@ -56,7 +56,8 @@ SETTINGS = (
     Setting(
         "CAPTIONS_TABLE",
         "captions",
-        "Table of the records; other tables and queues derive their names from it.",
+        "Table of the records, 3 to 39 letters and digits; other tables and queues derive their "
+        "names from it.",
         "captions",
     ),
     Setting(
@@ -130,5 +131,31 @@ SETTINGS = (
         "1000",
     ),
     Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
+    Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),
+    Setting(
+        "CAPTION_TIMEOUT_SECONDS",
+        "60",
+        "How long the model may take to answer: 1 to 120. A local model on a CPU needs more.",
+        "60",
+    ),
+    Setting(
+        "CLAIM_SECONDS",
+        "120",
+        "How long an image stays taken by a run that was killed: 5 to 3600, and more than either "
+        "timeout plus 5 to connect.",
+        "120",
+    ),
+    Setting(
+        "DAILY_BUDGET_USD",
+        "",
+        "Dollars that all workers together may spend in a day (UTC), such as 5 or 0.50; images "
+        "wait when they are spent. Empty: no limit.",
+    ),
+    Setting("MONTHLY_BUDGET_USD", "", "The same for a calendar month (UTC)."),
+    Setting(
+        "PRICES_FILE",
+        "",
+        "A price list to use instead of the built-in, dated `prices.json`, in the same form.",
+    ),
 )
 """In the order of the documentation."""

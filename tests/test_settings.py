@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from captioning import settings as module
+from captioning import timeouts
 from captioning.errors import SettingsError
-from captioning.settings import FEATURES_32, FEATURES_40, ONLY_40, Settings
+from captioning.prices import BUILT_IN
+from captioning.settings import CONNECT_SECONDS, FEATURES_32, FEATURES_40, ONLY_40, Settings
 from captioning.settings_table import SETTINGS
 from captioning.vision_features import supported_features
 
@@ -33,7 +37,7 @@ BAD = {
     "ImageStorage__queueServiceUri": ["s3cret", "ftp://s3cret"],
     "ImageStorage__tableServiceUri": ["https://", "https://user:s3cret@a.example"],
     "IMAGES_CONTAINER": ["S3cret", "s3--cret", "s3", "-s3cret", "s" * 64, "s3cret\u0660"],
-    "CAPTIONS_TABLE": ["3secret", "s3-cret", "s3", "s" * 58],
+    "CAPTIONS_TABLE": ["3secret", "s3-cret", "s3", "s" * 40, "Tables"],
     "BLOB_TRIGGER_SOURCE": ["s3cret", "eventgrid"],
     "MAX_IMAGE_BYTES": ["0", "104857601", "s3cret", "1.5", "-1", "9" * 5000, "\u0663"],
     "VISION_PROVIDER": ["s3cret"],
@@ -51,6 +55,12 @@ BAD = {
     "CAPTION_DETAIL": ["s3cret"],
     "CAPTION_MAX_TOKENS": ["99", "128001", "s3cret"],
     "CAPTION_PROMPT_FILE": ["/nowhere/s3cret.txt", "/"],
+    "VISION_TIMEOUT_SECONDS": ["0", "31", "s3cret"],
+    "CAPTION_TIMEOUT_SECONDS": ["0", "121", "2.5"],
+    "CLAIM_SECONDS": ["4", "3601", "s3cret"],
+    "DAILY_BUDGET_USD": ["0", "0.00", "-1", "$5", "0,50", "1e3", "nan", ".5", "\u0665", "s3cret"],
+    "MONTHLY_BUDGET_USD": ["0", "s3cret"],
+    "PRICES_FILE": ["/nowhere/s3cret.json", "/", __file__],
 }
 """Each alone is wrong in a deployment that is right otherwise."""
 PAIRS = [(name, value) for name, values in BAD.items() for value in values]
@@ -103,6 +113,9 @@ def test_defaults_are_those_of_the_table() -> None:
     assert (unset.vision_provider, unset.caption_provider) == ("azure", "azure")
     assert (unset.images_container, unset.captions_table) == ("images", "captions")
     assert unset.blob_trigger_source == "EventGrid"
+    assert (unset.vision_timeout_seconds, unset.caption_timeout_seconds) == (30, 60)
+    assert (unset.claim_seconds, unset.prices_file) == (120, None)
+    assert (unset.daily_budget_usd, unset.monthly_budget_usd) == (None, None)
 
 
 def test_examples_of_the_table_are_good_settings() -> None:
@@ -145,6 +158,14 @@ def test_a_connection_string_goes_before_addresses(text: str) -> None:
             {**OPENAI, "OPENAI_BASE_URL": "http://nas:11434", "OPENAI_API_KEY": "k"},
             "OPENAI_BASE_URL",
         ),
+        ({**AZURE, "CAPTION_TIMEOUT_SECONDS": "115"}, "CLAIM_SECONDS"),
+        ({**AZURE, "CLAIM_SECONDS": "65"}, "CLAIM_SECONDS"),
+        (
+            {**AZURE, "CLAIM_SECONDS": "35", "CAPTION_TIMEOUT_SECONDS": "1"},
+            "CLAIM_SECONDS",
+        ),
+        ({**AZURE, "DAILY_BUDGET_USD": "5", "CAPTION_MODEL": "mine"}, "DAILY_BUDGET_USD"),
+        ({**OPENAI, "MONTHLY_BUDGET_USD": "5", "CAPTION_MODEL": "mine"}, "MONTHLY_BUDGET_USD"),
     ],
 )
 def test_what_does_not_go_together_is_named(changes: dict[str, str], name: str) -> None:
@@ -185,3 +206,96 @@ def test_the_trigger_source_is_polling_only_when_asked(monkeypatch: pytest.Monke
     }.items():
         monkeypatch.setenv("BLOB_TRIGGER_SOURCE", value)
         assert module.blob_trigger_source() == source
+
+
+def test_a_claim_outlasts_the_longest_call_of_the_services_that_are_asked() -> None:
+    assert Settings.from_environ({**AZURE, "CLAIM_SECONDS": "87"}).claim_seconds == 87
+    assert "87 or more" in problems({**AZURE, "CLAIM_SECONDS": "86"})["CLAIM_SECONDS"]
+    assert Settings.from_environ({**EMBEDDED, "CLAIM_SECONDS": "5"}).claim_seconds == 5
+    alone = {**OPENAI, "VISION_PROVIDER": "none", "CAPTION_TIMEOUT_SECONDS": "1"}
+    assert Settings.from_environ({**alone, "CLAIM_SECONDS": "8"}).claim_seconds == 8
+    assert CONNECT_SECONDS == timeouts.CONNECT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("text", "usd"), [("5", 5.0), ("0.50", 0.5), (" 1000.000001 ", 1000.000001)]
+)
+def test_a_budget_is_a_positive_number_of_dollars(text: str, usd: float) -> None:
+    values = {**AZURE, "DAILY_BUDGET_USD": text, "MONTHLY_BUDGET_USD": "100"}
+    settings = Settings.from_environ(values)
+    assert (settings.daily_budget_usd, settings.monthly_budget_usd) == (usd, 100.0)
+
+
+def test_a_budget_of_nothing_is_answered_with_advice() -> None:
+    assert "empty is no limit" in problems({**AZURE, "DAILY_BUDGET_USD": "0"})["DAILY_BUDGET_USD"]
+
+
+def test_both_budgets_need_prices() -> None:
+    both = {"DAILY_BUDGET_USD": "1", "MONTHLY_BUDGET_USD": "9"}
+    assert set(problems({**AZURE, **both, "CAPTION_MODEL": "mine"})) == set(both)
+    assert Settings.from_environ({**AZURE, "CAPTION_MODEL": "mine"}).daily_budget_usd is None
+    dated = {**AZURE, **both, "CAPTION_MODEL": "gpt-4o-mini-2024-07-18"}
+    assert Settings.from_environ(dated).daily_budget_usd == 1.0
+    unpaid = {**EMBEDDED, **both, "CAPTION_MODEL": "mine"}
+    assert Settings.from_environ(unpaid).daily_budget_usd == 1.0
+
+
+def test_a_prices_file_can_name_the_deployment_and_must_price_the_features(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    values = {**AZURE, "PRICES_FILE": str(file), "CAPTION_MODEL": "mine", "DAILY_BUDGET_USD": "1"}
+    prices = json.loads(BUILT_IN.read_text("utf-8"))
+    free = {"input": 0, "output": 0}
+    for changes in ({"models": {"Mine": free}}, {"default": free}):
+        file.write_text(json.dumps({**prices, **changes}), "utf-8")
+        assert Settings.from_environ(values).prices_file == file
+    only_tags = {"verified": True, "per_1000": {"tags": 1}}
+    file.write_text(json.dumps({**prices, "default": free, "vision": only_tags}), "utf-8")
+    assert "VISION_FEATURES" in problems(values)["DAILY_BUDGET_USD"]
+    assert Settings.from_environ({**values, "VISION_FEATURES": "tags"}).prices_file == file
+    assert Settings.from_environ({**values, "VISION_PROVIDER": "none"}).prices_file == file
+    assert Settings.from_environ({**values, "DAILY_BUDGET_USD": ""}).prices_file == file
+
+
+def test_what_is_wrong_in_a_prices_file_is_said_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text('{"date": "2026-11-22", "s3cret": 1}', "utf-8")
+    found = problems({**AZURE, "PRICES_FILE": str(file), "DAILY_BUDGET_USD": "1"})
+    assert found == {"PRICES_FILE": "is no price list: currency is missing"}
+
+
+@pytest.mark.parametrize(
+    ("table", "deferred", "deleted"),
+    [
+        (None, "caption-deferred", "image-deleted"),
+        ("", "caption-deferred", "image-deleted"),
+        ("captions", "caption-deferred", "image-deleted"),
+        ("Captions", "caption-deferred", "image-deleted"),
+        ("Holidays", "holidays-caption-deferred", "holidays-image-deleted"),
+        ("T" * 39, f"{'t' * 39}-caption-deferred", f"{'t' * 39}-image-deleted"),
+    ],
+)
+def test_queues_are_called_after_the_table(
+    monkeypatch: pytest.MonkeyPatch, table: str | None, deferred: str, deleted: str
+) -> None:
+    monkeypatch.delenv("CAPTIONS_TABLE", raising=False)
+    if table is not None:
+        monkeypatch.setenv("CAPTIONS_TABLE", table)
+    settings = Settings.from_environ({**AZURE, "CAPTIONS_TABLE": table or ""})
+    assert (module.deferred_queue(), module.deleted_queue()) == (deferred, deleted)
+    assert (settings.deferred_queue, settings.deleted_queue) == (deferred, deleted)
+    for queue in (deferred, deleted):
+        assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])*", queue)
+        assert 3 <= len(f"{queue}-poison") <= 63
+    for suffix in ("index", "reuse", "state", "usage"):
+        assert 3 <= len(f"{settings.captions_table}{suffix}") <= 63
+
+
+@pytest.mark.parametrize("table", ["s3-cret", "t" * 40, "3t", "tables", "a b", "\u00e9t\u00e9"])
+def test_a_bad_table_does_not_keep_the_host_from_starting(
+    monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setenv("CAPTIONS_TABLE", table)
+    assert (module.deferred_queue(), module.deleted_queue()) == (
+        "caption-deferred",
+        "image-deleted",
+    )
