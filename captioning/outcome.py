@@ -1,52 +1,40 @@
-"""What a run makes of a record: begun, captioned, or ended by an error."""
+"""What a run makes of a record: claimed, captioned, put off, or ended by an error."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
 
-from captioning.errors import CaptioningError
+from captioning.contents import Result
+from captioning.deferral import delay, is_hopeless, waiting_since
+from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
 from captioning.models import (
     BlobDescription,
     CaptionRecord,
+    Claim,
     ImageInfo,
     Provenance,
     RecordError,
-    StoredRecord,
-    Usage,
-    record_id,
 )
-from captioning.providers import Answers, Picture, Providers
+from captioning.providers import Answers, InspectedPicture
+from captioning.upload import record_of
 
 
-class InspectedPicture(Picture, Protocol):
-    """A picture and what is known of it; sizes are upright."""
-
-    @property
-    def format(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def frames(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-
-
-def begun(
-    blob: BlobDescription, now: datetime, previous: StoredRecord | None, providers: Providers
+def claimed(
+    previous: CaptionRecord | None, blob: BlobDescription, claim: Claim, now: datetime
 ) -> CaptionRecord:
-    """A record of what is known before the blob is read."""
-    return CaptionRecord(
-        path=blob.path,
-        id=record_id(blob.path),
+    """The record in the hands of a run. What is known of the same upload stays meanwhile."""
+    known = record_of(blob, previous, now)
+    crashed = known.status == "processing" and known.claim and known.claim.worker != claim.worker
+    crashes = known.claim.crashes + 1 if known.claim and crashed else 0
+    is_waiting = known.status in {"processing", "deferred"}
+    return replace(
+        known,
         status="processing",
-        image=ImageInfo(bytes=blob.bytes, etag=blob.etag, modified=blob.modified),
-        created=previous.record.created if previous else now,
         updated=now,
-        provenance=Provenance(input=providers.input, fingerprint=providers.fingerprint),
+        claim=replace(claim, crashes=crashes),
+        error=known.error if is_waiting else None,
     )
 
 
@@ -62,8 +50,38 @@ def with_picture(image: ImageInfo, picture: InspectedPicture) -> ImageInfo:
     )
 
 
-def captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
-    """The record with what the services said."""
+def ended(
+    record: CaptionRecord,
+    result: Result,
+    made: Provenance,
+    run: str,
+    now: datetime,
+    uniform: Callable[[float, float], float],
+) -> CaptionRecord:
+    """What the run ends with: a final record, or a deferred one until it is tried again."""
+    error = result.error
+    if isinstance(error, ServiceDeferred):
+        since = waiting_since(error, record.error.since if record.error else None, now)
+        if not is_hopeless(error, since, now):
+            return _put_off(record, error, since, run, now, uniform)
+        error = GaveUp(error, now - since)
+    known = record.provenance
+    made = replace(
+        made, vision=known.vision, model=known.model, edited_by_human=known.edited_by_human
+    )
+    record = replace(record, provenance=made, usage=result.usage, claim=None, updated=now)
+    if error:
+        return _refused(record, error)
+    return _captioned(record, result.answers) if result.answers else record
+
+
+def outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:
+    """Whether somebody else's run of the same upload has already ended better than ours."""
+    same = saved.image.etag == ours.image.etag
+    return same and (saved.status == "captioned" or ours.status == "deferred")
+
+
+def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
     analysis, captioning = answers.analysis, answers.captioning
     main = next(iter(captioning.texts), None)
     words = captioning.texts[main] if main else None
@@ -86,24 +104,34 @@ def captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
             vision=analysis.provider if analysis else None,
             model=captioning.model,
         ),
-        usage=Usage(
-            input_tokens=captioning.input_tokens,
-            cached_tokens=captioning.cached_tokens,
-            output_tokens=captioning.output_tokens,
-            vision_calls=analysis.calls if analysis else 0,
-        ),
+        error=None,
     )
 
 
-def same_content(previous: StoredRecord | None, blob: BlobDescription) -> CaptionRecord | None:
-    """The record as it was, where it is of the same upload: what it holds stays while we wait."""
-    return previous.record if previous and previous.record.image.etag == blob.etag else None
+def _refused(record: CaptionRecord, error: CaptioningError) -> CaptionRecord:
+    """A record that held a caption keeps it."""
+    attempts = record.error.attempts + 1 if record.error else 1
+    return replace(
+        record,
+        status="rejected" if isinstance(error, ImageRejected) else "failed",
+        error=RecordError(error.code, error.message, attempts),
+    )
 
 
-def why(
-    error: CaptioningError, previous: StoredRecord | None, blob: BlobDescription
-) -> RecordError:
-    """The error for the record, counted on from earlier attempts at the same upload."""
-    before = same_content(previous, blob)
-    attempts = before.error.attempts if before and before.error else 0
-    return RecordError(code=error.code, message=error.message, attempts=attempts + 1)
+def _put_off(
+    record: CaptionRecord,
+    error: ServiceDeferred,
+    since: datetime,
+    run: str,
+    now: datetime,
+    uniform: Callable[[float, float], float],
+) -> CaptionRecord:
+    attempts = record.error.attempts + 1 if record.error else 1
+    until = now + timedelta(seconds=delay(error, attempts, uniform))
+    return replace(
+        record,
+        status="deferred",
+        claim=Claim(run, until),
+        error=RecordError(error.code, error.message, attempts, until, since),
+        updated=now,
+    )

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
+import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from captioning.errors import (
-    BadResponse,
-    BlobChanged,
-    BlobGone,
-    ImageRejected,
-    ImageTooLarge,
-    RecordChanged,
-    ServiceDeferred,
-)
-from captioning.models import FINAL, BlobDescription, CaptionRecord, StoredRecord
-from captioning.outcome import (
-    InspectedPicture,
-    begun,
-    captioned,
-    same_content,
-    why,
-    with_picture,
-)
-from captioning.providers import Providers
+from captioning import outcome
+from captioning.contents import Result
+from captioning.errors import BlobChanged, BlobGone, RecordChanged, StorageUnavailable
+from captioning.examiner import Examiner
+from captioning.image_log import log_image
+from captioning.models import FINAL, BlobDescription, CaptionRecord, Claim, Status, StoredRecord
+from captioning.standing import Standing, standing
+from captioning.telemetry import span
+from captioning.usage import Usage
+from captioning.wake import Wake
 
 OVERWRITES = 5
-"""How often a run starts again because the blob was overwritten under it."""
+"""How often a delivery starts again because the blob or its record changed under it."""
+STORAGE_PAUSE = 15.0
+"""Seconds, and up to twice that, until storage that failed is tried again."""
+log = logging.getLogger(__name__)
 
 
 class Images(Protocol):
@@ -37,9 +35,6 @@ class Images(Protocol):
 
     def describe(self, path: str) -> BlobDescription:
         """Size, ETag and time of a blob; BlobGone when there is none."""
-
-    def read(self, blob: BlobDescription) -> bytes:
-        """The described content; BlobChanged or BlobGone when it is not there any more."""
 
 
 class Catalog(Protocol):
@@ -51,107 +46,173 @@ class Catalog(Protocol):
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str:
         """Replaces `previous`; RecordChanged when it is not the latest."""
 
+    def remove(self, stored: StoredRecord) -> None:
+        """Removes this version; RecordChanged when another one is there."""
+
+
+class Deferrals(Protocol):
+    """Where images wait."""
+
+    def put(self, wake: Wake, delay: float) -> None:
+        """Delivers it after so many seconds."""
+
+
+class Ledger(Protocol):
+    """Where usage is counted."""
+
+    def add(
+        self,
+        usage: Usage,
+        *,
+        status: Status | None = None,
+        reused: bool = False,
+        reused_usd: float | None = None,
+    ) -> None:
+        """Adds what was paid, and the image that came to an end with it."""
+
 
 class CaptionPipeline:
-    """Captions one blob at a time; safe to share between threads."""
+    """Captions one blob at a time; safe to share between threads.
+
+    `worker` names the process; `forget` removes the record of a blob that is gone.
+    """
 
     def __init__(
         self,
         *,
         images: Images,
-        inspect: Callable[[bytes], InspectedPicture],
-        providers: Providers,
+        examiner: Examiner,
         catalog: Catalog,
-        max_image_bytes: int,
+        deferrals: Deferrals,
+        ledger: Ledger,
+        forget: Callable[[str], object],
+        worker: str,
+        lease: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         stopwatch: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._images = images
-        self._inspect = inspect
-        self._providers = providers
+        self._examiner = examiner
         self._catalog = catalog
-        self._max_image_bytes = max_image_bytes
+        self._deferrals = deferrals
+        self._ledger = ledger
+        self._forget = forget
+        self._worker, self._numbers = worker, itertools.count(1)
+        self._lease = lease
         self._now = now
         self._stopwatch = stopwatch
+        self._uniform = uniform
 
-    def process(self, path: str) -> CaptionRecord | None:
-        """Captions the blob as it is now and returns its record; None when it is gone.
+    def process(self, wake: Wake) -> CaptionRecord | None:
+        """Captions the blob as it is now; its record as it is then, None when there is none.
 
-        What is at fault in the image is recorded and does not raise. ServiceDeferred raises after
-        the record says why. A blob whose record is final for this content is left alone.
+        What is at fault in the image or the moment is recorded and does not raise. When storage
+        fails the image is put off, and None returned; StorageUnavailable where even that fails.
         """
+        try:
+            return self._process(wake, f"{self._worker}/{next(self._numbers)}")
+        except StorageUnavailable as error:
+            log.warning("Storage fails, an image is put off: %s", error.message)
+            again = replace(wake, ticket=None)  # whatever became of the claim it was for
+            self._deferrals.put(again, STORAGE_PAUSE * self._uniform(1, 2))
+            return None
+
+    def _process(self, wake: Wake, run: str) -> CaptionRecord | None:
         for _ in range(OVERWRITES):
+            previous = self._catalog.get(wake.path)  # before the blob: what is saved later shows
             try:
-                return self._process_once(path)
+                blob = self._images.describe(wake.path)
+                return self._deliver(wake, run, blob, previous)
             except BlobGone:
+                self._forget(wake.path)
                 return None
-            except BlobChanged as error:
+            except (BlobChanged, RecordChanged) as error:
                 changed = error
         raise changed
 
-    def _process_once(self, path: str) -> CaptionRecord:
-        previous = self._catalog.get(path)  # before the blob: what is saved later is noticed
-        blob = self._images.describe(path)
-        if previous and self._is_settled(previous.record, blob):
-            return previous.record
-        record, deferred = self._run(blob, previous)
-        saved = self._save(record, previous)
-        if deferred and saved.status == "deferred":
-            raise deferred
-        return saved
-
-    def _is_settled(self, record: CaptionRecord, blob: BlobDescription) -> bool:
-        return (
-            record.image.etag == blob.etag
-            and record.status in FINAL
-            and record.provenance.fingerprint == self._providers.fingerprint
+    def _deliver(
+        self, wake: Wake, run: str, blob: BlobDescription, previous: StoredRecord | None
+    ) -> CaptionRecord | None:
+        known = previous.record if previous else None
+        found = standing(
+            known, blob, wake, run=run, fingerprint=self._examiner.fingerprint, now=self._now()
         )
+        if known and found is not Standing.FREE:
+            if found is Standing.BUSY:  # should the other run have died
+                self._call_back(wake, known.claim, margin=1.0)
+            return known
+        record = outcome.claimed(known, blob, Claim(run, self._now() + self._lease), self._now())
+        claimed = StoredRecord(record, self._catalog.save(record, previous))
+        try:
+            return self._run(claimed, blob, wake, run)
+        except Exception:
+            self._release(claimed)
+            raise
 
     def _run(
-        self, blob: BlobDescription, previous: StoredRecord | None
-    ) -> tuple[CaptionRecord, ServiceDeferred | None]:
-        """The record that the run ends with, and the error to raise once it is saved."""
+        self, claimed: StoredRecord, blob: BlobDescription, wake: Wake, run: str
+    ) -> CaptionRecord | None:
         started = self._stopwatch()
-        record = begun(blob, self._now(), previous, self._providers)
+        with span("caption_image") as current:
+            record, result = self._examiner.examine(claimed.record, blob, wake, run)
+            made = self._examiner.provenance(wake, result)
+            ended = outcome.ended(record, result, made, run, self._now(), self._uniform)
+            saved: CaptionRecord | None = None
+            try:
+                if ended.status in FINAL:
+                    ended = replace(ended, seconds=self._stopwatch() - started)
+                else:
+                    self._defer(ended, claimed, wake)
+                with span("save"):
+                    saved = self._save(ended, claimed)
+            finally:
+                self._count(result, ended.status if saved == ended else None)
+            if saved == ended:
+                current.set_attribute("captioning.status", ended.status)
+                log_image(ended, self._stopwatch() - started)
+        return saved
+
+    def _defer(self, ended: CaptionRecord, claimed: StoredRecord, wake: Wake) -> None:
+        """Sends the message before the record says that there is one. Where the queue fails, the
+        record says so all the same: the host tries again, and reconcile looks after it."""
         try:
-            picture = self._picture(blob)
-            record = replace(record, image=with_picture(record.image, picture))
-            record = captioned(record, self._providers.ask(picture))
-        except ImageRejected as error:
-            record = replace(record, status="rejected", error=why(error, previous, blob))
-        except BadResponse as error:
-            record = replace(record, status="failed", error=why(error, previous, blob))
-        except ServiceDeferred as error:
-            kept = same_content(previous, blob) or record
-            return replace(
-                kept, status="deferred", updated=self._now(), error=why(error, previous, blob)
-            ), error
-        return replace(record, updated=self._now(), seconds=self._stopwatch() - started), None
+            self._call_back(wake, ended.claim)
+        except StorageUnavailable:
+            self._save(ended, claimed)
+            raise
 
-    def _picture(self, blob: BlobDescription) -> InspectedPicture:
-        if blob.bytes > self._max_image_bytes:
-            raise ImageTooLarge(
-                f"The blob has {blob.bytes:,} bytes; MAX_IMAGE_BYTES is "
-                f"{self._max_image_bytes:,}. Upload a smaller version or raise the limit."
-            )
-        return self._inspect(self._images.read(blob))
+    def _call_back(self, wake: Wake, claim: Claim | None, margin: float = 0.0) -> None:
+        """A message for when the claim ends."""
+        if claim:
+            left = (claim.until - self._now()).total_seconds()
+            self._deferrals.put(Wake(wake.path, claim.worker, wake.afresh), left + margin)
 
-    def _save(self, record: CaptionRecord, previous: StoredRecord | None) -> CaptionRecord:
-        """Saves unless the blob is a newer one by now: then that upload's own run has the word."""
+    def _save(self, record: CaptionRecord, previous: StoredRecord | None) -> CaptionRecord | None:
+        """The record, saved; or another run's, where that has the word: of a newer upload, or of
+        this one with a better end."""
         while True:
             try:
                 self._catalog.save(record, previous)
             except RecordChanged:
                 previous = self._catalog.get(record.path)
+                found = previous.record if previous else None
                 if self._images.describe(record.path).etag != record.image.etag:
-                    raise BlobChanged(record.path) from None
-                if previous and self._outranks(previous.record, record):
-                    return previous.record
+                    return found
+                if found and outcome.outranks(found, record):
+                    return found
             else:
                 return record
 
-    @staticmethod
-    def _outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:
-        """Whether somebody else's run of the same content has already ended better than ours."""
-        same = saved.image.etag == ours.image.etag
-        return same and (saved.status == "captioned" or ours.status == "deferred")
+    def _release(self, claimed: StoredRecord) -> None:
+        """Gives a claim up, for the next try; another's record is left alone."""
+        with suppress(RecordChanged, StorageUnavailable):
+            self._catalog.save(replace(claimed.record, claim=None), claimed)
+
+    def _count(self, result: Result, status: Status | None) -> None:
+        reused = result.saved if status else None
+        usd = reused.usd if reused else None
+        try:
+            self._ledger.add(result.spent, status=status, reused=reused is not None, reused_usd=usd)
+        except StorageUnavailable as error:
+            log.warning("Usage is written later: %s", error.message)

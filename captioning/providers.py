@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+from captioning.calls import Calls
 from captioning.models import Captioning, CaptionInput, ImageAnalysis
 from captioning.rendition import InputLimits, Rendition
+from captioning.telemetry import carried
 
 
 class Picture(Protocol):
@@ -20,6 +22,43 @@ class Picture(Protocol):
 
     def for_service(self, limits: InputLimits) -> Rendition:
         """What a service with these limits gets. Raises ImageTooSmall."""
+
+
+class InspectedPicture(Picture, Protocol):
+    """A picture and what is known of it; sizes are upright."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class Terms(Protocol):
+    """What a run knows already, how it may ask, and where it saves what was paid for."""
+
+    @property
+    def analysis(self) -> ImageAnalysis | None:
+        """Where an earlier run had it."""
+
+    @property
+    def captioning(self) -> Captioning | None:
+        """Likewise."""
+
+    @property
+    def vision(self) -> Calls: ...
+    @property
+    def model(self) -> Calls: ...
+    def analysed(self, analysis: ImageAnalysis) -> None:
+        """Saves the analysis as soon as it is there."""
+
+    def captioned(self, captioning: Captioning) -> None:
+        """Saves the caption, where it is there before the analysis."""
 
 
 class ImageAnalyzer(Protocol):
@@ -33,7 +72,7 @@ class ImageAnalyzer(Protocol):
     def limits(self) -> InputLimits:
         """Which images it takes as they are."""
 
-    def analyze(self, image: Rendition) -> ImageAnalysis:
+    def analyze(self, image: Rendition, calls: Calls) -> ImageAnalysis:
         """What it sees; boxes in pixels of the size it reports. Raises ImageRejected,
         ServiceDeferred or BadResponse."""
 
@@ -45,7 +84,9 @@ class Captioner(Protocol):
     def identity(self) -> str:
         """What decides its answers (provider, model, prompt, languages): likewise."""
 
-    def caption(self, image: Rendition | None, evidence: ImageAnalysis | None) -> Captioning:
+    def caption(
+        self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls
+    ) -> Captioning:
         """Texts for the picture, from what it is given. Raises ContentFiltered, ServiceDeferred
         or BadResponse."""
 
@@ -71,34 +112,49 @@ class Providers:
         parts = [analyzer.identity if analyzer else None, captioner.identity, caption_input]
         self.fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def ask(self, picture: Picture) -> Answers:
-        """Analysis and caption. With input `image` both are asked at the same time, and a refusal
-        of either ends the run when both have answered."""
+    def ask(self, picture: Picture, terms: Terms) -> Answers:
+        """Analysis and caption; what is known already is not asked for. With input `image` both are
+        asked at the same time, and a refusal of either ends the run when both have answered."""
         if self.input == "image":
-            return self._side_by_side(picture)
-        analysis = self._analyze(self._for_analyzer(picture))
+            return self._side_by_side(picture, terms)
+        analysis = self._analysis(picture, terms)
         image = picture.for_model() if self.input == "image+tags" else None
-        return Answers(analysis, self.captioner.caption(image, analysis))
+        return Answers(analysis, self._caption(image, analysis, terms))
 
     def close(self) -> None:
         """Ends the threads."""
         self._beside.shutdown()
 
-    def _side_by_side(self, picture: Picture) -> Answers:
-        seen = self._beside.submit(self._analyze, self._for_analyzer(picture))
+    def _side_by_side(self, picture: Picture, terms: Terms) -> Answers:
+        rendition = self._for_analyzer(picture, terms)
+        seen = self._beside.submit(carried(self._analyze), rendition, terms)
         try:
-            captioning = self.captioner.caption(picture.for_model(), None)
+            captioning = self._caption(picture.for_model(), None, terms)
+            if not seen.done() or seen.exception():
+                terms.captioned(captioning)
         finally:
             failure = seen.exception()
         if failure:
             raise failure
         return Answers(seen.result(), captioning)
 
-    def _for_analyzer(self, picture: Picture) -> Rendition | None:
-        """What the analyzer gets. An image it cannot take is refused before anybody is asked."""
-        return picture.for_service(self.analyzer.limits) if self.analyzer else None
+    def _analysis(self, picture: Picture, terms: Terms) -> ImageAnalysis | None:
+        return self._analyze(self._for_analyzer(picture, terms), terms)
 
-    def _analyze(self, rendition: Rendition | None) -> ImageAnalysis | None:
+    def _for_analyzer(self, picture: Picture, terms: Terms) -> Rendition | None:
+        """What the analyzer gets, where it is to be asked. An image it cannot take is refused
+        before anybody is."""
+        asked = self.analyzer and terms.analysis is None
+        return picture.for_service(self.analyzer.limits) if self.analyzer and asked else None
+
+    def _analyze(self, rendition: Rendition | None, terms: Terms) -> ImageAnalysis | None:
         if self.analyzer is None or rendition is None:
-            return None
-        return rendition.to_stored(self.analyzer.analyze(rendition))
+            return terms.analysis
+        analysis = rendition.to_stored(self.analyzer.analyze(rendition, terms.vision))
+        terms.analysed(analysis)
+        return analysis
+
+    def _caption(
+        self, image: Rendition | None, evidence: ImageAnalysis | None, terms: Terms
+    ) -> Captioning:
+        return terms.captioning or self.captioner.caption(image, evidence, terms.model)

@@ -1,25 +1,39 @@
-"""A whole pipeline over real storage, with both services at the wire."""
+"""A whole pipeline over real storage, with both services at the wire and a clock of its own."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
+from captioning.calls import Memory
 from captioning.captioner import OpenAICaptioner
+from captioning.contents import CallMaker, Contents
+from captioning.examiner import Examiner
+from captioning.gate import Gate
 from captioning.images import inspect
+from captioning.ledger import Ledger
 from captioning.models import CaptionInput, StoredRecord
-from captioning.pipeline import CaptionPipeline, Images
+from captioning.pipeline import CaptionPipeline
+from captioning.prices import PriceList
 from captioning.providers import Providers
+from captioning.run_calls import Patience, RunCalls
+from captioning.upkeep import Upkeep
+from captioning.usage import Bill
 from captioning.vision import VisionClient
-from tests.records import START
+from captioning.wake import Wake
+from tests.line import Clock
+from tests.memory import MemoryDeferrals, MemoryUsage
 from tests.storage_lab import Storage
 from tests.wire.chat import KEY as CHAT_KEY
 from tests.wire.chat import ChatService
 from tests.wire.server import Received, Reply, WireServer
 from tests.wire.vision import LocalVision
 
+LEASE = timedelta(seconds=120)
 VISION_KEY = "local-vision-key"
 
 
@@ -55,6 +69,10 @@ class Works:
         self.vision = Service(self.local_vision, stack)
         self.model = Service(self.chat_service, stack)
         self._stack = stack
+        self.clock = Clock()
+        self.deferrals = MemoryDeferrals(self.clock)
+        self.usage = MemoryUsage()
+        self._workers = itertools.count(1)
 
     @property
     def calls(self) -> tuple[int, int]:
@@ -87,10 +105,15 @@ class Works:
         analyzer: VisionClient | None = None,
         captioner: OpenAICaptioner | None = None,
         vision: bool = True,
-        images: Images | None = None,
+        images: Any = None,
+        inspect: Callable[[bytes], Any] = inspect,
+        max_image_bytes: int = 50 * 1024 * 1024,
+        patience: float = 0.0,
+        budget: float | None = None,
         **changes: Any,
     ) -> CaptionPipeline:
-        """A pipeline; time stands still at START, and a run takes 1.5 seconds."""
+        """A process's pipeline. A run takes 1.5 seconds by its watch; time is the works' clock, and
+        passes where a run waits for a service. Without patience it does not wait."""
         watch = iter(range(1_000))
         providers = Providers(
             (analyzer or self.analyzer()) if vision else None,
@@ -98,19 +121,83 @@ class Works:
             caption_input,
         )
         self._stack.callback(providers.close)
+        worker = f"worker{next(self._workers)}"
+        ledger = Ledger(self.usage, worker, self.clock, budget)
+        contents = Contents(
+            works=changes.pop("works", None) or self.storage.reuse,
+            providers=providers,
+            ledger=ledger,
+            price=PriceList.load().usage,
+            calls=self._calls(patience),
+            lease=LEASE,
+            now=self.clock,
+        )
+        examiner = Examiner(
+            images=images or self.storage.images,
+            inspect=inspect,
+            contents=contents,
+            max_image_bytes=max_image_bytes,
+        )
         keywords: dict[str, Any] = {
             "images": images or self.storage.images,
-            "inspect": inspect,
-            "providers": providers,
+            "examiner": examiner,
             "catalog": self.storage.catalog,
-            "max_image_bytes": 50 * 1024 * 1024,
-            "now": lambda: START,
+            "deferrals": self.deferrals,
+            "ledger": ledger,
+            "forget": self.upkeep.forget,
+            "worker": worker,
+            "lease": LEASE,
+            "now": self.clock,
             "stopwatch": lambda: next(watch) * 1.5,
+            "uniform": lambda _, high: high,
         }
         return CaptionPipeline(**(keywords | changes))
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What removes records, over the same storage."""
+        return Upkeep(self.storage.images, self.storage.catalog, self.deferrals, self.clock)
 
     def stored(self, path: str) -> StoredRecord:
         """What the catalogue holds about a path."""
         found = self.storage.catalog.get(path)
         assert found is not None
         return found
+
+    def due(self) -> list[Wake]:
+        """The messages that can be seen now; they are taken off the queue."""
+        messages = self.deferrals.due()
+        for message in messages:
+            self.deferrals.held.remove(message)
+        return [message.wake for message in messages]
+
+    def _calls(self, seconds: float) -> CallMaker:
+        def monotonic() -> float:
+            return self.clock().timestamp()
+
+        gates = [
+            Gate(
+                name,
+                clock=monotonic,
+                wait=lambda _, pause: self.clock.advance(pause),
+                uniform=lambda _, high: high,
+            )
+            for name in ("Vision", "The model")
+        ]
+
+        def calls(
+            before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
+        ) -> tuple[RunCalls, RunCalls]:
+            patience = Patience(seconds, monotonic)
+            vision, model = (
+                RunCalls(gate, patience, before, billed, memory=memory, sleep=self.clock.advance)
+                for gate in gates
+            )
+            return vision, model
+
+        return calls
+
+
+def on(path: str) -> Wake:
+    """A blob's event."""
+    return Wake(path)

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from captioning.errors import BlobGone
-from captioning.models import BlobDescription, CaptionText, DetectedObject, Tag, TextLine, Usage
+from captioning.models import BlobDescription, CaptionText, DetectedObject, Tag, TextLine
+from captioning.usage import Usage
 from tests import pictures
-from tests.pipeline_lab import Works
+from tests.pipeline_lab import Works, on
 from tests.records import START
 
 JPEG = pictures.oriented(1)
@@ -18,7 +19,7 @@ JPEG = pictures.oriented(1)
 def test_a_captioned_record_holds_everything(works: Works) -> None:
     blob = works.storage.upload("2026/a b.jpg", JPEG)
     pipeline = works.pipeline()
-    made = pipeline.process("2026/a b.jpg")
+    made = pipeline.process(on("2026/a b.jpg"))
     assert made is not None
     assert works.stored("2026/a b.jpg").record == made
     assert (made.status, made.review, made.error, made.note) == ("captioned", "none", None, None)
@@ -47,7 +48,7 @@ def test_a_captioned_record_holds_everything(works: Works) -> None:
 
 def test_a_record_says_how_it_came_to_be_and_what_it_cost(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
-    made = works.pipeline().process("a.jpg")
+    made = works.pipeline().process(on("a.jpg"))
     assert made is not None
     assert made.provenance.vision is not None
     assert made.provenance.vision.startswith("azure 4.0")
@@ -57,7 +58,8 @@ def test_a_record_says_how_it_came_to_be_and_what_it_cost(works: Works) -> None:
     assert works.local_vision.billed == made.usage.vision_calls == 3
     assert made.usage.input_tokens > 2_833
     assert made.usage.output_tokens > 0
-    assert made.usage.usd is None
+    tokens_usd = made.usage.input_tokens * 0.15e-6 + made.usage.output_tokens * 0.60e-6
+    assert made.usage.usd == pytest.approx(0.0035 + tokens_usd)
 
 
 @pytest.mark.parametrize(("orientation", "applies_exif"), [(3, True), (6, True), (6, False)])
@@ -66,7 +68,7 @@ def test_boxes_are_in_pixels_of_the_upright_image(
 ) -> None:
     works.local_vision.applies_exif = applies_exif
     works.storage.upload("a.jpg", pictures.oriented(orientation))
-    made = works.pipeline().process("a.jpg")
+    made = works.pipeline().process(on("a.jpg"))
     assert made is not None
     assert (made.image.width, made.image.height) == (400, 300)
     assert [item.box for item in made.objects] == [(40, 60, 120, 120)]
@@ -77,7 +79,7 @@ def test_boxes_fit_the_stored_image_when_vision_saw_a_smaller_one(works: Works) 
     scan = pictures.encoded(pictures.quadrants(8000, 4000), "TIFF", compression="tiff_lzw")
     works.storage.upload("scan.tiff", scan)
     analyzer = works.analyzer(api="3.2", features=("tags", "objects"))
-    made = works.pipeline(analyzer=analyzer).process("scan.tiff")
+    made = works.pipeline(analyzer=analyzer).process(on("scan.tiff"))
     assert made is not None
     assert (made.image.format, made.image.width) == ("TIFF", 8000)
     [box] = [item.box for item in made.objects]
@@ -87,30 +89,30 @@ def test_boxes_fit_the_stored_image_when_vision_saw_a_smaller_one(works: Works) 
 def test_an_image_with_a_final_record_is_left_alone(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     pipeline = works.pipeline()
-    first, stored = pipeline.process("a.jpg"), works.stored("a.jpg")
-    assert pipeline.process("a.jpg") == works.pipeline().process("a.jpg") == first
+    first, stored = pipeline.process(on("a.jpg")), works.stored("a.jpg")
+    assert pipeline.process(on("a.jpg")) == works.pipeline().process(on("a.jpg")) == first
     assert works.calls == (1, 1)
     assert works.stored("a.jpg") == stored
 
 
 def test_other_settings_process_it_again(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
-    first = works.pipeline().process("a.jpg")
-    later = START + timedelta(days=1)
-    second = works.pipeline("image", now=lambda: later).process("a.jpg")
+    first = works.pipeline().process(on("a.jpg"))
+    works.clock.advance(24 * 3600)
+    second = works.pipeline("image").process(on("a.jpg"))
     assert first is not None
     assert second is not None
     assert first.provenance.fingerprint != second.provenance.fingerprint
-    assert (second.created, second.updated) == (START, later)
+    assert (second.created, second.updated) == (START, START + timedelta(days=1))
     assert works.calls == (2, 2)
 
 
 def test_an_overwritten_image_is_processed_again(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     pipeline = works.pipeline()
-    pipeline.process("a.jpg")
+    pipeline.process(on("a.jpg"))
     newer = works.storage.upload("a.jpg", pictures.encoded(pictures.quadrants(800, 600), "PNG"))
-    made = pipeline.process("a.jpg")
+    made = pipeline.process(on("a.jpg"))
     assert made is not None
     assert (made.image.etag, made.image.format, made.image.width) == (newer.etag, "PNG", 800)
     assert works.calls == (2, 2)
@@ -120,7 +122,7 @@ def test_an_overwritten_image_is_processed_again(works: Works) -> None:
 def test_a_blob_that_is_gone_leaves_no_record(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     works.storage.delete("a.jpg")
-    assert works.pipeline().process("a.jpg") is None
+    assert works.pipeline().process(on("a.jpg")) is None
     assert works.storage.catalog.get("a.jpg") is None
     assert works.calls == (0, 0)
 
@@ -139,7 +141,7 @@ def test_a_blob_deleted_before_it_is_read_leaves_no_record(works: Works) -> None
         def read(self, blob: BlobDescription) -> bytes:
             return works.storage.images.read(blob)
 
-    assert works.pipeline(images=Vanishing()).process("a.jpg") is None
+    assert works.pipeline(images=Vanishing()).process(on("a.jpg")) is None
     assert works.storage.catalog.get("a.jpg") is None
     with pytest.raises(BlobGone):
         works.storage.images.describe("a.jpg")
@@ -148,7 +150,7 @@ def test_a_blob_deleted_before_it_is_read_leaves_no_record(works: Works) -> None
 def test_usage_counts_what_was_answered_not_what_was_hoped(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     works.chat_service.script.append("no JSON at all")
-    made = works.pipeline().process("a.jpg")
+    made = works.pipeline().process(on("a.jpg"))
     assert made is not None
     assert works.calls == (1, 2)
     assert made.status == "captioned"

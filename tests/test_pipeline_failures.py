@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from captioning.errors import ServiceDeferred
 from captioning.images import Picture
 from captioning.models import CaptionRecord
 from captioning.pipeline import CaptionPipeline
+from captioning.wake import Wake
 from tests import pictures
-from tests.pipeline_lab import Service, Works
+from tests.pipeline_lab import Service, Works, on
 from tests.records import START
 from tests.wire.chat_replies import filtered_output, filtered_prompt, throttled
 from tests.wire.server import Reply
@@ -37,21 +37,23 @@ SERVICES: dict[str, Callable[[Works], Service]] = {
 
 def ended(works: Works, pipeline: CaptionPipeline, path: str = "a.jpg") -> CaptionRecord:
     """The record that a run ends with and returns."""
-    made = pipeline.process(path)
+    made = pipeline.process(on(path))
     assert made is not None
     assert works.stored(path).record == made
     return made
 
 
 def deferred(works: Works, pipeline: CaptionPipeline) -> CaptionRecord:
-    """The record that a run leaves before it raises."""
-    with pytest.raises(ServiceDeferred) as caught:
-        pipeline.process("a.jpg")
-    record = works.stored("a.jpg").record
+    """The record that a run leaves, which promises a message for when its time has come."""
+    record = ended(works, pipeline)
     assert record.status == "deferred"
     assert record.error is not None
-    assert (record.error.code, record.error.message) == (caught.value.code, caught.value.message)
+    assert record.claim is not None
+    assert record.claim.until == record.error.retry_at
     assert (record.caption, record.alt_text) == (None, None)
+    wake = Wake("a.jpg", ticket=record.claim.worker)
+    [message] = [message for message in works.deferrals.held if message.wake == wake]
+    assert message.due == record.error.retry_at
     return record
 
 
@@ -106,6 +108,7 @@ def test_a_service_that_fails_defers_the_image(
     assert (record.error.code, record.error.attempts) == (code, 1)
     assert "secret detail" not in record.error.message
     assert record.image.sha256
+    works.clock.advance(3600)
     assert ended(works, works.pipeline()).status == "captioned"
 
 
@@ -132,6 +135,7 @@ def test_attempts_count_up_until_it_works(works: Works) -> None:
         record = deferred(works, pipeline)
         assert record.error is not None
         assert record.error.attempts == attempt
+        works.clock.advance(3600)
     assert ended(works, pipeline).error is None
 
 
@@ -143,17 +147,17 @@ def test_attempts_at_an_earlier_upload_do_not_count(works: Works) -> None:
         record = deferred(works, pipeline)
         assert record.error is not None
         assert record.error.attempts == 1
+        works.clock.advance(30)
 
 
 def test_a_deferred_run_keeps_what_was_known(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     known = ended(works, works.pipeline())
     works.vision.faults.append(throttled())
-    later = START + timedelta(hours=1)
-    with pytest.raises(ServiceDeferred):
-        works.pipeline("image", now=lambda: later).process("a.jpg")
-    kept = works.stored("a.jpg").record
-    assert (kept.status, kept.updated, kept.created) == ("deferred", later, START)
+    works.clock.advance(3600)
+    kept = ended(works, works.pipeline("image"))
+    assert (kept.status, kept.created) == ("deferred", START)
+    assert kept.updated == START + timedelta(hours=1)
     assert (kept.caption, kept.tags) == (known.caption, known.tags)
     assert kept.provenance == known.provenance
 
@@ -185,13 +189,15 @@ def test_nonsense_from_the_model_fails_and_is_not_asked_again(works: Works) -> N
     assert works.calls == (1, 2)
 
 
-def test_a_bug_reaches_the_host_and_leaves_no_half_record(works: Works) -> None:
+def test_a_bug_reaches_the_host_and_leaves_no_claim(works: Works) -> None:
+    """The host tries again at once: nothing may stand in its way."""
     works.storage.upload("a.jpg", JPEG)
 
     def buggy(_: bytes) -> Picture:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        works.pipeline(inspect=buggy).process("a.jpg")
-    assert works.storage.catalog.get("a.jpg") is None
-    assert works.storage.catalog.page(5).records == ()
+        works.pipeline(inspect=buggy).process(on("a.jpg"))
+    left = works.stored("a.jpg").record
+    assert (left.status, left.claim, left.caption) == ("processing", None, None)
+    assert ended(works, works.pipeline()).status == "captioned"

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from captioning.embedded.captioner import NO_TAG, EmbeddedCaptioner
-from captioning.errors import ServiceThrottled
 from captioning.models import CaptionRecord
 from tests import pictures
-from tests.pipeline_lab import Works
+from tests.pipeline_lab import Works, on
 from tests.wire.chat_replies import throttled
 from tests.wire.vision_refusals import refused_32
 from tests.wire.vision_scene import Scene
@@ -21,7 +20,7 @@ JPEG = pictures.oriented(1)
 
 def captioned(works: Works, *arguments: Any, **keywords: Any) -> CaptionRecord:
     works.storage.upload("a.jpg", JPEG)
-    made = works.pipeline(*arguments, **keywords).process("a.jpg")
+    made = works.pipeline(*arguments, **keywords).process(on("a.jpg"))
     assert made is not None
     assert made.status == "captioned"
     return made
@@ -75,7 +74,7 @@ def test_the_model_gets_no_metadata_and_vision_the_original(
     works: Works, caption_input: Any
 ) -> None:
     works.storage.upload("a.jpg", pictures.with_gps())
-    works.pipeline(caption_input).process("a.jpg")
+    works.pipeline(caption_input).process(on("a.jpg"))
     assert b"Secret" not in works.model.received[0].body
     assert works.vision.received[0].body == pictures.with_gps()
 
@@ -83,7 +82,7 @@ def test_the_model_gets_no_metadata_and_vision_the_original(
 def test_a_refusal_of_vision_is_recorded_though_the_model_answered(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     works.vision.faults.append(refused_32("InvalidImageFormat", "Not an image.").reply)
-    made = works.pipeline("image").process("a.jpg")
+    made = works.pipeline("image").process(on("a.jpg"))
     assert made is not None
     assert (made.status, made.caption) == ("rejected", None)
     assert works.calls == (1, 1)
@@ -93,11 +92,24 @@ def test_when_both_throttle_the_image_is_deferred_once(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     works.vision.faults.append(throttled())
     works.model.faults.append(throttled())
-    with pytest.raises(ServiceThrottled):
-        works.pipeline("image").process("a.jpg")
-    error = works.stored("a.jpg").record.error
-    assert error is not None
-    assert error.attempts == 1
+    made = works.pipeline("image").process(on("a.jpg"))
+    assert made is not None
+    assert made.error is not None
+    assert (made.status, made.error.attempts) == ("deferred", 1)
+    assert len(works.deferrals.held) == 1
+
+
+@pytest.mark.parametrize("late", ["vision", "model"])
+def test_when_one_throttles_the_others_answer_is_kept(works: Works, late: str) -> None:
+    works.storage.upload("a.jpg", JPEG)
+    (works.vision if late == "vision" else works.model).faults.append(throttled())
+    works.pipeline("image").process(on("a.jpg"))
+    works.clock.advance(60)
+    made = works.pipeline("image").process(*works.due())
+    assert made is not None
+    assert made.status == "captioned"
+    assert works.calls == ((2, 1) if late == "vision" else (1, 2))
+    assert made.usage.vision_calls == works.local_vision.billed == 3
 
 
 def test_adult_content_wants_a_look(works: Works) -> None:

@@ -1,0 +1,184 @@
+"""Captions for contents: each set of bytes is paid for once, whichever blobs hold it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from captioning.calls import Calls, Memory
+from captioning.content import Content, Works
+from captioning.errors import (
+    BadResponse,
+    CaptioningError,
+    ContentInProgress,
+    ImageRejected,
+    ServiceDeferred,
+    StorageUnavailable,
+)
+from captioning.models import Captioning, Claim, ImageAnalysis
+from captioning.providers import Answers, InspectedPicture, Providers
+from captioning.usage import NOTHING, Bill, Usage
+from captioning.work import Refusal, Work
+
+
+class Ledger(Protocol):
+    """Where money is counted."""
+
+    def check_budget(self) -> None:
+        """BudgetSpent when nothing may be paid now."""
+
+    def add(self, usage: Usage) -> None:
+        """Adds what was paid."""
+
+
+class CallMaker(Protocol):
+    """Makes a run's calls: of Vision and of the model, with one patience."""
+
+    def __call__(
+        self, before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
+    ) -> tuple[Calls, Calls]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a content: answers, or the error that ended the run.
+
+    `usage` is what was paid for it so far, `spent` what this run adds to the ledger, `saved` what
+    a reused result had cost.
+    """
+
+    answers: Answers | None = None
+    error: CaptioningError | None = None
+    usage: Usage = NOTHING
+    spent: Usage = NOTHING
+    saved: Usage | None = None
+    reused_from: str | None = None
+
+
+class Contents:
+    """Captions a picture, or finds what is known of its bytes; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        works: Works,
+        providers: Providers,
+        ledger: Ledger,
+        price: Callable[[Bill], Usage],
+        calls: CallMaker,
+        lease: timedelta,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._works = works
+        self._providers = providers
+        self._ledger = ledger
+        self._price = price
+        self._calls = calls
+        self._lease = lease
+        self._now = now
+        self.fingerprint = providers.fingerprint
+        self.input = providers.input
+
+    def caption(
+        self, picture: InspectedPicture, path: str, *, run: str, afresh: str | None
+    ) -> Result:
+        """What the services say of the picture. Errors of theirs are in the result; storage's
+        raise StorageUnavailable."""
+        wanted = Work(
+            picture.sha256,
+            self.fingerprint,
+            path,
+            run,
+            claim=Claim(run, self._now() + self._lease),
+            afresh=afresh,
+        )
+        try:
+            content = Content.take(self._works, wanted, lease=self._lease, now=self._now)
+        except ContentInProgress as error:
+            return Result(error=error)
+        if content.work.is_done:
+            return _known(content.work)
+        return self._ask(content, picture)
+
+    def _ask(self, content: Content, picture: InspectedPicture) -> Result:
+        terms = _Terms(content, self._price, self._calls)
+        try:
+            return self._answered(content, picture, terms)
+        except Exception:
+            content.release(terms.paid)
+            with suppress(StorageUnavailable):
+                self._ledger.add(terms.paid + content.inherited)
+            raise
+
+    def _answered(self, content: Content, picture: InspectedPicture, terms: _Terms) -> Result:
+        try:
+            self._ledger.check_budget()
+            answers = self._providers.ask(picture, terms)
+        except ImageRejected as error:
+            content.done(terms.paid, refusal=Refusal(error.code, error.message))
+            return terms.result(error=error)
+        except StorageUnavailable:
+            raise
+        except (BadResponse, ServiceDeferred) as error:
+            content.release(terms.paid)
+            return terms.result(error=error)
+        content.done(terms.paid, captioning=answers.captioning)
+        return terms.result(answers=answers)
+
+
+class _Terms:
+    """The providers' terms for one content: what is known, how to ask, where to save."""
+
+    def __init__(self, content: Content, price: Callable[[Bill], Usage], calls: CallMaker) -> None:
+        self._content = content
+        self._price = price
+        self._lock = threading.Lock()
+        self.paid = NOTHING
+        self.analysis, self.captioning = content.work.analysis, content.work.captioning
+        self.vision, self.model = calls(content.keep, self._billed, self)
+
+    def analysed(self, analysis: ImageAnalysis) -> None:
+        """Saves the analysis."""
+        self._content.learned(self.paid, analysis=analysis)
+
+    def captioned(self, captioning: Captioning) -> None:
+        """Saves the caption."""
+        self._content.learned(self.paid, captioning=captioning)
+
+    def known(self, part: str) -> Any:
+        """A part of the analysis that an earlier run has paid."""
+        return self._content.work.parts.get(part)
+
+    def keep(self, part: str, answer: Any) -> None:
+        """Saves a part of the analysis."""
+        self._content.learned(self.paid, parts={part: answer})
+
+    def result(
+        self, *, answers: Answers | None = None, error: CaptioningError | None = None
+    ) -> Result:
+        """The result with what was paid."""
+        return Result(
+            answers,
+            error,
+            usage=self._content.before + self.paid,
+            spent=self.paid + self._content.inherited,
+        )
+
+    def _billed(self, bill: Bill) -> None:
+        with self._lock:
+            self.paid += self._price(bill)
+
+
+def _known(work: Work) -> Result:
+    """The result of another run, at no cost."""
+    error = answers = None
+    if work.refusal:
+        kinds = {kind.code: kind for kind in ImageRejected.__subclasses__()}
+        error = kinds[work.refusal.code](work.refusal.message)
+    elif work.captioning:
+        answers = Answers(work.analysis, work.captioning)
+    return Result(answers, error, saved=work.usage, reused_from=work.path)

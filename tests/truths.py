@@ -1,0 +1,101 @@
+"""What must be true of a story: all along, and when everything has settled."""
+
+from __future__ import annotations
+
+from captioning.models import FINAL, CaptionRecord
+from captioning.usage import NOTHING
+from tests.machines import booked
+from tests.story import Story
+from tests.world import CORRUPT, FILTERED, MODEL, ODD, FakePicture, price_of
+
+ENDS = {
+    CORRUPT: ("rejected", "corrupt"),
+    FILTERED: ("rejected", "content_filtered"),
+    ODD: ("failed", "bad_response"),
+}
+"""Status and code of the contents that cannot be captioned."""
+
+
+def check_that_nothing_is_lost(story: Story) -> None:
+    """Every image that is not done has an event or a message that will be heeded."""
+    for path, (blob, _) in story.store.images.held.items():
+        record = story.record(path)
+        current = record if record and record.image.etag == blob.etag else None
+        if (current and current.status in FINAL) or path in story.missed:
+            continue
+        waits = current if current and current.status == "deferred" else None
+        heeded = {None, waits.claim.worker if waits and waits.claim else None}
+        wakes = [m.wake for m in story.store.deferrals.held if m.wake.path == path]
+        heard = [w for w in wakes if waits is None or w.afresh or w.ticket in heeded]
+        assert heard or path in story.events + story.poisoned, (path, record, wakes)
+
+
+def check_that_a_caption_stays(story: Story) -> None:
+    """What is captioned is so until its blob changes or somebody asks for another caption."""
+    for path, (blob, _) in story.store.images.held.items():
+        record = story.record(path)
+        if record and record.status == "captioned":
+            story.captioned[path] = record.image.etag
+        elif story.captioned.get(path) == blob.etag:
+            assert any(wake.path == path for wake, _ in story.requests), (path, record)
+
+
+def check_that_nothing_is_paid_twice(story: Story) -> None:
+    """Each service is paid once for a content, but for answers that could not be saved and where
+    somebody asks afresh."""
+    for (service, content), times in story.store.services.paid.items():
+        if (service, content) == (MODEL, ODD):
+            continue  # an answer that nobody can use
+        asked = sum(content in story.uploads[wake.path] for wake, _ in story.requests)
+        allowed = 1 + story.machines.excuses[service, content] + asked
+        assert times <= allowed, (service, content, times, allowed)
+
+
+def check_the_end(story: Story) -> None:
+    """Each blob has its right record, each record its blob, and the ledger what was paid."""
+    held = story.store.images.held
+    listed = story.machines.processes[0].catalog.page(100).records
+    assert sorted(record.path for record in listed) == sorted(held)
+    for path, (blob, content) in held.items():
+        record = story.record(path)
+        assert record
+        assert record.image.etag == blob.etag
+        _check_record(record, content, story)
+    _check_reuse(story)
+    _check_ledger(story)
+
+
+def _check_record(record: CaptionRecord, content: bytes, story: Story) -> None:
+    code = record.error.code if record.error else None
+    if code == "poisoned":
+        assert record.path in story.given_up
+        return
+    assert record.claim is None
+    if any(etag == record.image.etag for _, etag in story.requests):
+        assert record.provenance.afresh or record.path in story.missed
+    assert (record.status, code) == ENDS.get(content, ("captioned", None))
+    if record.status == "captioned":
+        word = content.decode()
+        assert record.caption == f"A {word}."
+        assert [tag.name for tag in record.tags] == [word]
+        assert record.image.sha256 == FakePicture(content).sha256
+
+
+def _check_reuse(story: Story) -> None:
+    """No more records say that they were paid for than were."""
+    for content in {content for _, content in story.store.images.held.values()}:
+        paths = [path for path, (_, c) in story.store.images.held.items() if c == content]
+        records = [record for path in paths if (record := story.record(path))]
+        bought = [r for r in records if r.caption and r.provenance.reused_from is None]
+        assert len(bought) <= story.store.services.paid[MODEL, content], bought
+
+
+def _check_ledger(story: Story) -> None:
+    for process in story.machines.processes:
+        process.ledger.save()
+    counts = story.store.services.paid.items()
+    paid = sum((price_of(service) for (service, _), times in counts for _ in range(times)), NOTHING)
+    lost, on_ledger = story.machines.lost, booked(story.store)
+    figures = f"paid {paid}, lost {lost}, booked {on_ledger}"
+    assert (paid.usd or 0) - (lost.usd or 0) <= (on_ledger.usd or 0), figures
+    assert (on_ledger.usd or 0) <= (paid.usd or 0) or story.machines.may_book_twice, figures
