@@ -11,9 +11,11 @@ import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
 from captioning import settings
-from captioning.api import unhealthy
 from captioning.errors import BadRequest, ServiceDeferred, SettingsError
+from captioning.health import unhealthy
 from captioning.http_message import Request, Response, problem
+from captioning.reports import deleted_blob, poison_message
+from captioning.wake import Wake
 
 if TYPE_CHECKING:
     from captioning.services import Services
@@ -45,7 +47,48 @@ def services() -> Services:
 def caption_image(image: blob.BlobClient) -> None:
     """Captions a new or overwritten blob. The client names it; nothing is downloaded before its
     size is known, and the app reads through its own pool of connections."""
-    services().pipeline.process(image.blob_name)
+    services().pipeline.process(Wake(image.blob_name))
+
+
+@app.function_name("caption_deferred")
+@app.queue_trigger("message", settings.deferred_queue(), "ImageStorage")
+def caption_deferred(message: func.QueueMessage) -> None:
+    """Captions an image whose time has come."""
+    services().pipeline.process(Wake.from_json(message.get_body()))
+
+
+@app.function_name("record_poisoned")
+@app.queue_trigger("message", "webjobs-blobtrigger-poison", "ImageStorage")
+def record_poisoned(message: func.QueueMessage) -> None:
+    """Records that the host gave up on a blob's event. Messages of another app's container raise:
+    they stay for that app."""
+    container, path = poison_message(message.get_body())
+    if container != services().images.name:
+        raise ValueError(f"a poison message of the container {container}, which is not this app's")
+    services().upkeep.poisoned(path)
+
+
+@app.function_name("record_poisoned_deferral")
+@app.queue_trigger("message", f"{settings.deferred_queue()}-poison", "ImageStorage")
+def record_poisoned_deferral(message: func.QueueMessage) -> None:
+    """Records that the host gave up on a message of `caption_deferred`."""
+    services().upkeep.poisoned(Wake.from_json(message.get_body()).path)
+
+
+@app.function_name("forget_image")
+@app.queue_trigger("message", settings.deleted_queue(), "ImageStorage")
+def forget_image(message: func.QueueMessage) -> None:
+    """Removes the record of a blob that Event Grid says was deleted."""
+    deleted = deleted_blob(message.get_body())
+    if deleted and deleted[0] == services().images.name:
+        services().upkeep.forget(deleted[1])
+
+
+@app.function_name("reconcile")
+@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
+def reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it by name
+    """Looks for images that no event and no message sees to, a part of the container at a time."""
+    services().reconciler.run()
 
 
 @app.function_name("get_caption")
@@ -62,6 +105,20 @@ def list_captions(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, lambda request: services().api.list_captions(request))
 
 
+@app.function_name("recaption")
+@app.route("api/recaption/{*path:minlength(1)}", methods=["POST"])
+def recaption(req: func.HttpRequest) -> func.HttpResponse:
+    """Captions an image again."""
+    return _answer(req, lambda request: services().recaption.post(request))
+
+
+@app.function_name("get_usage")
+@app.route("api/usage", methods=["GET"])
+def get_usage(req: func.HttpRequest) -> func.HttpResponse:
+    """What was paid, by day."""
+    return _answer(req, lambda request: services().usage.get_usage(request))
+
+
 @app.function_name("health")
 @app.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
@@ -71,7 +128,7 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
 
 def _health() -> Response:
     try:
-        return services().api.health()
+        return services().health.get_health()
     except SettingsError as error:
         return unhealthy("settings", sorted(error.problems))
     except ServiceDeferred:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from captioning import console
-from captioning.errors import BadName, ServiceUnavailable, SettingsError
+from captioning.command_context import local_services, reported
+from captioning.errors import BadName
 
 if TYPE_CHECKING:
     from captioning.drop import Item
@@ -50,7 +50,7 @@ def up(
     from captioning.embedded.up import up as run
     from captioning.settings import local_environ
 
-    with _reported():
+    with reported():
         stack = Stack(Ports(port, storage_port), data, local_environ(Path.cwd()))
         items = _items([samples], "samples/")
         status = run(stack, items, host=host, once=once)
@@ -70,7 +70,7 @@ def drop(
     from captioning.drop import drop as send
 
     items = _items(paths, prefix)
-    with _services() as services:
+    with local_services() as services:
         counts = {"sent": 0, "there": 0, "failed": 0}
         there = []
         drops = send(services.images, items)
@@ -96,7 +96,7 @@ def show(
     """Show what is known of one image."""
     from captioning.api import BY_ID
 
-    with _services() as services:
+    with local_services() as services:
         by_id = BY_ID.fullmatch(path)
         stored = services.catalog.get_by_id(by_id[1]) if by_id else services.catalog.get(path)
     if stored is None:
@@ -110,53 +110,42 @@ def show(
 
 
 @cli.command()
+def reprocess(
+    *,
+    status: Annotated[
+        Literal["failed", "rejected", "deferred", "captioned"],
+        typer.Option(help="Which images. Rejected and captioned ones are paid for again."),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+) -> None:
+    """Ask for the captions of all images with a status again; the app then sees to them."""
+    count = 0
+    with local_services() as services:
+        try:
+            for record in services.recaption.redrive(status, dry_run=dry_run):
+                code = record.error.code if record.error else ""
+                line = f"{record.status:<9} {console.readable(record.path)}  {code}"
+                console.say(line.rstrip())
+                count += 1
+        finally:
+            images = "1 image" if count == 1 else f"{count:,} images"
+            console.say(f"{images} {'would be ' if dry_run else ''}asked for again")
+
+
+@cli.command()
 def check() -> None:
     """Check every setting, and ask each service once (a fraction of a cent with Azure)."""
     from captioning.check import findings
     from captioning.settings import local_environ
 
     bad = False
-    with _reported():
+    with reported():
         for finding in findings(local_environ(Path.cwd())):
             line = f"{'BAD' if finding.problem else 'ok':<4} {finding.name:<30} {finding.value}"
             console.say(console.readable(f"{line}  {finding.problem}".rstrip()))
             bad = bad or bool(finding.problem)
     if bad:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Bad settings and storage that does not serve are a line on stderr each, and no traceback."""
-    from azure.core.exceptions import AzureError
-
-    from captioning.storage_trouble import explain
-
-    try:
-        yield
-    except SettingsError as error:
-        for name, problem in error.problems.items():
-            console.complain(f"{name} {problem}")
-        raise typer.Exit(2) from error
-    except (AzureError, ServiceUnavailable) as error:
-        cause = error.__cause__ if isinstance(error, ServiceUnavailable) else error
-        text = explain(cause) if isinstance(cause, AzureError) else str(error).rstrip(".")
-        console.complain(f"{text[0].upper()}{text[1:]}.")
-        raise typer.Exit(1) from error
-
-
-@contextmanager
-def _services() -> Iterator[Services]:
-    """The app's services by the local settings."""
-    from captioning.services import build_services
-    from captioning.settings import Settings, local_environ
-
-    with _reported():
-        services = build_services(Settings.from_environ(local_environ(Path.cwd())))
-        try:
-            yield services
-        finally:
-            services.close()
 
 
 def _items(paths: list[Path], prefix: str) -> list[Item]:

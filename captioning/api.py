@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from captioning.errors import BadRequest
@@ -31,9 +30,8 @@ class Catalog(Protocol):
 class CaptionApi:
     """Lookups; safe to share between threads."""
 
-    def __init__(self, catalog: Catalog, checks: Mapping[str, Callable[[], bool]]) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._checks = checks
 
     def get_caption(self, request: Request) -> Response:
         """GET /api/captions/{*path}: the record by blob path or `sha256:<id>`."""
@@ -62,26 +60,6 @@ class CaptionApi:
                 "next": _cursor(page.last) if page.last else None,
             }
         )
-
-    def health(self) -> Response:
-        """GET /api/health: which part works; 503 when one is down. It tells no more than that."""
-        parts = {"settings": "ok"}
-        parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
-        return _health(parts)
-
-
-def unhealthy(part: str, bad_settings: list[str] | None = None) -> Response:
-    """The health of an app that cannot start: which part keeps it from that, and the names of bad
-    settings, no values."""
-    return _health({"settings": "ok", part: "down"}, bad_settings)
-
-
-def _health(parts: dict[str, str], bad_settings: list[str] | None = None) -> Response:
-    status = "down" if "down" in parts.values() else "ok"
-    document: dict[str, object] = {"status": status, "parts": parts}
-    if bad_settings:
-        document["bad_settings"] = bad_settings
-    return json_response(document, 503 if status == "down" else 200)
 
 
 def _limit(value: str) -> int:

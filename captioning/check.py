@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from azure.core.exceptions import AzureError
 from PIL import Image
 
+from captioning.calls import PLAIN
 from captioning.errors import CaptioningError, ServiceUnavailable, SettingsError
 from captioning.images import Picture, inspect
 from captioning.models import ImageAnalysis, Tag
@@ -82,11 +83,12 @@ def _check_services(services: Services) -> Iterator[Finding]:
     picture = _small_picture()
     analyzer, captioner = services.providers.analyzer, services.providers.captioner
     evidence = ImageAnalysis("check", 64, 64, tags=(Tag("red square", 0.99),))
-    yield _reached("images", services.images.is_there)
-    yield _reached("captions", services.records.is_there)
+    for name, is_there in services.is_there.items():
+        yield _reached(name, is_there)
     if analyzer:
-        yield _reached("vision", lambda: analyzer.analyze(picture.for_service(analyzer.limits)))
-    yield _reached("model", lambda: captioner.caption(picture.for_model(), evidence))
+        rendition = picture.for_service(analyzer.limits)
+        yield _reached("vision", lambda: analyzer.analyze(rendition, PLAIN))
+    yield _reached("model", lambda: captioner.caption(picture.for_model(), evidence, PLAIN))
 
 
 def _reached(name: str, ask: Callable[[], object]) -> Finding:

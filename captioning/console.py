@@ -8,6 +8,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Generator, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from rich.console import Console
@@ -15,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from captioning.models import CaptionRecord
+from captioning.models import CaptionRecord, RecordError
+from captioning.usage import Usage
 
 Item = TypeVar("Item")
 
@@ -102,22 +104,24 @@ def _spelled(found: re.Match[str]) -> str:
 
 
 def outcome(record: CaptionRecord) -> str:
-    """The caption, or why there is none."""
+    """The caption, or why there is none (yet)."""
+    if record.status == "processing":
+        return "is being processed"
     if record.error and record.status != "captioned":
-        return f"{record.status} ({record.error.code}): {record.error.message}"
+        return f"{record.status} ({record.error.code}): {_reason(record, record.error)}"
     return record.caption or record.note or record.status
 
 
 def record_lines(record: CaptionRecord) -> Iterator[str]:
     """A record for a person: a field a line, empty ones left out."""
-    image = record.image
+    image, error = record.image, record.error
     size = f"{image.format} {image.width} x {image.height}, " if image.format else ""
     tags = ", ".join(f"{tag.name} {tag.confidence:.2f}" for tag in record.tags)
     objects = ", ".join(found.name for found in record.objects)
     fields = {
         "path": record.path,
         "id": record.id,
-        "status": record.status,
+        "status": _status(record),
         "review": "" if record.review == "none" else record.review,
         "caption": record.caption or "",
         "alt text": record.alt_text or ("(decorative)" if record.decorative else ""),
@@ -127,11 +131,40 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "objects": objects,
         "text": " | ".join(line.text for line in record.text),
         "note": record.note or "",
-        "error": f"{record.error.code}: {record.error.message}" if record.error else "",
-        "image": f"{size}{image.bytes:,} bytes, uploaded {image.modified:%Y-%m-%d %H:%M:%S} UTC",
+        "error": f"{error.code}: {_reason(record, error)}" if error else "",
+        "image": f"{size}{image.bytes:,} bytes, uploaded {_time(image.modified)}",
         "made by": " + ".join(filter(None, (record.provenance.vision, record.provenance.model))),
+        "reused from": record.provenance.reused_from or "",
+        "cost": _cost(record.usage),
         "seconds": "" if record.seconds is None else f"{record.seconds:.2f}",
     }
     for name, value in fields.items():
         if value:
             yield f"{name:<12} {readable(value)}"
+
+
+def _status(record: CaptionRecord) -> str:
+    """Of an image that a run has: until when nobody else takes it."""
+    if record.status != "processing" or record.claim is None:
+        return record.status
+    return f"processing, in the hands of a run until {_time(record.claim.until)} at most"
+
+
+def _reason(record: CaptionRecord, error: RecordError) -> str:
+    """The message, and when an image that waits is tried again."""
+    if record.status != "deferred" or error.retry_at is None:
+        return error.message
+    return f"{error.message} To be tried again at {_time(error.retry_at)}."
+
+
+def _cost(paid: Usage) -> str:
+    """What was paid for, and dollars; empty where nothing was."""
+    counts = (paid.input_tokens, paid.output_tokens, paid.vision_calls)
+    if not any(counts) and not paid.usd:
+        return ""
+    price = "not priced" if paid.usd is None else f"${paid.usd:.6f}"
+    return "{:,} tokens in, {:,} out, {:,} Vision calls: {}".format(*counts, price)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -17,20 +17,22 @@ from tests.storage_lab import Storage
 
 KEYS = {
     "": "path id status review caption alt_text decorative description translations tags objects "
-    "text brands support image provenance usage error created updated seconds note",
+    "text brands support image provenance usage error created updated seconds claim note",
     "image": "format width height frames bytes sha256 etag modified",
-    "provenance": "vision model input fingerprint reused_from edited_by_human",
+    "provenance": "vision model input fingerprint reused_from afresh edited_by_human",
     "usage": "input_tokens cached_tokens output_tokens vision_calls usd",
-    "error": "code message attempts retry_at",
+    "error": "code message attempts retry_at since",
+    "claim": "worker until crashes",
     "support": "score unsupported",
 }
-"""Design section 6; `note`, `image.frames`, `usage.cached_tokens` came with this issue."""
+"""Design section 6, and what was added since: `note`, `claim`, `image.frames`,
+`usage.cached_tokens`, `provenance.afresh`, `error.since`."""
 URL = "https://app.example/api/captions"
 
 
 @pytest.fixture
 def api(storage: Storage) -> CaptionApi:
-    return CaptionApi(storage.catalog, {})
+    return CaptionApi(storage.catalog)
 
 
 def item(path: str, match: str = "", query: str = "") -> Request:

@@ -15,6 +15,8 @@ from tests.wire.chat import KEY as CHAT_KEY
 from tests.wire.chat import ChatService
 from tests.wire.server import WireServer
 
+STORAGE = ("images", "captions", "queue")
+
 
 def checked(command: CommandLine) -> tuple[int, dict[str, tuple[str, str]], str]:
     """Exit code; by name: ok or BAD and what is said; all of the output."""
@@ -30,10 +32,11 @@ def test_check_lists_every_setting_and_reaches_every_service(command: CommandLin
     assert code == 0
     assert list(found) == [
         *(setting.name for setting in SETTINGS),
-        *("images", "captions", "vision", "model"),
+        *STORAGE,
+        *("vision", "model"),
     ]
     assert {mark for mark, _ in found.values()} == {"ok"}
-    for service in ("images", "captions", "vision", "model"):
+    for service in (*STORAGE, "vision", "model"):
         assert found[service] == ("ok", "reached")
 
 
@@ -67,7 +70,7 @@ def test_check_asks_the_other_services_where_storage_is_dead(command: CommandLin
     command.settings["ImageStorage"] = DEAD_STORAGE
     code, found, output = checked(command)
     assert code == 1
-    for part in ("images", "captions"):
+    for part in STORAGE:
         mark, what = found[part]
         assert mark == "BAD"
         assert "make run" in what

@@ -12,7 +12,7 @@ import pytest
 from tests.azurite import ROOT
 from tests.command_line import DEAD_STORAGE, CommandLine, Terminal
 
-COMMANDS = ["up", "drop", "show", "check"]
+COMMANDS = ["up", "drop", "show", "reprocess", "check"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -29,7 +29,13 @@ def test_help_names_every_command(command: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("show", "x"), ("drop", "samples"), ("drop", "--wait", "samples")]
+    "arguments",
+    [
+        ("show", "x"),
+        ("drop", "samples"),
+        ("drop", "--wait", "samples"),
+        ("reprocess", "--status", "failed"),
+    ],
 )
 def test_storage_that_is_not_there_is_one_clear_line(
     arguments: tuple[str, ...], command: CommandLine
@@ -53,7 +59,7 @@ def test_storage_that_refuses_the_key_is_one_clear_line(command: CommandLine) ->
 
 def test_bad_settings_are_all_named_and_their_values_are_not(command: CommandLine) -> None:
     command.settings |= {"VISION_API": "s3cret", "CAPTION_DETAIL": "s3cret"}
-    for arguments in (("show", "x"), ("drop", "samples")):
+    for arguments in (("show", "x"), ("drop", "samples"), ("reprocess", "--status", "failed")):
         result = command(*arguments)
         assert result.exit_code == 2
         assert [line.split()[0] for line in result.stderr.splitlines()] == [

@@ -57,7 +57,7 @@ def test_a_foreign_cursor_is_refused(cursor: str) -> None:
 
 
 def test_the_list_refuses_one_too(storage: Storage) -> None:
-    api = CaptionApi(storage.catalog, {})
+    api = CaptionApi(storage.catalog)
     with pytest.raises(BadRequest) as caught:
         api.list_captions(Request("https://app.example/api/captions?cursor=x"))
     assert caught.value.reason == "bad_cursor"

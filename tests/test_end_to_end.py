@@ -6,13 +6,19 @@ import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from captioning.models import record_id
+from captioning.run_calls import ATTEMPTS
 from tests import pictures
 from tests.azurite import ROOT
+from tests.command_line import within
+from tests.numbered import numbered
 from tests.running_app import HOSTS, RunningApp, url_path
+from tests.wire.chat_replies import throttled
+from tests.wire.services import LocalServices
 
 CAT = (ROOT / "samples" / "cat.jpg").read_bytes()
 NAMES = {
@@ -41,12 +47,22 @@ NAMES = {
 """Blob names, and whether a URL can carry them as a path."""
 
 
+@pytest.fixture(scope="module")
+def services() -> LocalServices:
+    """What the app asks."""
+    return LocalServices()
+
+
 @pytest.fixture(scope="module", params=HOSTS)
 def app(
-    request: pytest.FixtureRequest, azurite: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    azurite: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    services: LocalServices,
 ) -> Iterator[RunningApp]:
     folder: Path = tmp_path_factory.mktemp("app")
-    with RunningApp(request.param, azurite, folder, f"e{uuid.uuid4().hex[:12]}") as running:
+    name = f"e{uuid.uuid4().hex[:12]}"
+    with RunningApp(request.param, azurite, folder, name, services=services) as running:
         for name, (data, _) in pictures.STRANGE.items():
             running.upload(f"strange/{name}", data)
         for path in NAMES:
@@ -55,7 +71,7 @@ def app(
 
 
 def test_a_dropped_image_is_found_with_its_caption(app: RunningApp) -> None:
-    app.upload("2026/beach day.jpg", CAT)
+    app.upload("2026/beach day.jpg", numbered(1))
     record = app.record("2026/beach day.jpg")
     status, headers, body = app.get("/api/captions/2026/beach%20day.jpg")
     assert status == 200
@@ -105,6 +121,58 @@ def test_a_backslash_is_a_slash_to_the_storage(app: RunningApp) -> None:
     assert app.record("back/slash.jpg")["path"] == "back/slash.jpg"
 
 
+def test_a_copy_under_another_name_costs_nothing(app: RunningApp) -> None:
+    app.upload("original.png", numbered(2))
+    original = app.record("original.png")
+    before = app.paid
+    app.upload("a copy.png", numbered(2))
+    copy = app.record("a copy.png")
+    assert copy["provenance"]["reused_from"] == "original.png"
+    assert (copy["usage"]["vision_calls"], copy["usage"]["usd"]) == (0, 0)
+    assert original["usage"]["usd"] > 0
+    assert copy["caption"] == original["caption"]
+    assert app.paid == before
+
+
+def test_a_caption_that_is_asked_for_again_is_paid_again(app: RunningApp) -> None:
+    app.upload("again ä.png", numbered(3))
+    first = app.record("again ä.png")
+    vision, model = app.paid
+    target = f"/api/recaption/{url_path('again ä.png')}"
+    status, _, body = app.workers[0].ask(target, {}, method="POST")
+    asked = json.loads(body)["afresh"]
+
+    def answered() -> Any:
+        record = app.record("again ä.png")
+        return record if record["provenance"]["afresh"] == asked else None
+
+    second = within(30, answered, app.log)
+    assert (status, second["status"]) == (202, "captioned")
+    assert second["created"] == first["created"]
+    assert second["updated"] > first["updated"]
+    assert app.paid == (vision + 1, model + 1)
+
+
+def test_an_image_that_is_put_off_ends_captioned(app: RunningApp, services: LocalServices) -> None:
+    """The model refuses as often as a run asks; Vision, which has answered, is not asked again."""
+    vision, model = app.paid
+    services.chat.script.extend([throttled(retry_after="1")] * ATTEMPTS)
+    app.upload("put off.png", numbered(4))
+    target = f"/api/captions/sha256:{record_id('put off.png')}"
+
+    def deferred() -> Any:
+        record = json.loads(app.get(target)[2])
+        return record if record.get("status") == "deferred" else None
+
+    waiting = within(30, deferred, app.log)
+    assert waiting["error"]["code"] == "throttled"
+    assert waiting["error"]["retry_at"] == waiting["claim"]["until"] > waiting["updated"]
+    record = app.record("put off.png")
+    assert (record["status"], record["error"], record["claim"]) == ("captioned", None, None)
+    assert record["usage"]["vision_calls"] == 3
+    assert app.paid == (vision + 1, model + ATTEMPTS + 1)
+
+
 def test_nothing_reached_the_hosts_retries(app: RunningApp) -> None:
     """Runs after the strange ones: none of them raised, none was tried twice."""
     assert "Traceback" not in app.log()
@@ -146,12 +214,12 @@ def test_what_http_refuses_is_a_problem_with_a_code(app: RunningApp) -> None:
 
 
 def test_a_restart_pays_nothing_again(app: RunningApp) -> None:
-    app.upload("once.jpg", CAT)
+    app.upload("once.jpg", numbered(5))
     before = app.record("once.jpg")
     vision, model = app.paid
     app.stop()
     app.start()
-    app.upload("after the restart.jpg", CAT)
+    app.upload("after the restart.jpg", numbered(6))
     app.record("after the restart.jpg")
     assert app.record("once.jpg") == before
     assert app.paid == (vision + 1, model + 1)

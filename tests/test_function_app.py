@@ -2,92 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
-import azure.functions as func
 import pytest
 from azure.storage.blob import BlobClient
 
 import function_app
-from captioning.api import CaptionApi
-from captioning.settings_table import SETTINGS
+from captioning.models import record_id
+from captioning.wake import Wake
 from tests import pictures
 from tests.azurite import free_ports
+from tests.function_lab import (
+    Handler,
+    call,
+    document,
+    message,
+    problem,
+    settings_over,
+    undeployed,
+    waiting,
+)
 from tests.pipeline_lab import Works
 from tests.records import FULL
-from tests.storage_lab import Storage
-from tests.wire.chat import KEY
 
-Handler = Callable[[func.HttpRequest], func.HttpResponse]
-HTTP: list[Handler] = [
-    function_app.get_caption,
-    function_app.list_captions,
-    function_app.health,
-]
+HTTP: dict[str, tuple[Handler, str]] = {
+    "get_caption": (function_app.get_caption, "GET"),
+    "list_captions": (function_app.list_captions, "GET"),
+    "recaption": (function_app.recaption, "POST"),
+    "get_usage": (function_app.get_usage, "GET"),
+    "health": (function_app.health, "GET"),
+}
 
 
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Sets settings, and only these, for an app that has built nothing yet."""
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    monkeypatch.setattr(function_app, "_services", None)
-
-    def use(**settings: str) -> None:
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-
-    yield use
-    built = function_app._services
-    if built is not None and hasattr(built, "close"):
-        built.close()
+    """Sets settings of an app that has built nothing yet."""
+    with undeployed(monkeypatch) as use:
+        yield use
 
 
 @pytest.fixture
-def deployed(storage: Storage, works: Works, environ: Callable[..., None]) -> Works:
-    """The app's settings: this test's storage, no Vision, the model at the wire."""
-    environ(
-        ImageStorage=storage.connection,
-        IMAGES_CONTAINER=storage.name,
-        CAPTIONS_TABLE=storage.name,
-        VISION_PROVIDER="none",
-        CAPTION_PROVIDER="openai",
-        OPENAI_BASE_URL=f"{works.model.url}/v1",
-        OPENAI_API_KEY=KEY,
-    )
+def deployed(works: Works, environ: Callable[..., None]) -> Works:
+    """The app over this test's storage and model."""
+    environ(**settings_over(works))
     return works
-
-
-def call(
-    handler: Handler, url: str = "/api/captions", path: str = "", **headers: str
-) -> func.HttpResponse:
-    """The answer to a GET; header names with underscores."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = func.HttpRequest(
-        "GET",
-        f"https://app.example{url}",
-        headers=named,
-        route_params={"path": path} if path else {},
-        body=b"",
-    )
-    return handler(request)
-
-
-def document(response: func.HttpResponse) -> Any:
-    return json.loads(response.get_body())
-
-
-def problem(response: func.HttpResponse) -> tuple[int, str]:
-    """Status and code of a problem."""
-    assert response.mimetype == "application/problem+json"
-    body = document(response)
-    assert body["status"] == response.status_code
-    assert body["detail"]
-    return response.status_code, body["code"]
 
 
 def test_a_dropped_image_is_captioned_and_found(deployed: Works) -> None:
@@ -111,7 +71,8 @@ def test_headers_come_in_any_case_and_go_out(deployed: Works) -> None:
 def test_health_is_ok(deployed: Works) -> None:
     response = call(function_app.health, "/api/health")
     assert response.status_code == 200
-    parts = {"settings": "ok", "images": "ok", "captions": "ok"}
+    parts = dict.fromkeys(("settings", "images", "captions", "queue"), "ok")
+    parts |= dict.fromkeys(("vision", "model", "budget"), "ok")
     assert document(response) == {"status": "ok", "parts": parts}
 
 
@@ -133,8 +94,10 @@ def test_bad_settings_are_named_and_not_told(environ: Callable[..., None]) -> No
     environ(ImageStorage="s3cret", VISION_KEY="s3cret key", MAX_IMAGE_BYTES="s3cret")
     bad = {"ImageStorage", "VISION_KEY", "MAX_IMAGE_BYTES"}
     lacking = {"VISION_ENDPOINT", "AZURE_OPENAI_ENDPOINT"}
-    for handler in HTTP[:2]:
-        response = call(handler, path="a.jpg")
+    for name, (handler, method) in HTTP.items():
+        if name == "health":
+            continue
+        response = call(handler, path="a.jpg", method=method)
         assert problem(response) == (503, "settings")
         assert all(name in document(response)["detail"] for name in bad | lacking)
         assert b"s3cret" not in response.get_body()
@@ -157,31 +120,64 @@ def test_storage_that_does_not_answer_is_named(
 ) -> None:
     dead = f"http://127.0.0.1:{free_ports(1)[0]}/a"
     key = "AccountName=a;AccountKey=a2V5"
-    environ(ImageStorage=f"{key};BlobEndpoint={dead};TableEndpoint={dead}")
+    endpoints = ";".join(f"{kind}Endpoint={dead}" for kind in ("Blob", "Queue", "Table"))
+    environ(ImageStorage=f"{key};{endpoints}")
     health = call(function_app.health)
     assert health.status_code == 503
     assert document(health)["parts"] == {"settings": "ok", "storage": "down"}
+    for handler, method in HTTP.values():
+        response = call(handler, path="a.jpg", method=method)
+        assert response.status_code == 503
     assert problem(call(function_app.list_captions)) == (503, "unavailable")
     environ(ImageStorage=deployed.storage.connection)
     assert call(function_app.health).status_code == 200
 
 
-@pytest.mark.parametrize("handler", HTTP, ids=["get_caption", "list_captions", "health"])
+def test_an_image_is_asked_for_again(deployed: Works) -> None:
+    deployed.storage.upload("2026/a b.jpg", b"x")
+    response = call(function_app.recaption, path="2026%2Fa b.jpg", method="POST")
+    assert response.status_code == 202
+    asked = document(response)
+    assert asked == {
+        "path": "2026/a b.jpg",
+        "id": record_id("2026/a b.jpg"),
+        "afresh": asked["afresh"],
+    }
+    assert waiting(deployed.storage) == [Wake("2026/a b.jpg", afresh=asked["afresh"])]
+
+
+def test_what_is_not_there_cannot_be_asked_for(deployed: Works) -> None:
+    response = call(function_app.recaption, path="nothing.jpg", method="POST")
+    assert problem(response) == (404, "not_found")
+    assert waiting(deployed.storage) == []
+
+
+def test_usage_tells_what_was_paid(deployed: Works) -> None:
+    deployed.storage.upload("a.jpg", pictures.oriented(1))
+    function_app.caption_deferred(message({"path": "a.jpg"}))
+    record = document(call(function_app.get_caption, path="a.jpg"))
+    usage = document(call(function_app.get_usage, "/api/usage"))
+    assert usage["total"]["captioned"] == 1
+    assert usage["total"]["input_tokens"] == record["usage"]["input_tokens"] > 0
+    assert usage["budget"]["daily_usd"] is None
+    wrong = call(function_app.get_usage, "/api/usage?days=0")
+    assert problem(wrong) == (400, "bad_days")
+
+
+@pytest.mark.parametrize("name", HTTP)
 def test_a_bug_is_a_problem_without_detail(
-    handler: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        """A catalogue with a bug."""
+        """Whatever is asked of it meets a bug."""
 
-        def get(self, *_: object) -> NoReturn:
+        def __getattr__(self, _: str) -> NoReturn:
             raise RuntimeError("s3cret")
 
-        get_by_id = page = get
-
-    api = CaptionApi(Broken(), {"images": Broken().get})
-    monkeypatch.setattr(function_app, "_services", SimpleNamespace(api=api))
+    monkeypatch.setattr(function_app, "_services", Broken())
+    handler, method = HTTP[name]
     with caplog.at_level(logging.ERROR):
-        response = call(handler, "/api/captions", path="a.jpg")
+        response = call(handler, "/api/captions", path="a.jpg", method=method)
     assert problem(response) == (500, "internal")
     assert b"s3cret" not in response.get_body()
     assert "RuntimeError" in caplog.text

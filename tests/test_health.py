@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from typing import NoReturn
 
-from captioning.api import CaptionApi, unhealthy
 from captioning.blobs import connect
+from captioning.errors import AuthRefused, BudgetSpent, StorageUnavailable
+from captioning.health import HealthApi, unhealthy
+from captioning.service_health import ServiceHealth
+from captioning.state import StateTable
 from captioning.store import RecordStore
 from captioning.tables import TableAccount
 from tests.azurite import free_ports
+from tests.line import Clock
 from tests.storage_lab import Storage
 
+FINE = {"settings": "ok", "vision": "ok", "model": "ok", "budget": "ok"}
 
-def health(api: CaptionApi) -> tuple[int, dict[str, str]]:
-    response = api.health()
+
+def health(
+    checks: Mapping[str, Callable[[], bool]],
+    troubles: Callable[[], Mapping[str, str]] = dict,
+    check_budget: Callable[[], None] = lambda: None,
+) -> tuple[int, dict[str, object]]:
+    response = HealthApi(checks, troubles, check_budget).get_health()
     document = json.loads(response.body)
-    assert document["status"] == ("ok" if response.status == 200 else "down")
-    return response.status, document["parts"]
+    assert (document["status"] == "down") == (response.status == 503)
+    return response.status, document
+
+
+def refuse() -> NoReturn:
+    raise StorageUnavailable("s3cret")
+
+
+def spent() -> NoReturn:
+    raise BudgetSpent("The day's budget is spent.")
 
 
 def test_health_is_ok_when_every_part_answers(storage: Storage) -> None:
-    api = CaptionApi(
-        storage.catalog,
-        {"images": storage.images.is_there, "captions": storage.records.is_there},
-    )
-    assert health(api) == (200, {"settings": "ok", "images": "ok", "captions": "ok"})
+    state = StateTable(storage.account.table(f"{storage.name}state"))
+    storage.account.create(f"{storage.name}state")
+    services = ServiceHealth(state, Clock())
+    checks = {"images": storage.images.is_there, "captions": storage.records.is_there}
+    parts = FINE | {"images": "ok", "captions": "ok"}
+    assert health(checks, services.troubles) == (200, {"status": "ok", "parts": parts})
+    services.broken("model", AuthRefused("The key is not accepted."))
+    parts["model"] = "down"
+    down = {"status": "down", "parts": parts, "reasons": {"model": "auth"}}
+    assert health(checks, services.troubles) == (503, down)
 
 
 def test_health_names_the_part_that_is_missing(storage: Storage) -> None:
@@ -32,14 +57,14 @@ def test_health_names_the_part_that_is_missing(storage: Storage) -> None:
     records = RecordStore(storage.account.table("nosuchtable"))
     checks = {"images": images.is_there, "captions": storage.records.is_there}
     down = {"settings": "ok", "images": "down", "captions": "ok"}
-    assert health(CaptionApi(storage.catalog, checks)) == (503, down)
+    assert health(checks) == (503, {"status": "down", "parts": down})
     checks = {"images": storage.images.is_there, "captions": records.is_there}
     down = {"settings": "ok", "images": "ok", "captions": "down"}
-    assert health(CaptionApi(storage.catalog, checks)) == (503, down)
+    assert health(checks) == (503, {"status": "down", "parts": down})
     images.close()
 
 
-def test_health_is_down_when_storage_is_dead(storage: Storage) -> None:
+def test_health_is_down_when_storage_is_dead() -> None:
     dead = f"http://127.0.0.1:{free_ports(1)[0]}/a"
     text = f"AccountName=a;AccountKey=a2V5;BlobEndpoint={dead};TableEndpoint={dead}"
     images, account = (
@@ -48,9 +73,19 @@ def test_health_is_down_when_storage_is_dead(storage: Storage) -> None:
     )
     checks = {"images": images.is_there, "captions": RecordStore(account.table("t")).is_there}
     parts = {"settings": "ok", "images": "down", "captions": "down"}
-    assert health(CaptionApi(storage.catalog, checks)) == (503, parts)
+    assert health(checks) == (503, {"status": "down", "parts": parts})
     images.close()
     account.close()
+
+
+def test_what_cannot_be_known_is_not_called_healthy() -> None:
+    down = {"settings": "ok", "captions": "down"}
+    assert health({}, refuse) == (503, {"status": "down", "parts": down})
+
+
+def test_a_spent_budget_is_degraded() -> None:
+    parts = FINE | {"budget": "spent"}
+    assert health({}, dict, spent) == (200, {"status": "degraded", "parts": parts})
 
 
 def test_an_app_that_cannot_start_names_what_keeps_it() -> None:

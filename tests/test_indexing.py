@@ -1,7 +1,7 @@
 """What the host finds in the app: names, bindings, and which route serves a request.
 
-Indexing works once per process, and the trigger's source is read then: each in a process of its
-own.
+Indexing works once per process, and the trigger's source and the queues' names are read then: each
+in a process of its own.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from captioning.embedded.host.functions import Function
+from captioning.embedded.host.host_config import HostConfig
 from captioning.embedded.host.routing import Router
 
 ROOT = Path(__file__).parent.parent
+READ_AT_INDEXING = {"BLOB_TRIGGER_SOURCE", "CAPTIONS_TABLE"}
 INDEX = """
 import json, function_app
 print(json.dumps({f.get_function_name(): [json.loads(b) for b in f.get_raw_bindings()]
@@ -39,17 +41,25 @@ SERVED = {
     "GET /api/captions/2026/11/beach day.jpg": "get_caption",
     "GET /api/captions/health": "get_caption",
     "GET /api/captions/sha256:" + "0" * 64: "get_caption",
+    "POST /api/recaption/a.jpg": "recaption",
+    "POST /api/recaption/2026/11/beach day.jpg": "recaption",
+    "POST /api/recaption/sha256:" + "0" * 64: "recaption",
+    "GET /api/usage": "get_usage",
     "GET /api/health": "health",
 }
 """Requests, and the function that has to serve each."""
-UNSERVED = ["POST /api/captions", "DELETE /api/captions/a.jpg", "GET /api", "GET /", "GET /health"]
+UNSERVED = [
+    *("POST /api/captions", "DELETE /api/captions/a.jpg", "GET /api", "GET /", "GET /health"),
+    *("GET /api/recaption/a.jpg", "POST /api/recaption", "POST /api/recaption/"),
+    *("POST /api/usage", "GET /api/usage/a.jpg"),
+]
 
 Bindings = dict[str, list[dict[str, Any]]]
 
 
 def run(code: str, **environ: str) -> str:
     """What a fresh interpreter prints."""
-    known = {name: value for name, value in os.environ.items() if name != "BLOB_TRIGGER_SOURCE"}
+    known = {name: value for name, value in os.environ.items() if name not in READ_AT_INDEXING}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -84,16 +94,45 @@ def misrouted(app: Bindings) -> list[str]:
     return wrong + [r for r in UNSERVED if router.find(*r.split(" ", 1))]
 
 
-def route(name: str, template: str, auth: str) -> list[dict[str, Any]]:
+def route(template: str, auth: str, method: str = "GET") -> list[dict[str, Any]]:
     trigger = {
         "direction": "IN",
         "type": "httpTrigger",
         "name": "req",
-        "methods": ["GET"],
+        "methods": [method],
         "authLevel": auth,
         "route": template,
     }
     return [trigger, {"direction": "OUT", "type": "http", "name": "$return"}]
+
+
+def queue(name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "direction": "IN",
+            "type": "queueTrigger",
+            "name": "message",
+            "queueName": name,
+            "connection": "ImageStorage",
+        }
+    ]
+
+
+HTTP = {
+    "get_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION"),
+    "list_captions": route("api/captions", "FUNCTION"),
+    "recaption": route("api/recaption/{*path:minlength(1)}", "FUNCTION", "POST"),
+    "get_usage": route("api/usage", "FUNCTION"),
+    "health": route("api/health", "ANONYMOUS"),
+}
+QUEUES = {
+    "caption_deferred": "caption-deferred",
+    "record_poisoned": "webjobs-blobtrigger-poison",
+    "record_poisoned_deferral": "caption-deferred-poison",
+    "forget_image": "image-deleted",
+}
+"""The queues beside the usual table. The poison queues' names are the host's."""
+OTHERS = {"caption_image", "reconcile"}
 
 
 @pytest.mark.parametrize(
@@ -120,29 +159,60 @@ def test_the_blob_trigger_is_what_the_event_subscription_names(
 
 
 def test_the_http_functions_have_their_routes_methods_and_keys() -> None:
-    found = {name: bindings for name, bindings in indexed().items() if name != "caption_image"}
-    assert found == {
-        "get_caption": route("get_caption", "api/captions/{*path:minlength(1)}", "FUNCTION"),
-        "list_captions": route("list_captions", "api/captions", "FUNCTION"),
-        "health": route("health", "api/health", "ANONYMOUS"),
+    assert {name: bindings for name, bindings in indexed().items() if name in HTTP} == HTTP
+
+
+@pytest.mark.parametrize("table", ["", "captions", "no table"])
+def test_the_queue_functions_listen_to_their_queues(table: str) -> None:
+    """Also where a setting is bad: indexing goes on, and health names it."""
+    found = indexed(CAPTIONS_TABLE=table)
+    assert {name: found[name] for name in QUEUES} == {
+        name: queue(listened) for name, listened in QUEUES.items()
     }
+
+
+def test_a_second_apps_queues_are_its_own() -> None:
+    """All but the host's poison queue of blob events, of which an account has one."""
+    found = indexed(CAPTIONS_TABLE="Holidays")
+    names = {name: found[name][0]["queueName"] for name in QUEUES}
+    own = {name: f"holidays-{listened}" for name, listened in QUEUES.items()}
+    assert names == own | {"record_poisoned": "webjobs-blobtrigger-poison"}
+
+
+def test_it_reconciles_every_five_minutes() -> None:
+    assert indexed()["reconcile"] == [
+        {"direction": "IN", "type": "timerTrigger", "name": "timer", "schedule": "0 */5 * * * *"}
+    ]
+
+
+def test_there_is_no_other_function() -> None:
+    assert set(indexed()) == HTTP.keys() | QUEUES.keys() | OTHERS
+
+
+def test_the_host_treats_queues_as_the_app_expects() -> None:
+    """The app's own messages are base64; after five attempts the host gives a message up."""
+    host = HostConfig.read(json.loads((ROOT / "host.json").read_text("utf-8")), {})
+    assert host.queue_base64
+    assert host.queue_attempts == host.blob_attempts == 5
+    assert host.route_prefix == ""
 
 
 def test_no_route_shadows_another() -> None:
     assert misrouted(indexed()) == []
-    assert set(SERVED.values()) == set(indexed()) - {"caption_image"}
+    assert set(SERVED.values()) == set(HTTP)
 
 
 @pytest.mark.parametrize(
     ("name", "template", "caught"),
     [
         ("get_caption", "api/captions/{*path}", "GET /api/captions"),
+        ("a_new_one", "api/usage/{*rest}", "GET /api/usage"),
         ("a_new_one", "api/{name}", "GET /api/health"),
         ("a_new_one", "{*path}", "GET /"),
     ],
 )
 def test_the_check_catches_a_route_that_shadows(name: str, template: str, caught: str) -> None:
-    assert caught in misrouted(indexed() | {name: route(name, template, "FUNCTION")})
+    assert caught in misrouted(indexed() | {name: route(template, "FUNCTION")})
 
 
 def test_importing_the_app_builds_nothing_and_loads_no_service() -> None:

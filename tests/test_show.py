@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from captioning.models import RecordError
+from captioning.console import outcome
+from captioning.models import Provenance, RecordError
+from captioning.usage import NOTHING, Usage
 from tests.command_line import CommandLine, saved
 from tests.storage_lab import Storage
 
@@ -79,6 +83,57 @@ def test_show_says_why_there_is_no_caption(command: CommandLine, storage: Storag
     error = RecordError("corrupt", "The file is damaged.")
     record = saved(storage, status="rejected", caption=None, error=error)
     assert "error        corrupt: The file is damaged.\n" in command("show", record.path).stdout
+
+
+def test_show_says_when_an_image_that_waits_is_tried_again(
+    command: CommandLine, storage: Storage
+) -> None:
+    berlin = datetime(2026, 11, 22, 12, 30, tzinfo=timezone(timedelta(hours=1)))
+    error = RecordError("throttled", "Too many calls.", retry_at=berlin)
+    record = saved(storage, error=error)
+    shown = "throttled: Too many calls. To be tried again at 2026-11-22 11:30:00 UTC.\n"
+    assert f"error        {shown}" in command("show", record.path).stdout
+    assert f"{outcome(record)}\n" == shown.replace("throttled", "deferred (throttled)")
+    failed = replace(record, status="failed", path="b.jpg")
+    assert outcome(failed) == "failed (throttled): Too many calls."
+
+
+def test_show_says_that_a_run_has_the_image(command: CommandLine, storage: Storage) -> None:
+    """Also of one that held a caption, and of one that waited before."""
+    record = saved(storage, status="processing")
+    output = command("show", record.path).stdout
+    until = "in the hands of a run until 2026-11-22 10:02:00 UTC at most"
+    assert f"status       processing, {until}\n" in output
+    assert "tried again" not in output
+    assert outcome(record) == "is being processed"
+    given_up = saved(storage, "b.jpg", status="processing", claim=None)
+    assert "status       processing\n" in command("show", given_up.path).stdout
+
+
+@pytest.mark.parametrize(
+    ("paid", "cost"),
+    [
+        (Usage(3011, 1024, 58, 3, 0.0035), "3,011 tokens in, 58 out, 3 Vision calls: $0.003500"),
+        (Usage(1, 0, 0, 0, None), "1 tokens in, 0 out, 0 Vision calls: not priced"),
+        (Usage(), ""),
+        (NOTHING, ""),
+    ],
+)
+def test_show_tells_the_cost(
+    command: CommandLine, storage: Storage, paid: Usage, cost: str
+) -> None:
+    record = saved(storage, usage=paid)
+    lines = command("show", record.path).stdout.splitlines()
+    assert [line for line in lines if line.startswith("cost")] == (
+        [f"cost         {cost}"] if cost else []
+    )
+
+
+def test_show_names_the_image_whose_answers_are_reused(
+    command: CommandLine, storage: Storage
+) -> None:
+    record = saved(storage, provenance=Provenance(reused_from="a\x1b.jpg"))
+    assert "reused from  a\\u001b.jpg\n" in command("show", record.path).stdout
 
 
 @pytest.mark.parametrize("path", ["none.jpg", f"sha256:{'0' * 64}", "esc\x1b.jpg"])

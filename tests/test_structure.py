@@ -16,42 +16,53 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
     "models": "models errors address caption_text http_message listing rendition retry_after "
-    "exact_path",
-    "settings": "settings settings_table environment",
+    "exact_path usage wake work upload reports calls prices tally storage_trouble telemetry "
+    "image_log",
+    "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding",
     "blobs": "blobs",
-    "records": "store index tables",
-    "vision": "vision vision_answer vision_endpoint vision_features vision_refusal vision_shapes",
+    "records": "store index tables entity reuse state usage_table",
+    "deferrals": "deferrals",
+    "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
+    "vision_shapes",
     "captioner": "captioner chat_answer chat_refusal chat_request evidence prompt",
     "credentials": "credentials",
-    "pipeline": "pipeline outcome providers",
+    "calls": "gate run_calls",
+    "ledger": "ledger",
+    "contents": "contents content providers",
+    "pipeline": "pipeline outcome standing deferral examiner",
+    "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog",
-    "api": "api",
-    "services": "services timeouts",
-    "commands": "check drop waiting storage_trouble console",
+    "api": "api health usage_report recaption",
+    "services": "services storage_account service_clients timeouts",
+    "commands": "check drop waiting console",
     "embedded providers": "embedded.vision embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
-    "edges": "function_app __main__ embedded.up",
+    "edges": "function_app __main__ command_context embedded.up",
 }
 """Modules and packages by what they are; `models` are what everything may know."""
 
-PARTS = {"images", "blobs", "records", "vision", "captioner", "credentials", "embedded providers"}
+PARTS = {
+    *("images", "blobs", "records", "deferrals"),
+    *("vision", "captioner", "credentials", "embedded providers"),
+}
 """The adapters. They know neither each other, nor the pipeline, nor the settings."""
+FLOW = {"calls", "ledger", "contents", "pipeline", "upkeep", "catalog", "api"}
+"""What the app does with them, behind Protocols."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{adapter: set() for adapter in PARTS},
     "models": set(),
     "settings": set(),
-    "pipeline": set(),
-    "catalog": set(),
-    "api": set(),
-    "services": PARTS | {"settings", "pipeline", "catalog", "api"},
+    **{part: set() for part in FLOW},
+    "pipeline": {"contents"},
+    "services": PARTS | FLOW | {"settings"},
     "commands": {"services", "settings", "images"},
     "embedded host": set(),
     "local stack": set(),
-    "edges": {"services", "settings", "commands", "local stack", "images", "api"},
+    "edges": {"services", "settings", "commands", "local stack", "images", "api", "upkeep"},
 }
 """Beside itself and `models`."""
 
@@ -60,18 +71,19 @@ HOMES = {
     "azurefunctions": "function_app embedded",
     "openai": "captioner",
     "httpx2": "captioner",
-    "requests": "vision exact_path",
-    "urllib3": "vision",
+    "requests": "vision vision_http exact_path",
+    "urllib3": "vision_http",
     "azure.identity": "credentials",
     "azure.storage.blob": "blobs embedded",
-    "azure.storage.queue": "embedded",
-    "azure.data.tables": "tables store index embedded",
-    "azure.core": "blobs tables store credentials services storage_trouble drop check __main__ "
-    "embedded",
+    "azure.storage.queue": "deferrals embedded",
+    "azure.data.tables": "tables usage_table embedded",
+    "azure.core": "blobs tables deferrals credentials services storage_account service_clients "
+    "storage_trouble drop check __main__ command_context embedded",
+    "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",
-    "pydantic": "models chat_answer vision_shapes",
-    "typer": "__main__",
+    "pydantic": "models work prices chat_answer vision_shapes",
+    "typer": "__main__ command_context",
     "rich": "console",
     "numpy": "embedded",
     "onnxruntime": "embedded",

@@ -17,7 +17,7 @@ from captioning.models import RecordError
 from tests import pictures
 from tests.azurite import ROOT, free_ports
 from tests.command_line import CommandLine, saved
-from tests.records import FULL
+from tests.records import FULL, START
 from tests.storage_lab import Storage
 
 
@@ -74,11 +74,17 @@ def test_a_deferred_image_is_told_of_and_waited_for_until_ctrl_c(
     file.write_bytes(b"x")
     assert command("drop", file).exit_code == 0
     image = replace(FULL.image, etag=storage.images.describe("a.jpg").etag)
-    saved(storage, "a.jpg", image=image, error=RecordError("throttled", "Too many calls."))
+    saved(
+        storage,
+        "a.jpg",
+        image=image,
+        error=RecordError("throttled", "Too many calls.", retry_at=START),
+    )
     with command.process("drop", file, "--wait") as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(3)]
-        assert lines[2] == "a.jpg: deferred (throttled): Too many calls. Waiting on.\n"
+        again = "To be tried again at 2026-11-22 10:00:00 UTC."
+        assert lines[2] == f"a.jpg: deferred (throttled): Too many calls. {again} Waiting on.\n"
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=10)
     assert (process.returncode, output, errors) == (130, "", "")

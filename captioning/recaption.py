@@ -1,0 +1,104 @@
+"""Asking for captions again: for one image, or for all whose records have a status."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
+
+from captioning.api import BY_ID
+from captioning.errors import BlobGone, RecordChanged
+from captioning.http_message import Request, Response, json_response, problem
+from captioning.listing import IndexRow, Page
+from captioning.models import BlobDescription, CaptionRecord, Status, StoredRecord, record_id
+from captioning.wake import Wake
+
+PAGE = 100
+
+
+class Images(Protocol):
+    """Where the images are."""
+
+    def describe(self, path: str) -> BlobDescription: ...
+
+
+class Catalog(Protocol):
+    """Where their records are."""
+
+    def get(self, path: str) -> StoredRecord | None: ...
+    def get_by_id(self, identity: str) -> StoredRecord | None: ...
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str: ...
+    def page(self, limit: int, after: IndexRow | None = None) -> Page: ...
+
+
+class Deferrals(Protocol):
+    """What asks for an image later."""
+
+    def put(self, wake: Wake, delay: float) -> None: ...
+
+
+class Recaption:
+    """Puts images on the queue once more, whatever their records say.
+
+    One that has its caption or was rejected is paid for again; others go on with what is known of
+    their bytes, and are paid for once however often they are asked for.
+    """
+
+    def __init__(self, images: Images, catalog: Catalog, deferrals: Deferrals) -> None:
+        self._images = images
+        self._catalog = catalog
+        self._deferrals = deferrals
+
+    def post(self, request: Request) -> Response:
+        """POST /api/recaption/{*path}: 202; where it is paid for again, with the id of the request,
+        which the record that answers it has in `provenance.afresh`. 404 without a blob."""
+        request.query(frozenset())
+        by_id = BY_ID.fullmatch(request.path)
+        path = request.blob_path()
+        stored = self._catalog.get_by_id(by_id[1]) if by_id else self._catalog.get(path)
+        try:
+            path = self._images.describe(stored.record.path if stored else path).path
+        except BlobGone:
+            return problem(404, "not_found", "There is no image at this path.")
+        wake = self._wake(stored.record, _new_request()) if stored else Wake(path)
+        self._deferrals.put(wake, 0)
+        document = {"path": path, "id": record_id(path), "afresh": wake.afresh}
+        return json_response(document, 202)
+
+    def redrive(self, status: Status, *, dry_run: bool = False) -> Iterator[CaptionRecord]:
+        """Asks for every image whose record has the status; yields the records. It is one request,
+        so copies of one picture are paid for once."""
+        asked = _new_request()
+        after: IndexRow | None = None
+        while True:
+            page = self._catalog.page(PAGE, after)
+            for record in page.records:
+                if record.status == status:
+                    if not dry_run:
+                        self._deferrals.put(self._wake(record, asked), 0)
+                    yield record
+            after = page.last
+            if after is None:
+                return
+
+    def _wake(self, record: CaptionRecord, asked: str) -> Wake:
+        """What makes a run take the image as it stands."""
+        if record.status in {"captioned", "rejected"}:
+            return Wake(record.path, afresh=asked)
+        if record.status == "failed":
+            self._reopen(record.path)
+        return Wake(record.path, ticket=record.claim.worker if record.claim else None)
+
+    def _reopen(self, path: str) -> None:
+        """Frees a failed image for a run; the day after which it is given up begins anew."""
+        stored = self._catalog.get(path)
+        if stored and stored.record.status == "failed":
+            opened = replace(stored.record, status="processing", claim=None, error=None)
+            with suppress(RecordChanged):  # somebody is at it
+                self._catalog.save(opened, stored)
+
+
+def _new_request() -> str:
+    return uuid.uuid4().hex

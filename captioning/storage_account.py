@@ -1,0 +1,88 @@
+"""The storage account with images, tables and queues; each part made when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError
+
+from captioning import blobs, deferrals
+from captioning.blobs import ImageContainer
+from captioning.deferrals import DeferralQueue
+from captioning.errors import ServiceUnavailable
+from captioning.settings import Settings
+from captioning.tables import Table, TableAccount
+
+TABLES = ("", "index", "reuse", "usage", "state")
+"""What the names of the tables add to CAPTIONS_TABLE."""
+
+
+class StorageAccount:
+    """Clients by the settings; `credential` is asked for where no connection string holds a key."""
+
+    def __init__(self, settings: Settings, credential: Callable[[], TokenCredential]) -> None:
+        self._settings = settings
+        self._connection_string = settings.storage.connection_string
+        self._app_credential = credential
+        self._closers: list[Callable[[], None]] = []
+
+    @property
+    def _credential(self) -> TokenCredential | None:
+        return None if self._connection_string else self._app_credential()
+
+    @cached_property
+    def images(self) -> ImageContainer:
+        """The container of images."""
+        container = blobs.connect(
+            self._settings.images_container,
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.blob_uri,
+            credential=self._credential,
+        )
+        self._closers.append(container.close)
+        return container
+
+    @cached_property
+    def deferrals(self) -> DeferralQueue:
+        """The queue of images that wait."""
+        queue = deferrals.connect(
+            self._settings.deferred_queue,
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.queue_uri,
+            credential=self._credential,
+        )
+        self._closers.append(queue.close)
+        return queue
+
+    def table(self, kind: str = "") -> Table:
+        """One of TABLES."""
+        return self._tables.table(f"{self._settings.captions_table}{kind}")
+
+    def create(self) -> None:
+        """Makes container, queue and tables where they are missing."""
+        try:
+            self.images.create()
+            self.deferrals.create()
+            for kind in TABLES:
+                self._tables.create(f"{self._settings.captions_table}{kind}")
+        except AzureError as error:
+            raise ServiceUnavailable(
+                "The storage account of ImageStorage does not answer, or not as one does."
+            ) from error
+
+    def close(self) -> None:
+        """Closes every pool."""
+        while self._closers:
+            self._closers.pop()()
+
+    @cached_property
+    def _tables(self) -> TableAccount:
+        account = TableAccount(
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.table_uri,
+            credential=self._credential,
+        )
+        self._closers.append(account.close)
+        return account
