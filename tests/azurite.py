@@ -21,18 +21,18 @@ class Azurite:
     """Runs while the `with` block does; what it stores is gone afterwards."""
 
     def __init__(self) -> None:
-        self._ports = StoragePorts(*free_ports(3))
+        self.ports = StoragePorts(*free_ports(3))
         self._child: Child | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="azurite-")
 
     @property
     def connection_string(self) -> str:
         """For `from_connection_string` of every storage client."""
-        return self._ports.connection_string
+        return self.ports.connection_string
 
     def start(self) -> None:
         """Starts Azurite and waits until its three ports answer."""
-        self._child = start_azurite(self._ports, Path(self._folder.name), in_memory=True)
+        self._child = start_azurite(self.ports, Path(self._folder.name), in_memory=True)
 
     def stop(self) -> None:
         """Ends Azurite."""

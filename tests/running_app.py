@@ -1,14 +1,13 @@
-"""The app under a Functions host, as a process of its own, with the services at the wire."""
+"""The app under a Functions host, as processes of its own, with the services at the wire."""
 
 from __future__ import annotations
 
-import http.client
 import io
 import json
 import os
 import shutil
-import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,12 +15,12 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from captioning import blobs
-from captioning.embedded.child import Child
 from captioning.models import record_id
-from tests.azurite import ROOT, free_ports
+from tests.azurite import ROOT
+from tests.host_process import HostProcess
 from tests.vision_service import KEY as VISION_KEY
 from tests.wire.chat import KEY as CHAT_KEY
-from tests.wire.server import WireServer
+from tests.wire.server import Answer, WireServer
 from tests.wire.services import LocalServices, is_chat
 
 HOSTS = ["embedded", *(["func"] if shutil.which("func") else [])]
@@ -30,25 +29,42 @@ SAFE_IN_A_PATH = "/"
 
 
 class RunningApp:
-    """A host process, its storage and its services, for as long as the `with` block."""
+    """Host processes, their storage and their services, for as long as the `with` block.
 
-    def __init__(self, host: str, connection: str, folder: Path, name: str) -> None:
-        self._services = WireServer(LocalServices())
+    `storage` is the connection that the app gets where it is another one than the test's: through
+    something that fails. `workers` is the number of host processes on that storage.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        connection: str,
+        folder: Path,
+        name: str,
+        *,
+        services: Answer | None = None,
+        storage: str = "",
+        settings: Mapping[str, str] | None = None,
+        workers: int = 1,
+        hidden: int | None = None,
+    ) -> None:
+        self._services = WireServer(services or LocalServices())
         self.images = blobs.connect(name, connection_string=connection)
-        self._host = host
-        self._folder = folder
-        self._connection = connection
+        self._connection = storage or connection
         self._name = name
-        self.port = free_ports(1)[0]
+        environ = self._environ() | dict(settings or {})
+        self.workers = [
+            HostProcess(host, folder / f"host-{number}", environ, hidden)
+            for number in range(workers)
+        ]
         self._open = ExitStack()
-        self._child: Child | None = None
 
     def __enter__(self) -> Self:
         self._open.enter_context(self._services)
         self._open.callback(self.images.close)
         self.images.create()
-        self.start()
         self._open.callback(self.stop)
+        self.start()
         return self
 
     def __exit__(
@@ -66,24 +82,18 @@ class RunningApp:
         return asked.count(False), asked.count(True)
 
     def start(self) -> None:
-        """Starts the host and waits for its health."""
-        command = {
-            "embedded": [sys.executable, "-m", "captioning.embedded.host"],
-            "func": ["func", "start"],
-        }[self._host]
-        log = self._folder / "host.log"
-        self._child = Child(self._host, [*command, "--port", str(self.port)], log, self._environ())
-        self._child.wait_until(self._is_up)
+        """Starts the hosts and waits for their health."""
+        for worker in self.workers:
+            worker.start()
 
     def stop(self) -> None:
-        """Ends the host, as a deployment would."""
-        if self._child:
-            self._child.stop()
-            self._child = None
+        """Ends the hosts, as a deployment would."""
+        for worker in self.workers:
+            worker.stop()
 
     def log(self) -> str:
-        """What the host wrote so far."""
-        return (self._folder / "host.log").read_text("utf-8", "replace")
+        """What the hosts wrote so far."""
+        return "".join(worker.log() for worker in self.workers)
 
     def upload(self, path: str, data: bytes) -> None:
         """A blob as any tool would put it there; the content type tells nothing."""
@@ -91,15 +101,8 @@ class RunningApp:
 
     def get(self, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """A request with this very target: nothing is normalised on the way."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.putrequest("GET", target)
-        for name, value in headers.items():
-            connection.putheader(name.replace("_", "-"), value)
-        connection.endheaders()
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
-        return response.status, {k.lower(): v for k, v in response.getheaders()}, body
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.workers[0].ask(target, named)
 
     def record(self, path: str, seconds: float = 30.0) -> dict[str, Any]:
         """The final record of a blob, by its id; waits for it."""
@@ -114,17 +117,12 @@ class RunningApp:
             time.sleep(0.02)
 
     def peak_memory(self) -> int:
-        """Most bytes of memory that the host process has held (Linux)."""
-        assert self._child
-        status = Path(f"/proc/{self._child.pid}/status").read_text()
+        """Most bytes of memory that the first host process has held (Linux)."""
+        child = self.workers[0].child
+        assert child
+        status = Path(f"/proc/{child.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
-
-    def _is_up(self) -> bool:
-        try:
-            return self.get("/api/health")[0] == 200
-        except OSError:
-            return False
 
     def _environ(self) -> dict[str, str]:
         values = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]

@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from captioning.embedded.host.embedded_host import GRACE, EmbeddedHost
+from captioning.embedded.host.embedded_host import GRACE, HIDDEN, EmbeddedHost
 from captioning.embedded.host.functions import HostStartError
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m captioning.embedded.host")
     parser.add_argument("--port", type=int, default=7071)
     parser.add_argument("--app", default="function_app", help="the module that holds `app`")
+    parser.add_argument(
+        "--hidden",
+        type=int,
+        default=HIDDEN,
+        help="seconds after which a killed host's messages come back",
+    )
     return parser.parse_args()
 
 
@@ -62,7 +68,7 @@ def _load(options: argparse.Namespace) -> EmbeddedHost:
     except ValueError as error:
         raise HostStartError(f"host.json: {error}") from None
     app = importlib.import_module(options.app).app
-    return EmbeddedHost(app, os.environ, host_json, options.port)
+    return EmbeddedHost(app, os.environ, host_json, options.port, hidden=options.hidden)
 
 
 def _log_to_stderr() -> None:
