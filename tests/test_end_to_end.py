@@ -179,6 +179,12 @@ def test_nothing_reached_the_hosts_retries(app: RunningApp) -> None:
     assert "poison" not in app.log()
 
 
+def test_the_log_has_a_line_per_image_and_none_per_request(app: RunningApp) -> None:
+    app.record(next(iter(NAMES)))
+    assert '{"event": "image"' in app.log()
+    assert "HTTP Request" not in app.log()
+
+
 def test_the_process_stays_small(app: RunningApp) -> None:
     assert app.peak_memory() < 400 * 1024 * 1024
 

@@ -75,7 +75,7 @@ def _log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    for noisy in ("azure", "urllib3"):
+    for noisy in ("azure", "urllib3", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
