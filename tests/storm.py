@@ -27,7 +27,7 @@ from tests.storage_proxy import StorageProxy
 from tests.storm_faults import SERVICES, FaultyServices, Service
 
 SEED = 4
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 300.0
 """For a storm to settle; generous, for machines that do much else."""
 SHORT_TIMES = {
     "CLAIM_SECONDS": "12",
