@@ -134,6 +134,7 @@ class Table:
         """Up to `size` entities of the whole table from a position on, and the next position; None
         at the end. A page may be short, even empty."""
         found = self._client.list_entities(select=select, results_per_page=size)
+        # the token is a dictionary; the type hints of the SDK say text
         pages: Any = found.by_page(dict(token) if token else None)  # type: ignore[arg-type]
         entities = [dict(entity) for entity in next(pages, ())]
         return entities, pages.continuation_token or None

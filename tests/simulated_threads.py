@@ -39,6 +39,7 @@ class Simulation:
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
         """Until somebody notifies all, or the time is up."""
+        # whoever notifies is a thread of the simulation too
         condition.notify_all = lambda: self._notify(condition)  # type: ignore[method-assign]
         condition.release()
         self._suspend(seconds, condition)

@@ -109,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._asked(body)
         self._answer(status, *_refusal(self.server.service, TROUBLE[status]))
 
+    # named by http.server
     do_GET = do_HEAD = do_OPTIONS = _pass_on  # noqa: N815
     do_POST = do_PUT = do_PATCH = do_MERGE = do_DELETE = _pass_on  # noqa: N815
 

@@ -8,7 +8,7 @@ import pytest
 
 from captioning.errors import StorageUnavailable
 from captioning.examiner import MOST_CRASHES
-from captioning.models import CaptionRecord
+from captioning.models import CaptionRecord, StoredRecord
 from captioning.wake import Wake
 from tests import pictures
 from tests.line import Crash, Line
@@ -134,11 +134,11 @@ def test_a_lost_answer_to_the_claim_does_not_shut_the_run_out(works: Works) -> N
         def __getattr__(self, name: str) -> object:
             return getattr(works.storage.catalog, name)
 
-        def save(self, record: CaptionRecord, previous: object) -> str:
+        def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str:
             if self.first:
                 self.first = False
-                works.storage.catalog.save(record, previous)  # type: ignore[arg-type]
-            return works.storage.catalog.save(record, previous)  # type: ignore[arg-type]
+                works.storage.catalog.save(record, previous)
+            return works.storage.catalog.save(record, previous)
 
     made = works.pipeline(catalog=Echo()).process(on("a.jpg"))
     assert made is not None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from captioning.models import CaptionRecord
+from captioning.models import CaptionInput, CaptionRecord
 from captioning.pipeline import CaptionPipeline
 from captioning.tally import Tally
 from captioning.usage import NOTHING
@@ -46,10 +46,10 @@ def spent(works: Works) -> Tally:
 
 
 @pytest.mark.parametrize("caption_input", ["image+tags", "image", "tags"])
-def test_a_copy_costs_nothing_and_says_so(works: Works, caption_input: str) -> None:
+def test_a_copy_costs_nothing_and_says_so(works: Works, caption_input: CaptionInput) -> None:
     for path in ("a.jpg", "copy of a.jpg"):
         works.storage.upload(path, JPEG)
-    pipeline = works.pipeline(caption_input)  # type: ignore[arg-type]
+    pipeline = works.pipeline(caption_input)
     first, copy = made(works, "a.jpg", pipeline), made(works, "copy of a.jpg", pipeline)
     assert works.calls == (1, 1)
     assert (copy.status, copy.caption, copy.tags) == ("captioned", first.caption, first.tags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -32,9 +33,9 @@ class RecordingSession(ExactPathSession):
         super().__init__(pool=4)
         self.sent: list[str] = []
 
-    def send(self, request: PreparedRequest, **options: object) -> Response:
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
         self.sent.append(str(request.url))
-        return super().send(request, **options)  # type: ignore[arg-type]
+        return super().send(request, **options)
 
 
 @pytest.fixture

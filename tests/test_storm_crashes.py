@@ -27,6 +27,7 @@ def test_a_process_killed_ten_times(host: str, tmp_path: Path) -> None:
     with Storm(host, tmp_path, services, hidden=6) as storm:
         storm.drop(ALBUM)
         for point in sorted(plan.sample(range(10, CALLS - 20), KILLS)):
+            # mypy does not infer the type of a default
             storm.until(lambda least=point: len(services.calls) >= least)  # type: ignore[misc]
             time.sleep(plan.uniform(0, 0.3))
             storm.app.workers[0].kill()

@@ -208,6 +208,7 @@ class Process:
         self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
         services = line.to(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
+        # no thread of its own, so that a sequence of calls can be replayed
         providers._beside = Inline()  # type: ignore[assignment]
         upkeep = Upkeep(images, self.catalog, deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
