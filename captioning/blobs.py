@@ -74,11 +74,6 @@ class ImageContainer:
             content_settings=ContentSettings(content_type=media_type),
         )
 
-    def list(self, prefix: str = "") -> Iterator[BlobDescription]:
-        """Every blob whose path starts with `prefix`."""
-        for blob in self._client.list_blobs(name_starts_with=prefix or None, include=["metadata"]):
-            yield _description(blob, blob.name)
-
     @storage_answers
     def page(self, size: int, marker: str | None) -> Page:
         """Up to `size` blobs from a marker on, by path, and the next marker; None at the end.

@@ -15,7 +15,6 @@ from captioning.blobs import ImageContainer
 from captioning.calls import Calls, Memory
 from captioning.catalog import Catalog
 from captioning.contents import CallMaker, Contents
-from captioning.deferrals import DeferralQueue
 from captioning.examiner import Examiner
 from captioning.gate import Gate
 from captioning.health import HealthApi
@@ -47,7 +46,6 @@ class Services:
     """What triggers and commands work with."""
 
     images: ImageContainer
-    deferrals: DeferralQueue
     catalog: Catalog
     is_there: dict[str, Callable[[], bool]]
     providers: Providers
@@ -128,7 +126,6 @@ class _Composition:
         }
         return Services(
             images=storage.images,
-            deferrals=storage.deferrals,
             catalog=catalog,
             is_there=is_there,
             providers=self._clients.providers,

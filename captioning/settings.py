@@ -31,6 +31,8 @@ from captioning.work import LEFT_FOR_A_CALL
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
 FEATURES_32 = frozenset({"brands", "description", "adult"})
 ONLY_40 = frozenset({"denseCaptions", "people"})
+MAX_VISION_SECONDS, MAX_CAPTION_SECONDS = 30, 120
+"""Of VISION_TIMEOUT_SECONDS and CAPTION_TIMEOUT_SECONDS."""
 CONNECT_SECONDS = 5
 """What a service is given to accept a call, before the time for its answer counts."""
 VisionProvider = Literal["azure", "embedded", "none"]
@@ -161,8 +163,8 @@ def _parse(env: Environment) -> Settings:
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
         caption_prompt_file=env.file("CAPTION_PROMPT_FILE"),
-        vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, 30),
-        caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, 120),
+        vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
+        caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from captioning import settings
 from captioning.exact_path import OPERATION_SECONDS
 from captioning.vision import READ_POLL_SECONDS, READ_SECONDS
 
-CONNECT_SECONDS = 5.0
-VISION_READ_SECONDS, MAX_VISION_SECONDS = 30.0, 30.0
-MODEL_READ_SECONDS, MAX_MODEL_SECONDS = 60.0, 120.0
-"""Default and maximum of VISION_TIMEOUT_SECONDS and CAPTION_TIMEOUT_SECONDS."""
+CONNECT_SECONDS = float(settings.CONNECT_SECONDS)
 WAIT_SECONDS = 30.0
 """The patience of a run: waiting for services, and calls that failed and are made again."""
 STORAGE_OPERATIONS = 24
@@ -16,8 +14,8 @@ STORAGE_OPERATIONS = 24
 learned twice, done; renewals before four calls; day's and month's spending; a note of the services'
 health, read and written; ledger; message; record, old row."""
 
-_VISION_CALL = CONNECT_SECONDS + MAX_VISION_SECONDS
-_MODEL_CALL = CONNECT_SECONDS + MAX_MODEL_SECONDS
+_VISION_CALL = CONNECT_SECONDS + settings.MAX_VISION_SECONDS
+_MODEL_CALL = CONNECT_SECONDS + settings.MAX_CAPTION_SECONDS
 RUN_SECONDS = (
     STORAGE_OPERATIONS * OPERATION_SECONDS
     + 2 * _VISION_CALL  # 4.0 and 3.2, or 3.2 and its text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
@@ -33,6 +34,16 @@ class RecordingSession(ExactPathSession):
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         self.sent.append(str(request.method))
         return super().send(request, **options)
+
+
+def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:
+    """Every blob of the container."""
+    marker: str | None = None
+    while True:
+        blobs, marker = images.page(1_000, marker)
+        yield from blobs
+        if marker is None:
+            return
 
 
 class Storage:

@@ -23,6 +23,7 @@ from captioning.tables import TableAccount
 from tests.azurite import Azurite
 from tests.numbered import numbered
 from tests.running_app import RunningApp
+from tests.storage_lab import blobs_in
 from tests.storage_proxy import StorageProxy
 from tests.storm_faults import SERVICES, FaultyServices, Service
 
@@ -138,7 +139,7 @@ class Storm:
 
     def settle(self, album: Album, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until every image, as it is by now, has come to its end."""
-        etags = {blob.path: blob.etag for blob in self.app.images.list()}
+        etags = {blob.path: blob.etag for blob in blobs_in(self.app.images)}
 
         def is_over() -> bool:
             ended = {path: s.etag for path, s in self.seen().items() if s.status in FINAL}
@@ -177,7 +178,7 @@ class Storm:
     def assert_right(self, album: Album) -> dict[str, dict[str, Any]]:
         """Every image is captioned, from its own bytes and those of the blob that is there now."""
         records = self.records(album)
-        etags = {blob.path: blob.etag for blob in self.app.images.list()}
+        etags = {blob.path: blob.etag for blob in blobs_in(self.app.images)}
         for path, number in album.items():
             record = records[path]
             assert record["status"] == "captioned", (path, record["error"])

@@ -13,7 +13,7 @@ from azure.storage.blob import ContainerClient
 from captioning.drop import drop, find_items
 from captioning.errors import BadName
 from tests.command_line import CommandLine
-from tests.storage_lab import Storage
+from tests.storage_lab import Storage, blobs_in
 
 JPG = frozenset({".jpg"})
 ODD = [
@@ -45,7 +45,7 @@ def shown(name: str) -> str:
 
 
 def etags(storage: Storage) -> dict[str, str]:
-    return {blob.path: blob.etag for blob in storage.images.list()}
+    return {blob.path: blob.etag for blob in blobs_in(storage.images)}
 
 
 def test_folders_give_their_images_under_their_paths(

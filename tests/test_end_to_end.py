@@ -17,6 +17,7 @@ from tests.azurite import ROOT
 from tests.command_line import within
 from tests.numbered import numbered
 from tests.running_app import HOSTS, RunningApp, url_path
+from tests.storage_lab import blobs_in
 from tests.wire.chat_replies import throttled
 from tests.wire.services import LocalServices
 
@@ -203,7 +204,7 @@ def test_the_list_is_complete_and_newest_first(app: RunningApp) -> None:
     times = [record["image"]["modified"] for record in seen]
     assert times == sorted(times, reverse=True)
     assert len({record["id"] for record in seen}) == len(seen)
-    stored = {blob.path for blob in app.images.list()}
+    stored = {blob.path for blob in blobs_in(app.images)}
     assert {record["path"] for record in seen} == stored
 
 

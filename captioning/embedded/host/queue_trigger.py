@@ -32,6 +32,7 @@ def queue_work(function: Function, account: StorageAccount, invoker: Invoker) ->
 
 def _queue_message(received: Received) -> func.QueueMessage:
     raw = received.raw
+    # azure-functions types this class's properties, not its constructor
     return azure_functions_queue.QueueMessage(  # type: ignore[no-untyped-call]
         id=raw.id,
         body=received.body,
