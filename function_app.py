@@ -137,7 +137,7 @@ def _health() -> Response:
 
 def _answer(req: func.HttpRequest, handle: Callable[[Request], Response]) -> func.HttpResponse:
     headers = {name.lower(): value for name, value in req.headers.items()}
-    request = Request(req.url, req.route_params.get("path", ""), headers)
+    request = Request(req.url, req.route_params.get("path", ""), headers, req.get_body())
     try:
         response = handle(request)
     except BadRequest as error:

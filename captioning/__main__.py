@@ -94,11 +94,10 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="As the API gives it.")] = False,
 ) -> None:
     """Show what is known of one image."""
-    from captioning.api import BY_ID
+    from captioning.http_message import item_id
 
     with local_services() as services:
-        by_id = BY_ID.fullmatch(path)
-        stored = services.catalog.get_by_id(by_id[1]) if by_id else services.catalog.get(path)
+        stored = services.catalog.get_by_id(item_id(path))
     if stored is None:
         console.complain(f"There is no record for {console.readable(path)}.")
         raise typer.Exit(1)

@@ -12,7 +12,6 @@ from captioning.http_message import Request, Response, json_response, problem
 from captioning.listing import IndexRow, Page
 from captioning.models import StoredRecord
 
-BY_ID = re.compile(r"sha256:([0-9a-f]{64})")
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 _PARTITION = re.compile(r"all~\d{4}-\d{2}")
@@ -22,7 +21,6 @@ _ROW = re.compile(r"\d{14}-([0-9a-f]{64})")
 class Catalog(Protocol):
     """Where records are found."""
 
-    def get(self, path: str) -> StoredRecord | None: ...
     def get_by_id(self, identity: str) -> StoredRecord | None: ...
     def page(self, limit: int, after: IndexRow | None = None) -> Page: ...
 
@@ -35,11 +33,8 @@ class CaptionApi:
 
     def get_caption(self, request: Request) -> Response:
         """GET /api/captions/{*path}: the record by blob path or `sha256:<id>`."""
-        by_id = BY_ID.fullmatch(request.path)
         request.query(frozenset())
-        stored = (
-            self._catalog.get_by_id(by_id[1]) if by_id else self._catalog.get(request.blob_path())
-        )
+        stored = self._catalog.get_by_id(request.item_id())
         if stored is None:
             return problem(404, "not_found", "There is no record for this path.")
         if _matches(request.headers.get("if-none-match", ""), stored.etag):

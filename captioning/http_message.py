@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from captioning.errors import BadRequest
+from captioning.models import record_id
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+_BY_ID = re.compile(r"sha256:([0-9a-f]{64})")
 HOST_PARAMETERS = frozenset({"code"})
 """The host's own: a function key. Never read, logged or copied."""
 
@@ -23,10 +26,15 @@ class Request:
     url: str
     path: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
 
     def blob_path(self) -> str:
         """The blob path of an item route. The host decodes all but `%2F`."""
         return self.path.replace("%2F", "/").replace("%2f", "/")
+
+    def item_id(self) -> str:
+        """The id of the record that an item route names."""
+        return item_id(self.blob_path())
 
     def query(self, known: frozenset[str]) -> dict[str, str]:
         """The query's parameters; BadRequest names unknown and repeated ones."""
@@ -45,6 +53,12 @@ class Request:
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise BadRequest("repeated_parameter", f"Given twice: {', '.join(repeated)}.")
         return dict(pairs)
+
+
+def item_id(item: str) -> str:
+    """The id of the record that is named by its blob's path, or by `sha256:<id>` in its place."""
+    by_id = _BY_ID.fullmatch(item)
+    return by_id[1] if by_id else record_id(item)
 
 
 @dataclass(frozen=True, slots=True)

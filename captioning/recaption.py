@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from captioning.api import BY_ID
 from captioning.errors import BlobGone, RecordChanged
 from captioning.http_message import Request, Response, json_response, problem
 from captioning.listing import IndexRow, Page
@@ -55,11 +54,10 @@ class Recaption:
         """POST /api/recaption/{*path}: 202; where it is paid for again, with the id of the request,
         which the record that answers it has in `provenance.afresh`. 404 without a blob."""
         request.query(frozenset())
-        by_id = BY_ID.fullmatch(request.path)
-        path = request.blob_path()
-        stored = self._catalog.get_by_id(by_id[1]) if by_id else self._catalog.get(path)
+        stored = self._catalog.get_by_id(request.item_id())
+        path = stored.record.path if stored else request.blob_path()
         try:
-            path = self._images.describe(stored.record.path if stored else path).path
+            self._images.describe(path)
         except BlobGone:
             return problem(404, "not_found", "There is no image at this path.")
         wake = self._wake(stored.record, _new_request()) if stored else Wake(path)
