@@ -101,8 +101,15 @@ def get_caption(req: func.HttpRequest) -> func.HttpResponse:
 @app.function_name("list_captions")
 @app.route("api/captions", methods=["GET"])
 def list_captions(req: func.HttpRequest) -> func.HttpResponse:
-    """Records, newest first."""
+    """Records that answer a search, newest first."""
     return _answer(req, lambda request: services().api.list_captions(request))
+
+
+@app.function_name("list_tags")
+@app.route("api/tags", methods=["GET"])
+def list_tags(req: func.HttpRequest) -> func.HttpResponse:
+    """Tags in use."""
+    return _answer(req, lambda request: services().api.list_tags(request))
 
 
 @app.function_name("recaption")

@@ -25,8 +25,8 @@ from azure.storage.blob import (
 
 from captioning.errors import BlobChanged, BlobGone
 from captioning.exact_path import BACKOFF, PATIENCE, ExactPathSession
-from captioning.models import BlobDescription
 from captioning.storage_trouble import storage_answers
+from captioning.stored import BlobDescription
 
 SHA256_METADATA = "sha256"
 """Metadata on what `drop` uploads: the content's SHA-256 in hex, so that it is not sent again."""

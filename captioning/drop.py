@@ -16,8 +16,8 @@ from typing import IO, Literal, Protocol
 from azure.core.exceptions import AzureError
 
 from captioning.errors import BadName, BlobGone, StorageUnavailable
-from captioning.models import BlobDescription
 from captioning.storage_trouble import explain
+from captioning.stored import BlobDescription
 
 NAME_UNITS = 1_024
 SHOWN = 120

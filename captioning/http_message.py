@@ -36,23 +36,32 @@ class Request:
         """The id of the record that an item route names."""
         return item_id(self.blob_path())
 
-    def query(self, known: frozenset[str]) -> dict[str, str]:
-        """The query's parameters; BadRequest names unknown and repeated ones."""
+    def query(self, known: frozenset[str], many: frozenset[str] = frozenset()) -> dict[str, str]:
+        """The query's parameters; BadRequest names unknown and repeated ones. Those that `many`
+        names may come many times: `values` has them."""
+        pairs = self._pairs()
+        names = [name for name, _ in pairs]
+        if unknown := sorted(set(names) - known - many):
+            raise BadRequest(
+                "unknown_parameter",
+                f"Unknown parameter: {', '.join(unknown)}."
+                f" Known: {', '.join(sorted(known | many)) or 'none'}.",
+            )
+        repeated = {name for name in names if names.count(name) > 1} - many
+        if repeated:
+            raise BadRequest("repeated_parameter", f"Given twice: {', '.join(sorted(repeated))}.")
+        return {name: value for name, value in pairs if name not in many}
+
+    def values(self, name: str) -> list[str]:
+        """All values of a parameter, in their order."""
+        return [value for given, value in self._pairs() if given == name]
+
+    def _pairs(self) -> list[tuple[str, str]]:
         try:
             pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True, errors="strict")
         except ValueError as error:
             raise BadRequest("bad_query", "The query is not valid UTF-8.") from error
-        pairs = [(name, value) for name, value in pairs if name not in HOST_PARAMETERS]
-        names = [name for name, _ in pairs]
-        if unknown := sorted(set(names) - known):
-            raise BadRequest(
-                "unknown_parameter",
-                f"Unknown parameter: {', '.join(unknown)}."
-                f" Known: {', '.join(sorted(known)) or 'none'}.",
-            )
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise BadRequest("repeated_parameter", f"Given twice: {', '.join(repeated)}.")
-        return dict(pairs)
+        return [(name, value) for name, value in pairs if name not in HOST_PARAMETERS]
 
 
 def item_id(item: str) -> str:

@@ -10,11 +10,10 @@ from typing import Protocol
 
 from captioning.errors import BlobGone, RecordChanged
 from captioning.http_message import Request, Response, json_response, problem
-from captioning.listing import IndexRow, Page
-from captioning.models import BlobDescription, CaptionRecord, Status, StoredRecord, record_id
+from captioning.models import CaptionRecord, Status, record_id
+from captioning.query import Query
+from captioning.stored import BlobDescription, StoredRecord
 from captioning.wake import Wake
-
-PAGE = 100
 
 
 class Images(Protocol):
@@ -28,8 +27,8 @@ class Catalog(Protocol):
 
     def get(self, path: str) -> StoredRecord | None: ...
     def get_by_id(self, identity: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str: ...
-    def page(self, limit: int, after: IndexRow | None = None) -> Page: ...
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
+    def walk(self, query: Query) -> Iterator[CaptionRecord]: ...
 
 
 class Deferrals(Protocol):
@@ -69,17 +68,10 @@ class Recaption:
         """Asks for every image whose record has the status; yields the records. It is one request,
         so copies of one picture are paid for once."""
         asked = _new_request()
-        after: IndexRow | None = None
-        while True:
-            page = self._catalog.page(PAGE, after)
-            for record in page.records:
-                if record.status == status:
-                    if not dry_run:
-                        self._deferrals.put(self._wake(record, asked), 0)
-                    yield record
-            after = page.last
-            if after is None:
-                return
+        for record in self._catalog.walk(Query(status=status)):
+            if not dry_run:
+                self._deferrals.put(self._wake(record, asked), 0)
+            yield record
 
     def _wake(self, record: CaptionRecord, asked: str) -> Wake:
         """What makes a run take the image as it stands."""

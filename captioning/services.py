@@ -104,7 +104,8 @@ class _Composition:
         self._worker = uuid.uuid4().hex[:12]
         self._prices = PriceList.load(settings.prices_file)
         self._records = RecordStore(storage.table())
-        self._catalog = Catalog(self._records, CaptionIndex(storage.table("index")))
+        self._index = CaptionIndex(storage.table("index"))
+        self._catalog = Catalog(self._records, self._index, now=now)
         self._state = StateTable(storage.table("state"))
         self._health = ServiceHealth(self._state, now)
         self._ledger = Ledger(
@@ -132,7 +133,7 @@ class _Composition:
             pipeline=self._pipeline(),
             upkeep=self._upkeep,
             reconciler=self._reconciler(),
-            api=CaptionApi(catalog),
+            api=CaptionApi(catalog, self._settings.caption_languages),
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
             usage=UsageApi(self._ledger, self._prices),
@@ -206,5 +207,6 @@ class _Composition:
     def _close(self) -> None:
         """Ends threads and connections."""
         self._catalog.close()
+        self._index.close()
         self._clients.close()
         self._storage.close()

@@ -9,13 +9,8 @@ from typing import Protocol
 
 from captioning.errors import BlobGone, RecordChanged
 from captioning.image_log import log_image
-from captioning.models import (
-    FINAL,
-    BlobDescription,
-    CaptionRecord,
-    RecordError,
-    StoredRecord,
-)
+from captioning.models import FINAL, CaptionRecord, RecordError
+from captioning.stored import BlobDescription, StoredRecord
 from captioning.upload import record_of
 from captioning.wake import Wake
 
@@ -31,7 +26,7 @@ class Catalog(Protocol):
     """Where records are kept."""
 
     def get(self, path: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str: ...
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
     def remove(self, stored: StoredRecord) -> None: ...
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from captioning.models import BlobDescription, CaptionRecord, ImageInfo, record_id
+from captioning.models import CaptionRecord, ImageInfo, record_id
+from captioning.stored import BlobDescription
 
 
 def record_of(

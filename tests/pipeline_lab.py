@@ -16,11 +16,12 @@ from captioning.examiner import Examiner
 from captioning.gate import Gate
 from captioning.images import inspect
 from captioning.ledger import Ledger
-from captioning.models import CaptionInput, StoredRecord
+from captioning.models import CaptionInput
 from captioning.pipeline import CaptionPipeline
 from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.run_calls import Patience, RunCalls
+from captioning.stored import StoredRecord
 from captioning.upkeep import Upkeep
 from captioning.usage import Bill
 from captioning.vision import VisionClient

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
@@ -18,10 +18,12 @@ from captioning.blobs import ImageContainer, connect
 from captioning.catalog import Catalog
 from captioning.exact_path import ExactPathSession
 from captioning.index import CaptionIndex
-from captioning.models import BlobDescription
 from captioning.reuse import ReuseTable
 from captioning.store import RecordStore
+from captioning.stored import BlobDescription
 from captioning.tables import Table, TableAccount
+
+Closable = TypeVar("Closable", Catalog, CaptionIndex)
 
 
 class RecordingSession(ExactPathSession):
@@ -77,7 +79,7 @@ class Storage:
 
     @cached_property
     def index(self) -> CaptionIndex:
-        return CaptionIndex(self.account.table(f"{self.name}index"))
+        return self._closed(CaptionIndex(self.account.table(f"{self.name}index")))
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -85,9 +87,12 @@ class Storage:
 
     def catalog_of(self, records: Any, index: Any) -> Catalog:
         """A catalogue over these parts, closed with the test."""
-        catalog = Catalog(records, index)
-        self._stack.callback(catalog.close)
-        return catalog
+        return self._closed(Catalog(records, index))
+
+    def _closed(self, part: Closable) -> Closable:
+        """The part, which is closed with the test."""
+        self._stack.callback(part.close)
+        return part
 
     def upload(self, path: str, data: bytes) -> BlobDescription:
         """Uploads a blob; what is known of it."""
@@ -123,5 +128,5 @@ class Storage:
         )
         self._stack.callback(service.close)
         records = RecordStore(Table(service.get_table_client(self.name)))
-        index = CaptionIndex(Table(service.get_table_client(f"{self.name}index")))
+        index = self._closed(CaptionIndex(Table(service.get_table_client(f"{self.name}index"))))
         return self.catalog_of(records, index), session.sent

@@ -62,7 +62,7 @@ def test_a_dropped_image_is_captioned_and_found(deployed: Works) -> None:
 
 
 def test_headers_come_in_any_case_and_go_out(deployed: Works) -> None:
-    etag = deployed.storage.catalog.save(FULL, None)
+    etag = deployed.storage.catalog.save(FULL, None).etag
     response = call(function_app.get_caption, path=FULL.path, IF_NONE_MATCH=etag)
     assert (response.status_code, response.get_body()) == (304, b"")
     assert response.headers["ETag"] == etag

@@ -121,6 +121,7 @@ def queue(name: str) -> list[dict[str, Any]]:
 HTTP = {
     "get_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION"),
     "list_captions": route("api/captions", "FUNCTION"),
+    "list_tags": route("api/tags", "FUNCTION"),
     "recaption": route("api/recaption/{*path:minlength(1)}", "FUNCTION", "POST"),
     "get_usage": route("api/usage", "FUNCTION"),
     "health": route("api/health", "ANONYMOUS"),

@@ -204,7 +204,7 @@ class Process:
         self.line = line = Line()
         images, deferrals = line.to(store.images), line.to(store.deferrals)
         records = line.to(store.records)
-        self.catalog = Catalog(records, line.to(store.index))
+        self.catalog = Catalog(records, line.to(store.index), now=store.now)
         self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
         services = line.to(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
