@@ -47,6 +47,7 @@ class Services:
 
     images: ImageContainer
     catalog: Catalog
+    languages: tuple[str, ...]
     is_there: dict[str, Callable[[], bool]]
     providers: Providers
     pipeline: CaptionPipeline
@@ -128,6 +129,7 @@ class _Composition:
         return Services(
             images=storage.images,
             catalog=catalog,
+            languages=self._settings.caption_languages,
             is_there=is_there,
             providers=self._clients.providers,
             pipeline=self._pipeline(),

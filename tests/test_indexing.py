@@ -45,13 +45,14 @@ SERVED = {
     "POST /api/recaption/2026/11/beach day.jpg": "recaption",
     "POST /api/recaption/sha256:" + "0" * 64: "recaption",
     "GET /api/usage": "get_usage",
+    "GET /api/tags": "list_tags",
     "GET /api/health": "health",
 }
 """Requests, and the function that has to serve each."""
 UNSERVED = [
     *("POST /api/captions", "DELETE /api/captions/a.jpg", "GET /api", "GET /", "GET /health"),
     *("GET /api/recaption/a.jpg", "POST /api/recaption", "POST /api/recaption/"),
-    *("POST /api/usage", "GET /api/usage/a.jpg"),
+    *("POST /api/usage", "GET /api/usage/a.jpg", "POST /api/tags", "GET /api/tags/dog"),
 ]
 
 Bindings = dict[str, list[dict[str, Any]]]

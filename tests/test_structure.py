@@ -35,7 +35,7 @@ GROUPS = {
     "catalog": "catalog search merge",
     "api": "api health usage_report recaption",
     "services": "services storage_account service_clients timeouts",
-    "commands": "check drop waiting console",
+    "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
