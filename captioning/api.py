@@ -8,6 +8,7 @@ import re
 from typing import Protocol
 
 from captioning.errors import BadRequest
+from captioning.etags import matches, strong
 from captioning.http_message import Request, Response, json_response, problem
 from captioning.listing import IndexRow, Page
 from captioning.models import StoredRecord
@@ -37,11 +38,10 @@ class CaptionApi:
         stored = self._catalog.get_by_id(request.item_id())
         if stored is None:
             return problem(404, "not_found", "There is no record for this path.")
-        if _matches(request.headers.get("if-none-match", ""), stored.etag):
-            return Response(
-                304, headers={"ETag": stored.etag, "Cache-Control": "no-cache, private"}
-            )
-        return json_response(stored.record.to_json(), headers={"ETag": stored.etag})
+        etag = strong(stored.etag)
+        if matches(request.headers.get("if-none-match", ""), etag):
+            return Response(304, headers={"ETag": etag, "Cache-Control": "no-cache, private"})
+        return json_response(stored.record.to_json(), headers={"ETag": etag})
 
     def list_captions(self, request: Request) -> Response:
         """GET /api/captions?limit=&cursor=: records, newest upload first."""
@@ -61,12 +61,6 @@ def _limit(value: str) -> int:
     if value.isascii() and value.isdigit() and len(value) < 4 and 1 <= int(value) <= MAX_LIMIT:
         return int(value)
     raise BadRequest("bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-
-
-def _matches(header: str, etag: str) -> bool:
-    """If-None-Match compares weakly (RFC 9110, 13.1.2)."""
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return header.strip() == "*" or etag.removeprefix("W/") in tags
 
 
 def _cursor(row: IndexRow) -> str:
