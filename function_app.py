@@ -98,6 +98,13 @@ def get_caption(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, lambda request: services().api.get_caption(request))
 
 
+@app.function_name("edit_caption")
+@app.route("api/captions/{*path:minlength(1)}", methods=["PATCH"])
+def edit_caption(req: func.HttpRequest) -> func.HttpResponse:
+    """What a person corrects in a record."""
+    return _answer(req, lambda request: services().edits.patch_caption(request))
+
+
 @app.function_name("list_captions")
 @app.route("api/captions", methods=["GET"])
 def list_captions(req: func.HttpRequest) -> func.HttpResponse:

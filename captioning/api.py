@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar, get_args
 
 from captioning import cursor
 from captioning.errors import BadRequest
+from captioning.etags import matches, strong
 from captioning.http_message import Request, Response, json_response, problem
 from captioning.listing import BEGINNING, Page
 from captioning.models import Review, Status
@@ -42,11 +43,10 @@ class CaptionApi:
         stored = self._catalog.get_by_id(request.item_id())
         if stored is None:
             return problem(404, "not_found", "There is no record for this path.")
-        if _matches(request.headers.get("if-none-match", ""), stored.etag):
-            return Response(
-                304, headers={"ETag": stored.etag, "Cache-Control": "no-cache, private"}
-            )
-        return json_response(stored.record.to_json(), headers={"ETag": stored.etag})
+        etag = strong(stored.etag)
+        if matches(request.headers.get("if-none-match", ""), etag):
+            return Response(304, headers={"ETag": etag, "Cache-Control": "no-cache, private"})
+        return json_response(stored.record.to_json(), headers={"ETag": etag})
 
     def list_captions(self, request: Request) -> Response:
         """GET /api/captions?q=&tag=&status=&review=&since=&until=&limit=&cursor=: records that are
@@ -106,9 +106,3 @@ def _time(given: dict[str, str], name: str) -> datetime | None:
         raise BadRequest(
             f"bad_{name}", f"{name} must be a time such as 2026-11-22 or 2026-11-22T10:00:00Z."
         ) from error
-
-
-def _matches(header: str, etag: str) -> bool:
-    """If-None-Match compares weakly (RFC 9110, 13.1.2)."""
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return header.strip() == "*" or etag.removeprefix("W/") in tags

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from captioning.contents import Contents, Result
+from captioning.edits import with_carried
 from captioning.errors import CrashedTooOften, ImageRejected, ImageTooLarge
 from captioning.models import CaptionRecord, Provenance
 from captioning.outcome import with_picture
@@ -53,7 +54,7 @@ class Examiner:
             picture = self._picture(blob)
         except ImageRejected as error:
             return record, Result(error=error)
-        record = replace(record, image=with_picture(record.image, picture))
+        record = with_carried(replace(record, image=with_picture(record.image, picture)))
         return record, self._contents.caption(picture, wake.path, run=run, afresh=wake.afresh)
 
     def provenance(self, wake: Wake, result: Result) -> Provenance:

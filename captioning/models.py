@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from captioning.carried import Carried
 from captioning.usage import Usage
 
 Status = Literal["processing", "deferred", "captioned", "rejected", "failed"]
@@ -176,6 +177,8 @@ class CaptionRecord:
     """The run that processes the image; of a deferred one: until it is tried again."""
     note: str | None = None
     """What a reader of a captioned record should know, such as why it holds no caption."""
+    carried: Carried | None = None
+    """What people wrote about an earlier upload, until it is known whether this has its bytes."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values; times are RFC 3339 in UTC."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from captioning.contents import Result
 from captioning.deferral import delay, is_hopeless, waiting_since
+from captioning.edits import kept
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
 from captioning.models import CaptionRecord, Claim, ImageInfo, Provenance, RecordError
 from captioning.providers import Answers, InspectedPicture
@@ -66,7 +67,7 @@ def ended(
     record = replace(record, provenance=made, usage=result.usage, claim=None, updated=now)
     if error:
         return _refused(record, error)
-    return _captioned(record, result.answers) if result.answers else record
+    return kept(_captioned(record, result.answers), record) if result.answers else record
 
 
 def outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:

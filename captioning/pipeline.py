@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -16,6 +15,7 @@ from captioning import outcome
 from captioning.contents import Result
 from captioning.errors import BlobChanged, BlobGone, RecordChanged, StorageUnavailable
 from captioning.examiner import Examiner
+from captioning.hold import Hold, is_same
 from captioning.image_log import log_image
 from captioning.models import FINAL, CaptionRecord, Claim, Status
 from captioning.standing import Standing, standing
@@ -144,19 +144,17 @@ class CaptionPipeline:
                 self._call_back(wake, known.claim, margin=1.0)
             return known
         record = outcome.claimed(known, blob, Claim(run, self._now() + self._lease), self._now())
-        claimed = self._catalog.save(record, previous)
+        hold = Hold(self._catalog.save(record, previous), self._catalog, self._images)
         try:
-            return self._run(claimed, blob, wake, run)
+            return self._run(hold, blob, wake, run)
         except Exception:
-            self._release(claimed)
+            hold.release()
             raise
 
-    def _run(
-        self, claimed: StoredRecord, blob: BlobDescription, wake: Wake, run: str
-    ) -> CaptionRecord | None:
+    def _run(self, hold: Hold, blob: BlobDescription, wake: Wake, run: str) -> CaptionRecord | None:
         started = self._stopwatch()
         with span("caption_image") as current:
-            record, result = self._examiner.examine(claimed.record, blob, wake, run)
+            record, result = self._examiner.examine(hold.record, blob, wake, run)
             made = self._examiner.provenance(wake, result)
             ended = outcome.ended(record, result, made, run, self._now(), self._uniform)
             saved: CaptionRecord | None = None
@@ -164,23 +162,23 @@ class CaptionPipeline:
                 if ended.status in FINAL:
                     ended = replace(ended, seconds=self._stopwatch() - started)
                 else:
-                    self._defer(ended, claimed, wake)
+                    self._defer(ended, hold, wake)
                 with span("save"):
-                    saved = self._save(ended, claimed)
+                    saved = hold.save(ended)
             finally:
-                self._count(result, ended.status if saved == ended else None)
-            if saved == ended:
+                self._count(result, ended.status if is_same(saved, ended) else None)
+            if is_same(saved, ended):
                 current.set_attribute("captioning.status", ended.status)
                 log_image(ended, self._stopwatch() - started)
         return saved
 
-    def _defer(self, ended: CaptionRecord, claimed: StoredRecord, wake: Wake) -> None:
+    def _defer(self, ended: CaptionRecord, hold: Hold, wake: Wake) -> None:
         """Sends the message before the record says that there is one. Where the queue fails, the
         record says so all the same: the host tries again, and reconcile looks after it."""
         try:
             self._call_back(wake, ended.claim)
         except StorageUnavailable:
-            self._save(ended, claimed)
+            hold.save(ended)
             raise
 
     def _call_back(self, wake: Wake, claim: Claim | None, margin: float = 0.0) -> None:
@@ -188,27 +186,6 @@ class CaptionPipeline:
         if claim:
             left = (claim.until - self._now()).total_seconds()
             self._deferrals.put(Wake(wake.path, claim.worker, wake.afresh), left + margin)
-
-    def _save(self, record: CaptionRecord, previous: StoredRecord | None) -> CaptionRecord | None:
-        """The record, saved; or another run's, where that has the word: of a newer upload, or of
-        this one with a better end."""
-        while True:
-            try:
-                self._catalog.save(record, previous)
-            except RecordChanged:
-                previous = self._catalog.get(record.path)
-                found = previous.record if previous else None
-                if self._images.describe(record.path).etag != record.image.etag:
-                    return found
-                if found and outcome.outranks(found, record):
-                    return found
-            else:
-                return record
-
-    def _release(self, claimed: StoredRecord) -> None:
-        """Gives a claim up, for the next try; another's record is left alone."""
-        with suppress(RecordChanged, StorageUnavailable):
-            self._catalog.save(replace(claimed.record, claim=None), claimed)
 
     def _count(self, result: Result, status: Status | None) -> None:
         reused = result.saved if status else None

@@ -83,11 +83,11 @@ class Recaption:
 
     def _reopen(self, path: str) -> None:
         """Frees a failed image for a run; the day after which it is given up begins anew."""
-        stored = self._catalog.get(path)
-        if stored and stored.record.status == "failed":
+        while (stored := self._catalog.get(path)) and stored.record.status == "failed":
             opened = replace(stored.record, status="processing", claim=None, error=None)
-            with suppress(RecordChanged):  # somebody is at it
+            with suppress(RecordChanged):  # somebody is at it, or writes into it
                 self._catalog.save(opened, stored)
+                return
 
 
 def _new_request() -> str:

@@ -15,6 +15,7 @@ from captioning.blobs import ImageContainer
 from captioning.calls import Calls, Memory
 from captioning.catalog import Catalog
 from captioning.contents import CallMaker, Contents
+from captioning.edit_api import EditApi
 from captioning.examiner import Examiner
 from captioning.gate import Gate
 from captioning.health import HealthApi
@@ -54,6 +55,7 @@ class Services:
     upkeep: Upkeep
     reconciler: Reconciler
     api: CaptionApi
+    edits: EditApi
     health: HealthApi
     recaption: Recaption
     usage: UsageApi
@@ -136,6 +138,7 @@ class _Composition:
             upkeep=self._upkeep,
             reconciler=self._reconciler(),
             api=CaptionApi(catalog, self._settings.caption_languages),
+            edits=EditApi(catalog, self._now),
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
             usage=UsageApi(self._ledger, self._prices),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from captioning.edits import carried_on
 from captioning.models import CaptionRecord, ImageInfo, record_id
 from captioning.stored import BlobDescription
 
@@ -12,7 +13,7 @@ def record_of(
     blob: BlobDescription, previous: CaptionRecord | None, now: datetime
 ) -> CaptionRecord:
     """The record of the blob's path where it is of this upload; else a new one, of which nothing
-    is known yet."""
+    is known yet but what people wrote about the one before, for when its bytes are."""
     if previous and previous.image.etag == blob.etag:
         return previous
     return CaptionRecord(
@@ -22,4 +23,5 @@ def record_of(
         image=ImageInfo(bytes=blob.bytes, etag=blob.etag, modified=blob.modified),
         created=previous.created if previous else now,
         updated=now,
+        carried=carried_on(previous),
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from captioning.carried import Carried
 from captioning.models import (
     CaptionRecord,
     CaptionText,
@@ -73,6 +74,7 @@ FULL = CaptionRecord(
     seconds=2.0,
     claim=Claim("worker/7", START + timedelta(minutes=2), crashes=1),
     note="Why.",
+    carried=Carried("12" * 32, {"tags": [{"name": "Mila", "confidence": 1.0}]}),
 )
 """Every field differs from its default; a test holds that."""
 

@@ -13,10 +13,11 @@ from captioning.reconcile import GRACE
 from captioning.wake import Wake
 from tests.machines import Incident, Machines, Plans, Run
 from tests.memory import Message
+from tests.people import FIELDS, People
 from tests.world import ATTEMPTS, CAT, DOG, LEASE, Process, Store
 
 ACTIONS = ["crash", "fault", "echo", "pause", "event", "message", "deletion", "delete"]
-ACTIONS += ["overwrite", "overtake", "copy"]
+ACTIONS += ["overwrite", "overtake", "again", "copy", *(f"edit {field}" for field in FIELDS)]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Meanwhile:
     """What happens at a run's n-th call, before it takes effect or after.
 
     Something fails, the other process does what there is to do (`event`, `message`, `deletion`),
-    the image is deleted, overwritten, overwritten and captioned by the other process, or copied.
+    the image is deleted, overwritten, overwritten and captioned by the other process, uploaded
+    again as it is, or copied; or a person corrects its record.
     """
 
     call: int
@@ -57,11 +59,18 @@ class Story:
         """ETags of the uploads that were seen captioned, by path."""
         self.requests: list[tuple[Wake, str]] = []
         """Asked for afresh, and the ETag of the blob that it was asked for."""
+        self.people = People(self.store)
+        self.history: dict[str, list[tuple[str, bytes]]] = {}
+        """ETag and content of every upload of a path since it was there without a break."""
+        self.contents: dict[str, bytes] = {}
+        """Content by ETag of every upload."""
 
     def upload(self, path: str, content: bytes) -> None:
         """Somebody uploads an image. Never twice within a second: see `Catalog.remove`."""
         self.store.now.advance(1)
-        self.store.images.upload(path, content)
+        blob = self.store.images.upload(path, content)
+        self.history.setdefault(path, []).append((blob.etag, content))
+        self.contents[blob.etag] = content
         self.uploads.setdefault(path, set()).add(content)
         self.events.append(path)
         self.attempts[path] = 0
@@ -74,6 +83,7 @@ class Story:
         """Somebody deletes an image, if it is there."""
         if path in self.store.images.held:
             self.store.images.delete(path)
+            self.history[path].clear()
             self.deletions.append(path)
 
     def recaption(self, path: str) -> None:
@@ -82,6 +92,10 @@ class Story:
             wake = Wake(path, afresh=f"request {len(self.requests)}")
             self.requests.append((wake, self.store.images.held[path][0].etag))
             self.store.deferrals.put(wake, 0)
+
+    def correct(self, path: str, field: str) -> None:
+        """Somebody corrects the record of an image."""
+        self.people.correct(path, field)
 
     def repeat_event(self, pick: int) -> None:
         """An event is sent twice."""
@@ -214,11 +228,15 @@ class Story:
             self.delete(path)
         elif action in {"overwrite", "overtake"}:
             self.upload(path, CAT if blob and blob[1] == DOG else DOG)
+        elif action == "again" and blob:
+            self.upload(path, blob[1])
         elif action == "copy" and blob:
             self.upload(f"{path}, a copy", blob[1])
+        elif action.startswith("edit "):
+            self.correct(path, action.removeprefix("edit "))
 
     def _other_works(self, action: str, who: int) -> None:
-        if action in {"event", "overtake", "copy"} and self.events:
+        if action in {"event", "overtake", "again", "copy"} and self.events:
             self.hear_of_upload(-1, who, [])
         elif action == "message" and self.store.deferrals.due():
             self.wake(0, who, [])

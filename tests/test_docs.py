@@ -17,6 +17,8 @@ import pytest
 
 from captioning import image_log
 from captioning.__main__ import cli
+from captioning.edit_api import MAX_BODY
+from captioning.edit_body import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
 from captioning.errors import CaptioningError, ImageRejected, ServiceDeferred
 from captioning.prices import PriceList
 from captioning.reconcile import ReconcileReport
@@ -149,6 +151,15 @@ def test_the_examples_have_the_fields_that_answers_have() -> None:
     assert usage["total"].keys() == {"images", *asdict(Tally())}
     assert usage["days"][0].keys() == {"day", *usage["total"]}
     assert usage["budget"].keys() == asdict(Budget(None, None, 0, 0)).keys()
+
+
+def test_what_a_correction_may_hold_is_documented() -> None:
+    assert names(API, "field") == set(_Body.model_fields)
+    limits = {row[0].strip("`"): re.findall(r"\d[\d,]*", row[1]) for row in rows(API, "field")}
+    assert limits["caption"] == ["1", f"{MAX_CAPTION:,}"]
+    assert limits["alt_text"] == [f"{MAX_ALT_TEXT:,}"]
+    assert limits["tags"][:3] == [f"{MAX_TAGS}", "1", f"{MAX_TAG}"]
+    assert f"at most {MAX_BODY // 1024} KiB" in API
 
 
 def test_every_key_of_the_log_is_documented() -> None:

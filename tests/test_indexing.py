@@ -41,6 +41,9 @@ SERVED = {
     "GET /api/captions/2026/11/beach day.jpg": "get_caption",
     "GET /api/captions/health": "get_caption",
     "GET /api/captions/sha256:" + "0" * 64: "get_caption",
+    "PATCH /api/captions/a.jpg": "edit_caption",
+    "PATCH /api/captions/2026/11/beach day.jpg": "edit_caption",
+    "PATCH /api/captions/sha256:" + "0" * 64: "edit_caption",
     "POST /api/recaption/a.jpg": "recaption",
     "POST /api/recaption/2026/11/beach day.jpg": "recaption",
     "POST /api/recaption/sha256:" + "0" * 64: "recaption",
@@ -50,7 +53,15 @@ SERVED = {
 }
 """Requests, and the function that has to serve each."""
 UNSERVED = [
-    *("POST /api/captions", "DELETE /api/captions/a.jpg", "GET /api", "GET /", "GET /health"),
+    *(
+        "POST /api/captions",
+        "PATCH /api/captions",
+        "PATCH /api/captions/",
+        "DELETE /api/captions/a.jpg",
+        "GET /api",
+        "GET /",
+        "GET /health",
+    ),
     *("GET /api/recaption/a.jpg", "POST /api/recaption", "POST /api/recaption/"),
     *("POST /api/usage", "GET /api/usage/a.jpg", "POST /api/tags", "GET /api/tags/dog"),
 ]
@@ -121,6 +132,7 @@ def queue(name: str) -> list[dict[str, Any]]:
 
 HTTP = {
     "get_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION"),
+    "edit_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION", "PATCH"),
     "list_captions": route("api/captions", "FUNCTION"),
     "list_tags": route("api/tags", "FUNCTION"),
     "recaption": route("api/recaption/{*path:minlength(1)}", "FUNCTION", "POST"),

@@ -26,6 +26,7 @@ from captioning.errors import (
     ServiceUnavailable,
 )
 from captioning.models import CaptionInput
+from tests.people import FIELDS
 from tests.story import ACTIONS, Meanwhile, Story
 from tests.truths import (
     check_that_a_caption_stays,
@@ -84,6 +85,10 @@ class Lives(RuleBasedStateMachine):
     @rule(path=PATHS)
     def ask_for_a_new_caption(self, path: str) -> None:
         self.story.recaption(path)
+
+    @rule(path=PATHS, field=st.sampled_from(FIELDS))
+    def correct(self, path: str, field: str) -> None:
+        self.story.correct(path, field)
 
     @rule(service=st.sampled_from([VISION, MODEL]), trouble=st.sampled_from(TROUBLE))
     def services_change(self, service: str, trouble: ServiceDeferred | None) -> None:

@@ -17,7 +17,7 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 GROUPS = {
     "models": "models errors address caption_text http_message listing rendition retry_after "
     "exact_path usage wake work upload reports calls prices tally storage_trouble telemetry "
-    "image_log stored words terms query cursor",
+    "image_log stored words terms query cursor edits carried etags edit_body",
     "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding",
     "blobs": "blobs",
@@ -30,10 +30,10 @@ GROUPS = {
     "calls": "gate run_calls",
     "ledger": "ledger",
     "contents": "contents content providers",
-    "pipeline": "pipeline outcome standing deferral examiner",
+    "pipeline": "pipeline hold outcome standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption",
+    "api": "api health usage_report recaption edit_api",
     "services": "services storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
@@ -82,7 +82,7 @@ HOMES = {
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",
-    "pydantic": "models work prices chat_answer vision_shapes",
+    "pydantic": "models work prices chat_answer vision_shapes edit_body",
     "typer": "__main__ command_context",
     "rich": "console",
     "numpy": "embedded",

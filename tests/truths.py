@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
+from captioning.edits import edits_of
 from captioning.listing import IndexRow, rows_of
 from captioning.models import FINAL, CaptionRecord
 from captioning.usage import NOTHING
@@ -74,6 +77,7 @@ def check_the_end(story: Story) -> None:
         assert record
         assert record.image.etag == blob.etag
         _check_record(record, content, story)
+        _check_edits(record, content, story)
     _check_reuse(story)
     _check_ledger(story)
 
@@ -89,9 +93,25 @@ def _check_record(record: CaptionRecord, content: bytes, story: Story) -> None:
     assert (record.status, code) == ENDS.get(content, ("captioned", None))
     if record.status == "captioned":
         word = content.decode()
-        assert record.caption == f"A {word}."
-        assert [tag.name for tag in record.tags] == [word]
+        edited = record.provenance.edited_by_human
+        assert "caption" in edited or record.caption == f"A {word}."
+        assert "tags" in edited or [tag.name for tag in record.tags] == [word]
         assert record.image.sha256 == FakePicture(content).sha256
+
+
+def _check_edits(record: CaptionRecord, content: bytes, story: Story) -> None:
+    """What people wrote about these bytes is there, and nothing that they wrote about others. Where
+    nobody knows the bytes, it may wait for that."""
+    backwards = reversed(story.history[record.path])
+    same = [etag for etag, _ in takewhile(lambda upload: upload[1] == content, backwards)]
+    written, carried = edits_of(record), record.carried
+    assert carried is None or record.image.sha256 is None
+    for field, values in story.people.left(record.path, record.image.etag, same).items():
+        found = written.get(field, carried.edits.get(field) if carried else None)
+        assert found in values, (field, found, values, record)
+    for field, value in written.items():
+        about = story.people.about(record.path, field, value)
+        assert any(story.contents[etag] == content for etag in about), (field, value, record)
 
 
 def _check_reuse(story: Story) -> None:
@@ -99,8 +119,14 @@ def _check_reuse(story: Story) -> None:
     for content in {content for _, content in story.store.images.held.values()}:
         paths = [path for path, (_, c) in story.store.images.held.items() if c == content]
         records = [record for path in paths if (record := story.record(path))]
-        bought = [r for r in records if r.caption and r.provenance.reused_from is None]
+        bought = [r for r in records if _has_caption(r) and r.provenance.reused_from is None]
         assert len(bought) <= story.store.services.paid[MODEL, content], bought
+
+
+def _has_caption(record: CaptionRecord) -> bool:
+    """Whether it holds, or is to hold but for what people wrote, a caption of the model's."""
+    edited = "caption" in record.provenance.edited_by_human
+    return record.status == "captioned" if edited else record.caption is not None
 
 
 def _check_ledger(story: Story) -> None:
