@@ -37,7 +37,7 @@ class CaptionApi:
         stored = self._catalog.get_by_id(request.item_id())
         if stored is None:
             return problem(404, "not_found", "There is no record for this path.")
-        if _matches(request.headers.get("if-none-match", ""), stored.etag):
+        if request.has(stored.etag):
             return Response(
                 304, headers={"ETag": stored.etag, "Cache-Control": "no-cache, private"}
             )
@@ -61,12 +61,6 @@ def _limit(value: str) -> int:
     if value.isascii() and value.isdigit() and len(value) < 4 and 1 <= int(value) <= MAX_LIMIT:
         return int(value)
     raise BadRequest("bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-
-
-def _matches(header: str, etag: str) -> bool:
-    """If-None-Match compares weakly (RFC 9110, 13.1.2)."""
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return header.strip() == "*" or etag.removeprefix("W/") in tags
 
 
 def _cursor(row: IndexRow) -> str:

@@ -36,6 +36,17 @@ class Request:
         """The id of the record that an item route names."""
         return item_id(self.blob_path())
 
+    def given_id(self) -> str | None:
+        """The id that an item route has in the path's place; None where it has a path."""
+        by_id = _BY_ID.fullmatch(self.blob_path())
+        return by_id[1] if by_id else None
+
+    def has(self, etag: str) -> bool:
+        """Whether If-None-Match names this version; it compares weakly (RFC 9110, 13.1.2)."""
+        header = self.headers.get("if-none-match", "")
+        tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+        return header.strip() == "*" or etag.removeprefix("W/") in tags
+
     def query(self, known: frozenset[str]) -> dict[str, str]:
         """The query's parameters; BadRequest names unknown and repeated ones."""
         try:

@@ -52,7 +52,12 @@ def settings_over(works: Works) -> dict[str, str]:
 
 
 def call(
-    handler: Handler, url: str = "", path: str = "", method: str = "GET", **headers: str
+    handler: Handler,
+    url: str = "",
+    path: str = "",
+    method: str = "GET",
+    body: bytes = b"",
+    **headers: str,
 ) -> func.HttpResponse:
     """The answer to a request; header names with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -61,7 +66,7 @@ def call(
         f"https://app.example{url}",
         headers=named,
         route_params={"path": path} if path else {},
-        body=b"",
+        body=body,
     )
     return handler(request)
 
