@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar, get_args
 
 from captioning import cursor
 from captioning.errors import BadRequest
-from captioning.etags import matches, strong
+from captioning.etags import strong
 from captioning.http_message import Request, Response, json_response, problem
 from captioning.listing import BEGINNING, Page
 from captioning.models import Review, Status
@@ -44,7 +44,7 @@ class CaptionApi:
         if stored is None:
             return problem(404, "not_found", "There is no record for this path.")
         etag = strong(stored.etag)
-        if matches(request.headers.get("if-none-match", ""), etag):
+        if request.has(etag):
             return Response(304, headers={"ETag": etag, "Cache-Control": "no-cache, private"})
         return json_response(stored.record.to_json(), headers={"ETag": etag})
 

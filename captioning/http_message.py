@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from captioning.errors import BadRequest
+from captioning.etags import matches
 from captioning.models import record_id
 
 JSON = "application/json"
@@ -35,6 +36,15 @@ class Request:
     def item_id(self) -> str:
         """The id of the record that an item route names."""
         return item_id(self.blob_path())
+
+    def given_id(self) -> str | None:
+        """The id that an item route has in the path's place; None where it has a path."""
+        by_id = _BY_ID.fullmatch(self.blob_path())
+        return by_id[1] if by_id else None
+
+    def has(self, etag: str) -> bool:
+        """Whether If-None-Match names this version."""
+        return matches(self.headers.get("if-none-match", ""), etag)
 
     def query(self, known: frozenset[str], many: frozenset[str] = frozenset()) -> dict[str, str]:
         """The query's parameters; BadRequest names unknown and repeated ones. Those that `many`

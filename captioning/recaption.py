@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from captioning.errors import BlobGone, RecordChanged
-from captioning.http_message import Request, Response, json_response, problem
+from captioning.http_message import Request, Response, json_response
 from captioning.models import CaptionRecord, Status, record_id
+from captioning.named_image import named_image, no_such_image
 from captioning.query import Query
 from captioning.stored import BlobDescription, StoredRecord
 from captioning.wake import Wake
@@ -53,12 +54,14 @@ class Recaption:
         """POST /api/recaption/{*path}: 202; where it is paid for again, with the id of the request,
         which the record that answers it has in `provenance.afresh`. 404 without a blob."""
         request.query(frozenset())
-        stored = self._catalog.get_by_id(request.item_id())
-        path = stored.record.path if stored else request.blob_path()
+        path = named_image(request, self._catalog)
+        if path is None:
+            return no_such_image()
         try:
             self._images.describe(path)
         except BlobGone:
-            return problem(404, "not_found", "There is no image at this path.")
+            return no_such_image()
+        stored = self._catalog.get_by_id(request.item_id())
         wake = self._wake(stored.record, _new_request()) if stored else Wake(path)
         self._deferrals.put(wake, 0)
         document = {"path": path, "id": record_id(path), "afresh": wake.afresh}

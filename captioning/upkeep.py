@@ -30,6 +30,13 @@ class Catalog(Protocol):
     def remove(self, stored: StoredRecord) -> None: ...
 
 
+class Thumbnails(Protocol):
+    """What is kept of images beside their records."""
+
+    def prune(self, path: str, etag: str | None) -> None:
+        """Removes those of an image; with an ETag, only those of other versions."""
+
+
 class Deferrals(Protocol):
     """What asks for an image later."""
 
@@ -41,19 +48,28 @@ class Upkeep:
     each is checked against the blob as it is now."""
 
     def __init__(
-        self, images: Images, catalog: Catalog, deferrals: Deferrals, now: Callable[[], datetime]
+        self,
+        images: Images,
+        catalog: Catalog,
+        thumbnails: Thumbnails,
+        deferrals: Deferrals,
+        now: Callable[[], datetime],
     ) -> None:
         self._images = images
         self._catalog = catalog
+        self._thumbnails = thumbnails
         self._deferrals = deferrals
         self._now = now
 
     def forget(self, path: str) -> bool:
-        """Removes record and rows of a blob that is not there (any more); whether there were any.
-        A blob that was uploaded again keeps them."""
+        """Removes thumbnails, record and rows of a blob that is not there (any more); whether there
+        was a record. A blob that was uploaded again keeps them."""
         while True:
             stored = self._catalog.get(path)  # before the blob: what is saved later is noticed
-            if stored is None or self._blob(path):
+            if self._blob(path):
+                return False
+            self._thumbnails.prune(path, None)  # before the record, which leads to them
+            if stored is None:
                 return False
             try:
                 self._catalog.remove(stored)

@@ -213,6 +213,13 @@ class MemoryImages:
         return found
 
 
+class MemoryThumbnails:
+    """For ThumbnailContainer, where nobody asks for one."""
+
+    def prune(self, path: str, etag: str | None) -> None:
+        """There is nothing to remove."""
+
+
 class MemoryState:
     """For StateTable."""
 

@@ -157,7 +157,10 @@ class Works:
     @property
     def upkeep(self) -> Upkeep:
         """What removes records, over the same storage."""
-        return Upkeep(self.storage.images, self.storage.catalog, self.deferrals, self.clock)
+        storage = self.storage
+        return Upkeep(
+            storage.images, storage.catalog, storage.thumbnails, self.deferrals, self.clock
+        )
 
     def stored(self, path: str) -> StoredRecord:
         """What the catalogue holds about a path."""

@@ -14,6 +14,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
+from captioning import thumbnails
 from captioning.blobs import ImageContainer, connect
 from captioning.catalog import Catalog
 from captioning.exact_path import ExactPathSession
@@ -22,6 +23,7 @@ from captioning.reuse import ReuseTable
 from captioning.store import RecordStore
 from captioning.stored import BlobDescription
 from captioning.tables import Table, TableAccount
+from captioning.thumbnails import ThumbnailContainer
 
 Closable = TypeVar("Closable", Catalog, CaptionIndex)
 
@@ -60,6 +62,13 @@ class Storage:
         self._stack.callback(images.close)
         images.create()
         return images
+
+    @cached_property
+    def thumbnails(self) -> ThumbnailContainer:
+        kept = thumbnails.connect(f"{self.name}-thumbnails", connection_string=self.connection)
+        self._stack.callback(kept.close)
+        kept.create()
+        return kept
 
     @cached_property
     def account(self) -> TableAccount:
@@ -119,6 +128,26 @@ class Storage:
         )
         self._stack.callback(client.close)
         return ImageContainer(client), session.sent
+
+    def recorded_thumbnails(self, sent: list[str]) -> ThumbnailContainer:
+        """The thumbnails again; what is sent to them is added to `sent`."""
+        session = RecordingSession()
+        session.sent = sent
+        client = ContainerClient.from_connection_string(
+            self.connection,
+            f"{self.name}-thumbnails",
+            transport=RequestsTransport(session=session),
+        )
+        self._stack.callback(client.close)
+        return ThumbnailContainer(client)
+
+    def kept_thumbnails(self) -> list[str]:
+        """Names of the thumbnails."""
+        assert self.thumbnails
+        with ContainerClient.from_connection_string(
+            self.connection, f"{self.name}-thumbnails"
+        ) as container:
+            return list(container.list_blob_names())
 
     def recorded_catalog(self) -> tuple[Catalog, list[str]]:
         """The catalogue again, and the methods of what is sent to the tables from now on."""

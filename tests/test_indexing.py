@@ -49,6 +49,9 @@ SERVED = {
     "POST /api/recaption/sha256:" + "0" * 64: "recaption",
     "GET /api/usage": "get_usage",
     "GET /api/tags": "list_tags",
+    "GET /api/images/2026/11/beach day.jpg": "get_image",
+    "PUT /api/images/a.jpg": "put_image",
+    "DELETE /api/images/a.jpg": "delete_image",
     "GET /api/health": "health",
 }
 """Requests, and the function that has to serve each."""
@@ -134,6 +137,9 @@ HTTP = {
     "get_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION"),
     "edit_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION", "PATCH"),
     "list_captions": route("api/captions", "FUNCTION"),
+    "get_image": route("api/images/{*path:minlength(1)}", "FUNCTION"),
+    "put_image": route("api/images/{*path:minlength(1)}", "FUNCTION", "PUT"),
+    "delete_image": route("api/images/{*path:minlength(1)}", "FUNCTION", "DELETE"),
     "list_tags": route("api/tags", "FUNCTION"),
     "recaption": route("api/recaption/{*path:minlength(1)}", "FUNCTION", "POST"),
     "get_usage": route("api/usage", "FUNCTION"),

@@ -15,12 +15,12 @@ PACKAGE = ROOT / "captioning"
 MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
-    "models": "models errors address caption_text http_message listing rendition retry_after "
-    "exact_path usage wake work upload reports calls prices tally storage_trouble telemetry "
-    "image_log stored words terms query cursor edits carried etags edit_body",
+    "models": "models errors address blob_name caption_text http_message listing rendition "
+    "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
+    "telemetry image_log stored words terms query cursor edits carried etags edit_body",
     "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding",
-    "blobs": "blobs",
+    "blobs": "blobs thumbnails",
     "records": "store index dictionary tables entity reuse state usage_table",
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
@@ -33,8 +33,8 @@ GROUPS = {
     "pipeline": "pipeline hold outcome standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption edit_api",
-    "services": "services storage_account service_clients timeouts",
+    "api": "api health usage_report recaption edit_api image_changes image_view named_image",
+    "services": "services call_maker storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
     "embedded host": "embedded.host",
@@ -74,11 +74,11 @@ HOMES = {
     "requests": "vision vision_http exact_path",
     "urllib3": "vision_http",
     "azure.identity": "credentials",
-    "azure.storage.blob": "blobs embedded",
+    "azure.storage.blob": "blobs thumbnails embedded",
     "azure.storage.queue": "deferrals embedded",
     "azure.data.tables": "tables usage_table embedded",
-    "azure.core": "blobs tables deferrals credentials services storage_account service_clients "
-    "storage_trouble drop check __main__ command_context embedded",
+    "azure.core": "blobs thumbnails tables deferrals credentials services storage_account "
+    "service_clients storage_trouble drop check __main__ command_context embedded",
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",

@@ -88,6 +88,7 @@ class UpkeepLab:
         return Upkeep(
             images or self.storage.images,
             catalog or self.storage.catalog,
+            self.storage.thumbnails,
             self.messages,
             self.now,
         )

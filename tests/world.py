@@ -46,6 +46,7 @@ from tests.memory import (
     MemoryRecords,
     MemoryReuse,
     MemoryState,
+    MemoryThumbnails,
     MemoryUsage,
 )
 
@@ -210,7 +211,7 @@ class Process:
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
         providers._beside = Inline()  # type: ignore[assignment]
-        upkeep = Upkeep(images, self.catalog, deferrals, store.now)
+        upkeep = Upkeep(images, self.catalog, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
         contents = Contents(
             works=line.to(store.reuse),
