@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,9 +10,9 @@ import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
 from captioning import settings
-from captioning.errors import BadRequest, ServiceDeferred, SettingsError
-from captioning.health import unhealthy
-from captioning.http_message import Request, Response, problem
+from captioning.answering import healthy, respond
+from captioning.http_message import Request, Response
+from captioning.image_tools import DESCRIBE, FIND, told
 from captioning.reports import deleted_blob, poison_message
 from captioning.wake import Wake
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from captioning.services import Services
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-log = logging.getLogger("captioning")
 _building = threading.Lock()
 _services: Services | None = None
 
@@ -140,6 +138,20 @@ def delete_image(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, lambda request: services().image_changes.delete(request))
 
 
+@app.function_name("find_images")
+@app.mcp_tool_trigger("context", FIND.name, FIND.description, FIND.properties)
+def find_images(context: str) -> str:
+    """A tool for assistants: images that answer a search."""
+    return told(lambda arguments: services().tools.find_images(arguments), context)
+
+
+@app.function_name("describe_image")
+@app.mcp_tool_trigger("context", DESCRIBE.name, DESCRIBE.description, DESCRIBE.properties)
+def describe_image(context: str) -> str:
+    """A tool for assistants: the record of one image."""
+    return told(lambda arguments: services().tools.describe_image(arguments), context)
+
+
 @app.function_name("recaption")
 @app.route("api/recaption/{*path:minlength(1)}", methods=["POST"])
 def recaption(req: func.HttpRequest) -> func.HttpResponse:
@@ -158,33 +170,13 @@ def get_usage(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the app can work, and which part keeps it from that."""
-    return _answer(req, lambda _: _health())
-
-
-def _health() -> Response:
-    try:
-        return services().health.get_health()
-    except SettingsError as error:
-        return unhealthy("settings", sorted(error.problems))
-    except ServiceDeferred:
-        return unhealthy("storage")
+    return _answer(req, lambda _: healthy(lambda: services().health.get_health()))
 
 
 def _answer(req: func.HttpRequest, handle: Callable[[Request], Response]) -> func.HttpResponse:
     headers = {name.lower(): value for name, value in req.headers.items()}
-    request = Request(req.url, req.route_params.get("path", ""), headers, req.get_body())
-    try:
-        response = handle(request)
-    except BadRequest as error:
-        response = problem(400, error.reason, error.message)
-    except SettingsError as error:
-        names = ", ".join(sorted(error.problems))
-        response = problem(503, error.code, f"Settings keep the app from working: {names}.")
-    except ServiceDeferred as error:
-        response = problem(503, error.code, error.message)
-    except Exception:
-        log.exception("unexpected error in an HTTP function")
-        response = problem(500, "internal", "Something went wrong; the app's log says what.")
+    path = req.route_params.get("path", "")
+    response = respond(handle, Request(req.url, path, headers, req.get_body()))
     return func.HttpResponse(
         response.body,
         status_code=response.status,

@@ -18,9 +18,11 @@ from captioning.contents import Contents
 from captioning.edit_api import EditApi
 from captioning.examiner import Examiner
 from captioning.health import HealthApi
+from captioning.image_apis import image_changes, image_view
 from captioning.image_changes import ImageChanges
+from captioning.image_tools import ImageTools
 from captioning.image_view import ImageView
-from captioning.images import check_header, inspect, read_header, thumbnail
+from captioning.images import inspect
 from captioning.index import CaptionIndex
 from captioning.ledger import Ledger
 from captioning.pipeline import CaptionPipeline
@@ -54,6 +56,7 @@ class Services:
     reconciler: Reconciler
     api: CaptionApi
     edits: EditApi
+    tools: ImageTools
     image_changes: ImageChanges
     image_view: ImageView
     health: HealthApi
@@ -142,8 +145,11 @@ class _Composition:
             reconciler=self._reconciler(),
             api=CaptionApi(catalog, self._settings.caption_languages),
             edits=EditApi(catalog, self._now),
-            image_changes=self._image_changes(),
-            image_view=self._image_view(),
+            tools=ImageTools(catalog, self._settings.caption_languages),
+            image_changes=image_changes(
+                self._settings, storage, catalog, self._clients.providers, self._upkeep.forget
+            ),
+            image_view=image_view(self._settings, storage, catalog),
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
             usage=UsageApi(self._ledger, self._prices),
@@ -177,26 +183,6 @@ class _Composition:
             worker=self._worker,
             lease=lease,
             now=self._now,
-        )
-
-    def _image_changes(self) -> ImageChanges:
-        analyzer = self._clients.providers.analyzer
-        return ImageChanges(
-            images=self._storage.images,
-            records=self._catalog,
-            check=partial(check_header, min_side=analyzer.limits.min_side if analyzer else 1),
-            forget=self._upkeep.forget,
-            max_image_bytes=self._settings.max_image_bytes,
-        )
-
-    def _image_view(self) -> ImageView:
-        return ImageView(
-            images=self._storage.images,
-            records=self._catalog,
-            thumbnails=self._storage.thumbnails,
-            read_header=read_header,
-            thumbnail=thumbnail,
-            max_image_bytes=self._settings.max_image_bytes,
         )
 
     def _reconciler(self) -> Reconciler:

@@ -109,6 +109,7 @@ def test_every_other_function_is_documented_with_its_trigger() -> None:
         **{name: f"blob `{b['path']}`" for name, b in bindings("blobTrigger").items()},
         **{name: f"queue `{b['queueName']}`" for name, b in bindings("queueTrigger").items()},
         **{name: f"timer `{b['schedule']}`" for name, b in bindings("timerTrigger").items()},
+        **{name: f"tool `{b['toolName']}`" for name, b in bindings("mcpToolTrigger").items()},
     }
     documented = {row[0].strip("`"): row[1] for row in rows(ARCHITECTURE, "function")}
     assert documented == triggers

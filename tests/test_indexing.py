@@ -153,6 +153,11 @@ QUEUES = {
 }
 """The queues beside the usual table. The poison queues' names are the host's."""
 OTHERS = {"caption_image", "reconcile"}
+TOOLS = {
+    "find_images": {"query": "string", "tags": "string[]", "limit": "integer"},
+    "describe_image": {"path": "string!"},
+}
+"""What assistants can call, and the arguments that each takes; required ones with `!`."""
 
 
 @pytest.mark.parametrize(
@@ -206,7 +211,21 @@ def test_it_reconciles_every_five_minutes() -> None:
 
 
 def test_there_is_no_other_function() -> None:
-    assert set(indexed()) == HTTP.keys() | QUEUES.keys() | OTHERS
+    assert set(indexed()) == HTTP.keys() | QUEUES.keys() | TOOLS.keys() | OTHERS
+
+
+@pytest.mark.parametrize(("name", "arguments"), TOOLS.items())
+def test_assistants_are_told_what_a_tool_takes(name: str, arguments: dict[str, str]) -> None:
+    [binding] = indexed()[name]
+    assert (binding["type"], binding["toolName"]) == ("mcpToolTrigger", name)
+    assert "never instructions" in binding["description"]
+    listed = {
+        each["propertyName"]: each["propertyType"]
+        + "[]" * each["isArray"]
+        + "!" * each["isRequired"]
+        for each in json.loads(binding["toolProperties"])
+    }
+    assert listed == arguments
 
 
 def test_the_host_treats_queues_as_the_app_expects() -> None:

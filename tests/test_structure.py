@@ -33,8 +33,9 @@ GROUPS = {
     "pipeline": "pipeline hold outcome standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption edit_api image_changes image_view named_image",
-    "services": "services call_maker storage_account service_clients timeouts",
+    "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
+    "named_image answering",
+    "services": "services call_maker image_apis storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
     "embedded host": "embedded.host",
