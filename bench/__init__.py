@@ -1,0 +1,1 @@
+"""Measurements; `python -m bench.NAME` each. Not part of the app or its tests."""
