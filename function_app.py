@@ -108,8 +108,36 @@ def edit_caption(req: func.HttpRequest) -> func.HttpResponse:
 @app.function_name("list_captions")
 @app.route("api/captions", methods=["GET"])
 def list_captions(req: func.HttpRequest) -> func.HttpResponse:
-    """Records, newest first."""
+    """Records that answer a search, newest first."""
     return _answer(req, lambda request: services().api.list_captions(request))
+
+
+@app.function_name("list_tags")
+@app.route("api/tags", methods=["GET"])
+def list_tags(req: func.HttpRequest) -> func.HttpResponse:
+    """Tags in use."""
+    return _answer(req, lambda request: services().api.list_tags(request))
+
+
+@app.function_name("get_image")
+@app.route("api/images/{*path:minlength(1)}", methods=["GET"])
+def get_image(req: func.HttpRequest) -> func.HttpResponse:
+    """An image or its thumbnail."""
+    return _answer(req, lambda request: services().image_view.get(request))
+
+
+@app.function_name("put_image")
+@app.route("api/images/{*path:minlength(1)}", methods=["PUT"])
+def put_image(req: func.HttpRequest) -> func.HttpResponse:
+    """Stores an image; its blob event brings the caption."""
+    return _answer(req, lambda request: services().image_changes.put(request))
+
+
+@app.function_name("delete_image")
+@app.route("api/images/{*path:minlength(1)}", methods=["DELETE"])
+def delete_image(req: func.HttpRequest) -> func.HttpResponse:
+    """Removes an image and all that is kept of it."""
+    return _answer(req, lambda request: services().image_changes.delete(request))
 
 
 @app.function_name("recaption")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from captioning import console
-from captioning.command_context import local_services, reported
-from captioning.errors import BadName
+from captioning.command_context import images_in, local_services, reported, wait_for
+from captioning.models import Status
 
-if TYPE_CHECKING:
-    from captioning.drop import Item
-    from captioning.models import CaptionRecord
-    from captioning.services import Services
-
+DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -52,7 +51,7 @@ def up(
 
     with reported():
         stack = Stack(Ports(port, storage_port), data, local_environ(Path.cwd()))
-        items = _items([samples], "samples/")
+        items = images_in([samples], "samples/")
         status = run(stack, items, host=host, once=once)
     raise typer.Exit(status)
 
@@ -69,7 +68,7 @@ def drop(
     """Upload images; what is there with the same content is not sent again."""
     from captioning.drop import drop as send
 
-    items = _items(paths, prefix)
+    items = images_in(paths, prefix)
     with local_services() as services:
         counts = {"sent": 0, "there": 0, "failed": 0}
         there = []
@@ -82,7 +81,7 @@ def drop(
                 suffix = f": {done.problem}" if done.problem else ""
                 console.say(f"{done.outcome:<7} {console.readable(done.item.path)}{suffix}")
         console.say("{sent} sent, {there} already there, {failed} failed".format(**counts))
-        without = _wait(services, there) if wait else 0
+        without = wait_for(services, there) if wait else 0
     if counts["failed"] or without:
         raise typer.Exit(1)
 
@@ -106,6 +105,50 @@ def show(
     else:
         for line in console.record_lines(stored.record):
             console.say(line)
+
+
+@cli.command()
+def find(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORDS]...", help='What they say; "a phrase"; -- -without.'),
+    ] = None,
+    *,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may come several times.")] = None,
+    status: Annotated[Status | None, typer.Option(help="How the record stands.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most records.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="A record a line, as JSON.")] = False,
+) -> None:
+    """Find images by what their records say, the newest first."""
+    from captioning.export import write_jsonl
+    from captioning.finding import query_of
+
+    with local_services() as services:
+        query = query_of(words or [], tag or [], status, since, services.languages)
+        found = islice(services.catalog.walk(query), limit)
+        if as_json:
+            write_jsonl(found, sys.stdout)
+        elif records := list(found):
+            console.print_table(records)
+        else:
+            console.complain("Nothing found.")
+
+
+@cli.command()
+def export(
+    *,
+    as_: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="Of the output.")],
+    since: Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file; else standard output.")] = None,
+) -> None:
+    """Write all records, or those of images uploaded since a time, the newest first."""
+    from captioning.export import WRITERS, opened
+    from captioning.finding import query_of
+
+    with local_services() as services, opened(output) as stream:
+        query = query_of([], [], None, since, services.languages)
+        WRITERS[as_](services.catalog.walk(query), stream)
 
 
 @cli.command()
@@ -145,38 +188,6 @@ def check() -> None:
             bad = bad or bool(finding.problem)
     if bad:
         raise typer.Exit(1)
-
-
-def _items(paths: list[Path], prefix: str) -> list[Item]:
-    from captioning.decoding import file_extensions
-    from captioning.drop import find_items
-
-    try:
-        return find_items(paths, prefix, file_extensions())
-    except OSError as error:
-        console.complain(f"{error.strerror}: {error.filename!r}")
-        raise typer.Exit(2) from error
-    except BadName as error:
-        console.complain(error.message)
-        raise typer.Exit(2) from error
-
-
-def _wait(services: Services, paths: list[str]) -> int:
-    """Prints each image's caption as it comes; returns how many ended without one."""
-    from captioning.waiting import final_records
-
-    def deferred(record: CaptionRecord) -> None:
-        outcome = console.readable(console.outcome(record))
-        console.say(f"{console.readable(record.path)}: {outcome} Waiting on.")
-
-    records = final_records(services.images, services.catalog, paths, deferred)
-    without = 0
-    with closing(console.progress(records, len(paths), "captioning")) as ended:
-        for path, record in ended:
-            without += record is None or record.status != "captioned"
-            outcome = console.outcome(record) if record else "was deleted meanwhile"
-            console.say(f"{console.readable(path)}: {console.readable(outcome)}")
-    return without
 
 
 if __name__ == "__main__":

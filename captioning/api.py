@@ -1,36 +1,41 @@
-"""The API: plain request in, plain response out. It knows no host."""
+"""The API's lookups: plain request in, plain response out. It knows no host."""
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-from typing import Protocol
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar, get_args
 
+from captioning import cursor
 from captioning.errors import BadRequest
-from captioning.etags import matches, strong
+from captioning.etags import strong
 from captioning.http_message import Request, Response, json_response, problem
-from captioning.listing import IndexRow, Page
-from captioning.models import StoredRecord
+from captioning.listing import BEGINNING, Page
+from captioning.models import Review, Status
+from captioning.query import Query, parse
+from captioning.stored import StoredRecord
+from captioning.words import ALWAYS
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
-_PARTITION = re.compile(r"all~\d{4}-\d{2}")
-_ROW = re.compile(r"\d{14}-([0-9a-f]{64})")
+FILTERS = frozenset({"q", "status", "review", "since", "until", "limit", "cursor"})
+Choice = TypeVar("Choice", bound=str)
 
 
 class Catalog(Protocol):
     """Where records are found."""
 
     def get_by_id(self, identity: str) -> StoredRecord | None: ...
-    def page(self, limit: int, after: IndexRow | None = None) -> Page: ...
+    def search(self, query: Query, limit: int, position: str = BEGINNING) -> Page: ...
+    def tags(self, beginning: str, most: int) -> list[str]: ...
 
 
 class CaptionApi:
-    """Lookups; safe to share between threads."""
+    """Lookups; safe to share between threads. `languages` are the captions'."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, languages: tuple[str, ...] = (ALWAYS,)) -> None:
         self._catalog = catalog
+        self._languages = languages
 
     def get_caption(self, request: Request) -> Response:
         """GET /api/captions/{*path}: the record by blob path or `sha256:<id>`."""
@@ -39,47 +44,65 @@ class CaptionApi:
         if stored is None:
             return problem(404, "not_found", "There is no record for this path.")
         etag = strong(stored.etag)
-        if matches(request.headers.get("if-none-match", ""), etag):
+        if request.has(etag):
             return Response(304, headers={"ETag": etag, "Cache-Control": "no-cache, private"})
         return json_response(stored.record.to_json(), headers={"ETag": etag})
 
     def list_captions(self, request: Request) -> Response:
-        """GET /api/captions?limit=&cursor=: records, newest upload first."""
-        query = request.query(frozenset({"limit", "cursor"}))
-        limit = _limit(query.get("limit", str(DEFAULT_LIMIT)))
-        after = _row_of(query["cursor"]) if "cursor" in query else None
-        page = self._catalog.page(limit, after)
+        """GET /api/captions?q=&tag=&status=&review=&since=&until=&limit=&cursor=: records that are
+        all of that, newest upload first."""
+        given = request.query(FILTERS, many=frozenset({"tag"}))
+        query = self._query(given, request.values("tag"))
+        position = cursor.decode(given["cursor"], query) if "cursor" in given else BEGINNING
+        page = self._catalog.search(query, _limit(given), position)
         return json_response(
             {
                 "items": [record.to_json() for record in page.records],
-                "next": _cursor(page.last) if page.last else None,
+                "next": cursor.encode(page.next, query) if page.next else None,
             }
         )
 
+    def list_tags(self, request: Request) -> Response:
+        """GET /api/tags?prefix=&limit=: tags that images have, by the alphabet."""
+        given = request.query(frozenset({"prefix", "limit"}))
+        tags = self._catalog.tags(given.get("prefix", ""), _limit(given))
+        return json_response({"items": tags})
 
-def _limit(value: str) -> int:
+    def _query(self, given: dict[str, str], tags: list[str]) -> Query:
+        if not all(tag.strip() for tag in tags):
+            raise BadRequest("bad_tag", "tag must name a tag.")
+        return replace(
+            parse(given.get("q", ""), tags, self._languages),
+            status=_choice(given, "status", get_args(Status)),
+            review=_choice(given, "review", get_args(Review)),
+            since=_time(given, "since"),
+            until=_time(given, "until"),
+        )
+
+
+def _limit(given: dict[str, str]) -> int:
+    value = given.get("limit", str(DEFAULT_LIMIT))
     if value.isascii() and value.isdigit() and len(value) < 4 and 1 <= int(value) <= MAX_LIMIT:
         return int(value)
     raise BadRequest("bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
 
 
-def _cursor(row: IndexRow) -> str:
-    document = json.dumps([row.partition, row.row]).encode()
-    return base64.urlsafe_b64encode(document).decode().rstrip("=")
+def _choice(given: dict[str, str], name: str, choices: tuple[Choice, ...]) -> Choice | None:
+    for choice in choices:
+        if given.get(name) == choice:
+            return choice
+    if name in given:
+        raise BadRequest(f"bad_{name}", f"{name} must be one of {', '.join(choices)}.")
+    return None
 
 
-def _row_of(cursor: str) -> IndexRow:
+def _time(given: dict[str, str], name: str) -> datetime | None:
+    if name not in given:
+        return None
     try:
-        document = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        partition, row = json.loads(document)
-        row_match = _ROW.fullmatch(row)
-        if row_match and _PARTITION.fullmatch(partition) and _cursor_is(cursor, partition, row):
-            return IndexRow(partition, row, row_match[1])
-    except (ValueError, TypeError, RecursionError):
-        pass
-    raise BadRequest("bad_cursor", "The cursor is not one this API gave. Start without it.")
-
-
-def _cursor_is(cursor: str, partition: str, row: str) -> bool:
-    """Only the one spelling that was given out is taken back."""
-    return cursor == _cursor(IndexRow(partition, row, ""))
+        moment = datetime.fromisoformat(given[name])
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadRequest(
+            f"bad_{name}", f"{name} must be a time such as 2026-11-22 or 2026-11-22T10:00:00Z."
+        ) from error

@@ -10,6 +10,7 @@ from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
     AzureError,
+    HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
@@ -25,12 +26,14 @@ from azure.storage.blob import (
 
 from captioning.errors import BlobChanged, BlobGone
 from captioning.exact_path import BACKOFF, PATIENCE, ExactPathSession
-from captioning.models import BlobDescription
 from captioning.storage_trouble import storage_answers
+from captioning.stored import BlobDescription
 
 SHA256_METADATA = "sha256"
-"""Metadata on what `drop` uploads: the content's SHA-256 in hex, so that it is not sent again."""
+"""Metadata on what the app uploads: the content's SHA-256 in hex, so that it is not sent again."""
 
+_ONE_GET = 104_857_600
+"""Bytes that one request reads: the most that MAX_IMAGE_BYTES may be."""
 Page = tuple[list[BlobDescription], str | None]
 """Blobs, and where the next page begins."""
 
@@ -65,14 +68,40 @@ class ImageContainer:
                 match_condition=MatchConditions.IfNotModified,
             ).readall()
 
-    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> None:
-        """Uploads in one commit, so that one event is sent."""
-        self._client.get_blob_client(path).upload_blob(
-            data,
-            overwrite=True,
-            metadata={SHA256_METADATA: sha256},
-            content_settings=ContentSettings(content_type=media_type),
-        )
+    @storage_answers
+    def write(
+        self,
+        path: str,
+        data: IO[bytes],
+        sha256: str,
+        media_type: str,
+        *,
+        only_new: bool = False,
+    ) -> str:
+        """Uploads in one commit, so that one event is sent; the blob's ETag. With `only_new`
+        BlobChanged where storage has one already."""
+        try:
+            answer = self._client.get_blob_client(path).upload_blob(
+                data,
+                overwrite=not only_new,
+                metadata={SHA256_METADATA: sha256},
+                content_settings=ContentSettings(content_type=media_type),
+            )
+        except ResourceExistsError as error:
+            if not only_new or _error_code(error) != StorageErrorCode.BLOB_ALREADY_EXISTS:
+                raise
+            raise BlobChanged(path) from error
+        return _quoted(str(answer["etag"]))
+
+    @storage_answers
+    def delete(self, path: str, etag: str | None = None) -> None:
+        """Deletes the blob and its snapshots; BlobGone when there is none, BlobChanged when it has
+        another ETag."""
+        condition: dict[str, Any] = {}
+        if etag:
+            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        with _of_the_blob(path):
+            self._client.get_blob_client(path).delete_blob("include", **condition)
 
     @storage_answers
     def page(self, size: int, marker: str | None) -> Page:
@@ -109,8 +138,19 @@ def connect(
     credential: TokenCredential | None = None,
 ) -> ImageContainer:
     """The container of a connection string, or of an account's blob address and an identity."""
+    return ImageContainer(container_client(container, connection_string, account_uri, credential))
+
+
+def container_client(
+    container: str,
+    connection_string: str | None,
+    account_uri: str,
+    credential: TokenCredential | None,
+) -> ContainerClient:
+    """A client with a pool of its own."""
     options = {
         "transport": RequestsTransport(session=ExactPathSession(pool=64)),
+        "max_single_get_size": _ONE_GET,
         **PATIENCE,
         **BACKOFF,
     }
@@ -118,7 +158,7 @@ def connect(
         service = BlobServiceClient.from_connection_string(connection_string, **options)
     else:
         service = BlobServiceClient(account_uri, credential=credential, **options)
-    return ImageContainer(service.get_container_client(container))
+    return service.get_container_client(container)
 
 
 @contextmanager
@@ -127,11 +167,18 @@ def _of_the_blob(path: str) -> Iterator[None]:
     try:
         yield
     except ResourceNotFoundError as error:
-        if getattr(error, "error_code", None) == StorageErrorCode.CONTAINER_NOT_FOUND:
+        if _error_code(error) == StorageErrorCode.CONTAINER_NOT_FOUND:
             raise
         raise BlobGone(path) from error
     except ResourceModifiedError as error:
+        if _error_code(error) != StorageErrorCode.CONDITION_NOT_MET:  # a lease, say
+            raise
         raise BlobChanged(path) from error
+
+
+def _error_code(error: HttpResponseError) -> object:
+    """What storage calls it, beside the status."""
+    return getattr(error, "error_code", None)
 
 
 def _description(blob: BlobProperties, path: str) -> BlobDescription:

@@ -1,18 +1,21 @@
-"""What commands run in: the app's services by the local settings, and errors as plain lines."""
+"""What commands share: the app's services by the local settings, errors as plain lines, files that
+become images, and waiting for their captions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from captioning import console
-from captioning.errors import ServiceUnavailable, SettingsError
+from captioning.errors import BadName, BadRequest, ServiceUnavailable, SettingsError
 
 if TYPE_CHECKING:
+    from captioning.drop import Item
+    from captioning.models import CaptionRecord
     from captioning.services import Services
 
 
@@ -28,6 +31,14 @@ def reported() -> Iterator[None]:
     except SettingsError as error:
         for name, problem in error.problems.items():
             console.complain(f"{name} {problem}")
+        raise typer.Exit(2) from error
+    except BadRequest as error:
+        console.complain(error.message)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        if error.filename is None:  # a pipe that was closed, say: not a file of the person's
+            raise
+        console.complain(f"{error.strerror}: {error.filename!r}")
         raise typer.Exit(2) from error
     except (AzureError, ServiceUnavailable) as error:
         cause = error.__cause__ if isinstance(error, ServiceUnavailable) else error
@@ -48,3 +59,36 @@ def local_services() -> Iterator[Services]:
             yield services
         finally:
             services.close()
+
+
+def images_in(paths: list[Path], prefix: str) -> list[Item]:
+    """Files and the images of folders, with the paths that their blobs get."""
+    from captioning.decoding import file_extensions
+    from captioning.drop import find_items
+
+    try:
+        return find_items(paths, prefix, file_extensions())
+    except OSError as error:
+        console.complain(f"{error.strerror}: {error.filename!r}")
+        raise typer.Exit(2) from error
+    except BadName as error:
+        console.complain(error.message)
+        raise typer.Exit(2) from error
+
+
+def wait_for(services: Services, paths: list[str]) -> int:
+    """Prints each image's caption as it comes; returns how many ended without one."""
+    from captioning.waiting import final_records
+
+    def deferred(record: CaptionRecord) -> None:
+        outcome = console.readable(console.outcome(record))
+        console.say(f"{console.readable(record.path)}: {outcome} Waiting on.")
+
+    records = final_records(services.images, services.catalog, paths, deferred)
+    without = 0
+    with closing(console.progress(records, len(paths), "captioning")) as ended:
+        for path, record in ended:
+            without += record is None or record.status != "captioned"
+            outcome = console.outcome(record) if record else "was deleted meanwhile"
+            console.say(f"{console.readable(path)}: {console.readable(outcome)}")
+    return without

@@ -16,6 +16,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from captioning.errors import CorruptImage, UnsupportedFormat
+from captioning.rendition import TURNED
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "HEIF", "AVIF")
 """By Pillow's names; a JPEG of several pictures comes out as MPO."""
@@ -49,6 +50,16 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         raise CorruptImage(_CORRUPT) from error
     with image:
         yield image
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as a viewer shows it, by the header: nothing is decoded. A PNG that tells
+    its orientation behind the pixels is taken as it is stored."""
+    told = image.format != "PNG" or "exif" in image.info
+    if image.format == "TIFF" or not told:  # of a TIFF, Pillow gives it upright
+        return image.size
+    with corrupt_if_it_fails():
+        return image.size[::-1] if _orientation(image) in TURNED else image.size
 
 
 def decode(image: Image.Image, side: int, least: int) -> tuple[Image.Image, int]:

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import mimetypes
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from typing import IO, Literal, Protocol
 
 from azure.core.exceptions import AzureError
 
+from captioning.blob_name import name_problem
 from captioning.errors import BadName, BlobGone, StorageUnavailable
-from captioning.models import BlobDescription
 from captioning.storage_trouble import explain
+from captioning.stored import BlobDescription
 
-NAME_UNITS = 1_024
 SHOWN = 120
 """Longer paths are shortened in messages."""
 AT_ONCE = 8
@@ -30,7 +29,7 @@ class Container(Protocol):
     """Where the images go."""
 
     def describe(self, path: str) -> BlobDescription: ...
-    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> None: ...
+    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def find_items(paths: Iterable[Path], prefix: str, extensions: frozenset[str]) -
     for file, name in _files(paths, extensions):
         path = (prefix + name).replace("\\", "/")  # the service makes a backslash a slash
         item = items.setdefault(path, Item(file, path))
-        problem = _problem(path)
+        problem = name_problem(path)
         if item.file != file and not item.file.samefile(file):
             problem = f"is wanted for {item.file} and for {file}: drop them apart, with --prefix."
         if problem:
@@ -105,17 +104,6 @@ def _images_in(folder: Path, extensions: frozenset[str]) -> Iterator[Path]:
         for file in (Path(parent, name) for name in files if not name.startswith(".")):
             if file.suffix.lower() in extensions and file.is_file():
                 yield file
-
-
-def _problem(path: str) -> str:
-    """Why no blob can have this path; empty where one can."""
-    if {".", ".."}.intersection(path.split("/")):
-        return "has a segment . or .., which URLs resolve."
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in path):
-        return "has control characters or a broken encoding, which cannot be in a blob's name."
-    if len(path.encode("utf-16-le")) // 2 > NAME_UNITS:
-        return f"is longer than the {NAME_UNITS:,} characters that a blob's name may have."
-    return ""
 
 
 def _shortened(path: str) -> str:

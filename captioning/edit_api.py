@@ -11,7 +11,8 @@ from captioning.edits import edited
 from captioning.errors import RecordChanged, ServiceUnavailable
 from captioning.etags import matches, strong
 from captioning.http_message import Request, Response, json_response, problem
-from captioning.models import CaptionRecord, StoredRecord
+from captioning.models import CaptionRecord
+from captioning.stored import StoredRecord
 
 MAX_BODY = 64 * 1024
 """Bytes of a request."""
@@ -24,7 +25,7 @@ class Catalog(Protocol):
     """Where records are kept."""
 
     def get_by_id(self, identity: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str: ...
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
 
 
 class EditApi:
@@ -65,7 +66,7 @@ class EditApi:
                 return problem(412, "changed", "The record is another by now: read it again.")
             record = edited(stored.record, edits, self._now())
             try:
-                return _answer(StoredRecord(record, self._catalog.save(record, stored)))
+                return _answer(self._catalog.save(record, stored))
             except RecordChanged:
                 continue
         raise ServiceUnavailable("The record changes all the time. Try again.")

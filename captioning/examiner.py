@@ -9,9 +9,10 @@ from typing import Protocol
 from captioning.contents import Contents, Result
 from captioning.edits import with_carried
 from captioning.errors import CrashedTooOften, ImageRejected, ImageTooLarge
-from captioning.models import BlobDescription, CaptionRecord, Provenance
+from captioning.models import CaptionRecord, Provenance
 from captioning.outcome import with_picture
 from captioning.providers import InspectedPicture
+from captioning.stored import BlobDescription
 from captioning.telemetry import span
 from captioning.wake import Wake
 

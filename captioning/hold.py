@@ -8,8 +8,9 @@ from typing import Protocol
 
 from captioning.edits import kept
 from captioning.errors import RecordChanged, StorageUnavailable
-from captioning.models import BlobDescription, CaptionRecord, StoredRecord
+from captioning.models import CaptionRecord
 from captioning.outcome import outranks
+from captioning.stored import BlobDescription, StoredRecord
 
 
 class Images(Protocol):
@@ -22,7 +23,7 @@ class Catalog(Protocol):
     """Where records are kept."""
 
     def get(self, path: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str: ...
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
 
 
 class Hold:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from captioning.errors import BadRequest
+from captioning.etags import matches
 from captioning.models import record_id
 
 JSON = "application/json"
@@ -36,23 +37,41 @@ class Request:
         """The id of the record that an item route names."""
         return item_id(self.blob_path())
 
-    def query(self, known: frozenset[str]) -> dict[str, str]:
-        """The query's parameters; BadRequest names unknown and repeated ones."""
+    def given_id(self) -> str | None:
+        """The id that an item route has in the path's place; None where it has a path."""
+        by_id = _BY_ID.fullmatch(self.blob_path())
+        return by_id[1] if by_id else None
+
+    def has(self, etag: str) -> bool:
+        """Whether If-None-Match names this version."""
+        return matches(self.headers.get("if-none-match", ""), etag)
+
+    def query(self, known: frozenset[str], many: frozenset[str] = frozenset()) -> dict[str, str]:
+        """The query's parameters; BadRequest names unknown and repeated ones. Those that `many`
+        names may come many times: `values` has them."""
+        pairs = self._pairs()
+        names = [name for name, _ in pairs]
+        if unknown := sorted(set(names) - known - many):
+            raise BadRequest(
+                "unknown_parameter",
+                f"Unknown parameter: {', '.join(unknown)}."
+                f" Known: {', '.join(sorted(known | many)) or 'none'}.",
+            )
+        repeated = {name for name in names if names.count(name) > 1} - many
+        if repeated:
+            raise BadRequest("repeated_parameter", f"Given twice: {', '.join(sorted(repeated))}.")
+        return {name: value for name, value in pairs if name not in many}
+
+    def values(self, name: str) -> list[str]:
+        """All values of a parameter, in their order."""
+        return [value for given, value in self._pairs() if given == name]
+
+    def _pairs(self) -> list[tuple[str, str]]:
         try:
             pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True, errors="strict")
         except ValueError as error:
             raise BadRequest("bad_query", "The query is not valid UTF-8.") from error
-        pairs = [(name, value) for name, value in pairs if name not in HOST_PARAMETERS]
-        names = [name for name, _ in pairs]
-        if unknown := sorted(set(names) - known):
-            raise BadRequest(
-                "unknown_parameter",
-                f"Unknown parameter: {', '.join(unknown)}."
-                f" Known: {', '.join(sorted(known)) or 'none'}.",
-            )
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise BadRequest("repeated_parameter", f"Given twice: {', '.join(repeated)}.")
-        return dict(pairs)
+        return [(name, value) for name, value in pairs if name not in HOST_PARAMETERS]
 
 
 def item_id(item: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from captioning.decoding import at_most, corrupt_if_it_fails, decode, opened
+from captioning.decoding import at_most, corrupt_if_it_fails, decode, opened, upright_size
 from captioning.errors import ImageTooLarge, ImageTooSmall
 from captioning.rendition import TURNED, InputLimits, Rendition
 
@@ -22,6 +22,18 @@ PREVIEW_MIN_SIDE = 768
 """A scale that the JPEG decoder reaches by itself is taken as it is down to this long side."""
 REENCODED_SIDE = 4_096
 """Long side of what a service gets that does not take the original: enough to read small print."""
+THUMBNAIL_RATIO = 2
+"""A thumbnail is at most so many times as high as it may be wide: a strip stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What an image says of itself before it is decoded. `width` x `height` are upright."""
+
+    format: str
+    media_type: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +58,7 @@ class Picture:
 
         Raises ImageTooSmall where no size is in the limits.
         """
-        if min(self.width, self.height) < limits.min_side:
-            raise ImageTooSmall(
-                f"The image is {self.width} x {self.height} px; each side must have at least "
-                f"{limits.min_side} px. Upload a larger version."
-            )
+        _check_sides(self.width, self.height, limits.min_side)
         if self._is_taken(limits):
             return self._original()
         return self._reencoded(limits)
@@ -93,10 +101,8 @@ class Picture:
             return decode(image, side, side)[0]
 
     def _encoded(self, pixels: Image.Image) -> Rendition:
-        buffer = io.BytesIO()
-        pixels.save(buffer, "JPEG", quality=90)
         return Rendition(
-            data=buffer.getvalue(),
+            data=_jpeg(pixels, 90),
             media_type="image/jpeg",
             width=pixels.width,
             height=pixels.height,
@@ -124,6 +130,62 @@ def inspect(data: bytes) -> Picture:
         sha256=hashlib.sha256(data).hexdigest(),
         preview=preview,
     )
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """What the header says, by content. Raises UnsupportedFormat or CorruptImage."""
+    with opened(data) as image:
+        return _header(image)
+
+
+def check_header(data: bytes, min_side: int) -> ImageHeader:
+    """What the header of a new image says. Raises what `inspect` and a service with this smallest
+    side would refuse it for, as far as the header tells."""
+    with opened(data) as image:
+        _check_size(image)
+        header = _header(image)
+    _check_sides(header.width, header.height, min_side)
+    return header
+
+
+def thumbnail(data: bytes, width: int) -> bytes:
+    """An upright JPEG without metadata, at most `width` px wide and twice as high, never enlarged.
+    Raises ImageTooLarge, UnsupportedFormat or CorruptImage."""
+    with opened(data) as image:
+        _check_size(image)
+        side = max(_fitted(*upright_size(image), width))
+        pixels = decode(image, side, side)[0]
+    fitted = _fitted(*pixels.size, width)
+    if fitted != pixels.size:
+        pixels = pixels.resize(fitted, Image.Resampling.BICUBIC)
+    return _jpeg(pixels, 80)
+
+
+def _fitted(across: int, down: int, width: int) -> tuple[int, int]:
+    """The size in a box of the width."""
+    scale = min(1.0, width / max(1, across), width * THUMBNAIL_RATIO / max(1, down))
+    return max(1, round(across * scale)), max(1, round(down * scale))
+
+
+def _header(image: Image.Image) -> ImageHeader:
+    name = image.format or ""
+    shown_as = "JPEG" if name == "MPO" else name  # pictures after the first, which viewers skip
+    media_type = Image.MIME.get(shown_as, "application/octet-stream")
+    return ImageHeader(name, media_type, *upright_size(image))
+
+
+def _jpeg(pixels: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    pixels.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _check_sides(width: int, height: int, least: int) -> None:
+    if min(width, height) < least:
+        raise ImageTooSmall(
+            f"The image is {width} x {height} px; each side must have at least "
+            f"{least} px. Upload a larger version."
+        )
 
 
 def _check_size(image: Image.Image) -> None:

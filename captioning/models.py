@@ -157,6 +157,8 @@ class CaptionRecord:
     created: datetime
     updated: datetime
     review: Review = "none"
+    language: str | None = None
+    """Of caption, alt text and description."""
     caption: str | None = None
     alt_text: str | None = None
     decorative: bool = False
@@ -197,22 +199,3 @@ def _adapter() -> TypeAdapter[CaptionRecord]:
 def record_id(path: str) -> str:
     """A record's id: SHA-256 of the blob's path, in hex. Names may hold what keys may not."""
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """A record and the ETag of the version read."""
-
-    record: CaptionRecord
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class BlobDescription:
-    """What is known of a blob before a byte is read. The ETag is quoted, as HTTP has it."""
-
-    path: str
-    bytes: int
-    etag: str
-    modified: datetime
-    sha256: str | None = None

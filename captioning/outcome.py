@@ -10,15 +10,9 @@ from captioning.contents import Result
 from captioning.deferral import delay, is_hopeless, waiting_since
 from captioning.edits import kept
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
-from captioning.models import (
-    BlobDescription,
-    CaptionRecord,
-    Claim,
-    ImageInfo,
-    Provenance,
-    RecordError,
-)
+from captioning.models import CaptionRecord, Claim, ImageInfo, Provenance, RecordError
 from captioning.providers import Answers, InspectedPicture
+from captioning.stored import BlobDescription
 from captioning.upload import record_of
 
 
@@ -90,6 +84,7 @@ def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
         record,
         status="captioned",
         review="needed" if words is None or (analysis and analysis.adult) else "none",
+        language=main,
         caption=words.caption if words else None,
         alt_text=words.alt_text if words else None,
         decorative=captioning.decorative,

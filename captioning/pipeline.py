@@ -17,8 +17,9 @@ from captioning.errors import BlobChanged, BlobGone, RecordChanged, StorageUnava
 from captioning.examiner import Examiner
 from captioning.hold import Hold, is_same
 from captioning.image_log import log_image
-from captioning.models import FINAL, BlobDescription, CaptionRecord, Claim, Status, StoredRecord
+from captioning.models import FINAL, CaptionRecord, Claim, Status
 from captioning.standing import Standing, standing
+from captioning.stored import BlobDescription, StoredRecord
 from captioning.telemetry import span
 from captioning.usage import Usage
 from captioning.wake import Wake
@@ -43,7 +44,7 @@ class Catalog(Protocol):
     def get(self, path: str) -> StoredRecord | None:
         """The record of a blob."""
 
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str:
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
         """Replaces `previous`; RecordChanged when it is not the latest."""
 
     def remove(self, stored: StoredRecord) -> None:
@@ -143,8 +144,7 @@ class CaptionPipeline:
                 self._call_back(wake, known.claim, margin=1.0)
             return known
         record = outcome.claimed(known, blob, Claim(run, self._now() + self._lease), self._now())
-        claimed = StoredRecord(record, self._catalog.save(record, previous))
-        hold = Hold(claimed, self._catalog, self._images)
+        hold = Hold(self._catalog.save(record, previous), self._catalog, self._images)
         try:
             return self._run(hold, blob, wake, run)
         except Exception:

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from captioning.errors import BlobGone, RecordChanged
-from captioning.http_message import Request, Response, json_response, problem
-from captioning.listing import IndexRow, Page
-from captioning.models import BlobDescription, CaptionRecord, Status, StoredRecord, record_id
+from captioning.http_message import Request, Response, json_response
+from captioning.models import CaptionRecord, Status, record_id
+from captioning.named_image import named_image, no_such_image
+from captioning.query import Query
+from captioning.stored import BlobDescription, StoredRecord
 from captioning.wake import Wake
-
-PAGE = 100
 
 
 class Images(Protocol):
@@ -28,8 +28,8 @@ class Catalog(Protocol):
 
     def get(self, path: str) -> StoredRecord | None: ...
     def get_by_id(self, identity: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str: ...
-    def page(self, limit: int, after: IndexRow | None = None) -> Page: ...
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
+    def walk(self, query: Query) -> Iterator[CaptionRecord]: ...
 
 
 class Deferrals(Protocol):
@@ -54,12 +54,14 @@ class Recaption:
         """POST /api/recaption/{*path}: 202; where it is paid for again, with the id of the request,
         which the record that answers it has in `provenance.afresh`. 404 without a blob."""
         request.query(frozenset())
-        stored = self._catalog.get_by_id(request.item_id())
-        path = stored.record.path if stored else request.blob_path()
+        path = named_image(request, self._catalog)
+        if path is None:
+            return no_such_image()
         try:
             self._images.describe(path)
         except BlobGone:
-            return problem(404, "not_found", "There is no image at this path.")
+            return no_such_image()
+        stored = self._catalog.get_by_id(request.item_id())
         wake = self._wake(stored.record, _new_request()) if stored else Wake(path)
         self._deferrals.put(wake, 0)
         document = {"path": path, "id": record_id(path), "afresh": wake.afresh}
@@ -69,17 +71,10 @@ class Recaption:
         """Asks for every image whose record has the status; yields the records. It is one request,
         so copies of one picture are paid for once."""
         asked = _new_request()
-        after: IndexRow | None = None
-        while True:
-            page = self._catalog.page(PAGE, after)
-            for record in page.records:
-                if record.status == status:
-                    if not dry_run:
-                        self._deferrals.put(self._wake(record, asked), 0)
-                    yield record
-            after = page.last
-            if after is None:
-                return
+        for record in self._catalog.walk(Query(status=status)):
+            if not dry_run:
+                self._deferrals.put(self._wake(record, asked), 0)
+            yield record
 
     def _wake(self, record: CaptionRecord, asked: str) -> Wake:
         """What makes a run take the image as it stands."""

@@ -17,7 +17,8 @@ from itertools import cycle
 from typing import Any, Protocol, TypeVar
 
 from captioning.errors import BlobGone, StorageUnavailable
-from captioning.models import FINAL, BlobDescription, StoredRecord
+from captioning.models import FINAL
+from captioning.stored import BlobDescription, StoredRecord
 from captioning.wake import Wake
 
 log = logging.getLogger(__name__)
@@ -46,9 +47,10 @@ class Records(Protocol):
 
 
 class Catalog(Protocol):
-    """Where a record is looked up."""
+    """Where a record is looked up, and what saves have left behind is removed."""
 
     def get(self, path: str) -> StoredRecord | None: ...
+    def settle(self) -> int: ...
 
 
 class Deferrals(Protocol):
@@ -68,13 +70,15 @@ class State(Protocol):
 @dataclass(slots=True)
 class ReconcileReport:
     """How many blobs and records a run looked at, and what it did. `unreadable` ones were passed
-    by; `is_full` where the queue was, `is_broken_off` where storage did not answer."""
+    by; `settled` are saves that had been broken off; `is_full` where the queue was,
+    `is_broken_off` where storage did not answer."""
 
     blobs: int = 0
     records: int = 0
     queued: int = 0
     removed: int = 0
     unreadable: int = 0
+    settled: int = 0
     is_full: bool = False
     is_broken_off: bool = False
 
@@ -121,6 +125,7 @@ class Reconciler:
             with ThreadPoolExecutor(self._readers, thread_name_prefix="reconcile") as pool:
                 self._walk_blobs(pool, report)
                 self._walk_records(pool, report)
+            report.settled = self._catalog.settle()
         except StorageUnavailable as error:
             log.warning("Reconciling goes on at the next run: %s", error.message)
             report.is_broken_off = True

@@ -12,14 +12,15 @@ from azure.core.credentials import TokenCredential
 
 from captioning.api import CaptionApi
 from captioning.blobs import ImageContainer
-from captioning.calls import Calls, Memory
+from captioning.call_maker import call_maker
 from captioning.catalog import Catalog
-from captioning.contents import CallMaker, Contents
+from captioning.contents import Contents
 from captioning.edit_api import EditApi
 from captioning.examiner import Examiner
-from captioning.gate import Gate
 from captioning.health import HealthApi
-from captioning.images import inspect
+from captioning.image_changes import ImageChanges
+from captioning.image_view import ImageView
+from captioning.images import check_header, inspect, read_header, thumbnail
 from captioning.index import CaptionIndex
 from captioning.ledger import Ledger
 from captioning.pipeline import CaptionPipeline
@@ -28,16 +29,13 @@ from captioning.providers import Providers
 from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
 from captioning.reuse import ReuseTable
-from captioning.run_calls import Patience, RunCalls
 from captioning.service_clients import ServiceClients
 from captioning.service_health import ServiceHealth
 from captioning.settings import Settings
 from captioning.state import StateTable
 from captioning.storage_account import StorageAccount
 from captioning.store import RecordStore
-from captioning.timeouts import WAIT_SECONDS
 from captioning.upkeep import Upkeep
-from captioning.usage import Bill
 from captioning.usage_report import UsageApi
 from captioning.usage_table import UsageTable
 
@@ -48,6 +46,7 @@ class Services:
 
     images: ImageContainer
     catalog: Catalog
+    languages: tuple[str, ...]
     is_there: dict[str, Callable[[], bool]]
     providers: Providers
     pipeline: CaptionPipeline
@@ -55,6 +54,8 @@ class Services:
     reconciler: Reconciler
     api: CaptionApi
     edits: EditApi
+    image_changes: ImageChanges
+    image_view: ImageView
     health: HealthApi
     recaption: Recaption
     usage: UsageApi
@@ -68,7 +69,8 @@ def build_services(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Services:
     """Everything the settings ask for. Nothing is connected to before its first use, except that
-    container, queue and tables are made where a connection string names the account: a laptop's."""
+    containers, queue and tables are made where a connection string names the account, as it does on
+    a laptop."""
     credential = cache(partial(_credential, settings))
     storage = StorageAccount(settings, credential)
     clients = ServiceClients(settings, credential)
@@ -106,7 +108,8 @@ class _Composition:
         self._worker = uuid.uuid4().hex[:12]
         self._prices = PriceList.load(settings.prices_file)
         self._records = RecordStore(storage.table())
-        self._catalog = Catalog(self._records, CaptionIndex(storage.table("index")))
+        self._index = CaptionIndex(storage.table("index"))
+        self._catalog = Catalog(self._records, self._index, now=now)
         self._state = StateTable(storage.table("state"))
         self._health = ServiceHealth(self._state, now)
         self._ledger = Ledger(
@@ -116,7 +119,9 @@ class _Composition:
             settings.daily_budget_usd,
             settings.monthly_budget_usd,
         )
-        self._upkeep = Upkeep(storage.images, self._catalog, storage.deferrals, now)
+        self._upkeep = Upkeep(
+            storage.images, self._catalog, storage.thumbnails, storage.deferrals, now
+        )
 
     def services(self) -> Services:
         """All of them."""
@@ -129,13 +134,16 @@ class _Composition:
         return Services(
             images=storage.images,
             catalog=catalog,
+            languages=self._settings.caption_languages,
             is_there=is_there,
             providers=self._clients.providers,
             pipeline=self._pipeline(),
             upkeep=self._upkeep,
             reconciler=self._reconciler(),
-            api=CaptionApi(catalog),
+            api=CaptionApi(catalog, self._settings.caption_languages),
             edits=EditApi(catalog, self._now),
+            image_changes=self._image_changes(),
+            image_view=self._image_view(),
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
             usage=UsageApi(self._ledger, self._prices),
@@ -149,7 +157,7 @@ class _Composition:
             providers=self._clients.providers,
             ledger=self._ledger,
             price=partial(self._prices.usage, deployment=self._settings.caption_model),
-            calls=self._calls(),
+            calls=call_maker(self._health),
             lease=lease,
             now=self._now,
         )
@@ -171,29 +179,25 @@ class _Composition:
             now=self._now,
         )
 
-    def _calls(self) -> CallMaker:
-        health = self._health
-        vision = Gate(
-            "Azure AI Vision",
-            on_broken=partial(health.broken, "vision"),
-            on_answer=partial(health.answered, "vision"),
-        )
-        model = Gate(
-            "The caption service",
-            on_broken=partial(health.broken, "model"),
-            on_answer=partial(health.answered, "model"),
+    def _image_changes(self) -> ImageChanges:
+        analyzer = self._clients.providers.analyzer
+        return ImageChanges(
+            images=self._storage.images,
+            records=self._catalog,
+            check=partial(check_header, min_side=analyzer.limits.min_side if analyzer else 1),
+            forget=self._upkeep.forget,
+            max_image_bytes=self._settings.max_image_bytes,
         )
 
-        def calls(
-            before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
-        ) -> tuple[Calls, Calls]:
-            patience = Patience(WAIT_SECONDS)
-            return (
-                RunCalls(vision, patience, before, billed, memory=memory),
-                RunCalls(model, patience, before, billed),
-            )
-
-        return calls
+    def _image_view(self) -> ImageView:
+        return ImageView(
+            images=self._storage.images,
+            records=self._catalog,
+            thumbnails=self._storage.thumbnails,
+            read_header=read_header,
+            thumbnail=thumbnail,
+            max_image_bytes=self._settings.max_image_bytes,
+        )
 
     def _reconciler(self) -> Reconciler:
         return Reconciler(
@@ -209,5 +213,6 @@ class _Composition:
     def _close(self) -> None:
         """Ends threads and connections."""
         self._catalog.close()
+        self._index.close()
         self._clients.close()
         self._storage.close()

@@ -23,6 +23,7 @@ from captioning.storage_settings import (
     DELETED,
     StorageConnection,
     captions_table,
+    images_container,
     queue_name,
     storage_connection,
 )
@@ -136,9 +137,7 @@ def _parse(env: Environment) -> Settings:
     captioner: CaptionProvider = env.choice("CAPTION_PROVIDER", "azure", "openai", "embedded")
     return Settings(
         storage=storage_connection(env),
-        images_container=env.matching(
-            "IMAGES_CONTAINER", r"[a-z0-9](-?[a-z0-9]){2,62}", "a container name"
-        ),
+        images_container=images_container(env),
         captions_table=captions_table(env),
         blob_trigger_source=env.choice("BLOB_TRIGGER_SOURCE", "EventGrid", "LogsAndContainerScan"),
         max_image_bytes=env.whole("MAX_IMAGE_BYTES", 1, 100 * 1024 * 1024),

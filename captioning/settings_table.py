@@ -52,7 +52,13 @@ SETTINGS = (
         "Client id of a user-assigned identity. It serves Vision and the model too.",
         "00000000-0000-0000-0000-000000000000",
     ),
-    Setting("IMAGES_CONTAINER", "images", "Container whose images are captioned.", "images"),
+    Setting(
+        "IMAGES_CONTAINER",
+        "images",
+        "Container whose images are captioned, 3 to 52 characters; that of the thumbnails is "
+        "named after it.",
+        "images",
+    ),
     Setting(
         "CAPTIONS_TABLE",
         "captions",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import Enum, auto
 
-from captioning.models import FINAL, BlobDescription, CaptionRecord
+from captioning.models import FINAL, CaptionRecord
+from captioning.stored import BlobDescription
 from captioning.wake import Wake
 
 

@@ -8,12 +8,14 @@ from functools import cached_property
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 
-from captioning import blobs, deferrals
+from captioning import blobs, deferrals, thumbnails
 from captioning.blobs import ImageContainer
 from captioning.deferrals import DeferralQueue
 from captioning.errors import ServiceUnavailable
 from captioning.settings import Settings
+from captioning.storage_settings import thumbnails_container
 from captioning.tables import Table, TableAccount
+from captioning.thumbnails import ThumbnailContainer
 
 TABLES = ("", "index", "reuse", "usage", "state")
 """What the names of the tables add to CAPTIONS_TABLE."""
@@ -45,6 +47,18 @@ class StorageAccount:
         return container
 
     @cached_property
+    def thumbnails(self) -> ThumbnailContainer:
+        """The container of their thumbnails."""
+        container = thumbnails.connect(
+            thumbnails_container(self._settings.images_container),
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.blob_uri,
+            credential=self._credential,
+        )
+        self._closers.append(container.close)
+        return container
+
+    @cached_property
     def deferrals(self) -> DeferralQueue:
         """The queue of images that wait."""
         queue = deferrals.connect(
@@ -61,9 +75,10 @@ class StorageAccount:
         return self._tables.table(f"{self._settings.captions_table}{kind}")
 
     def create(self) -> None:
-        """Makes container, queue and tables where they are missing."""
+        """Makes containers, queue and tables where they are missing."""
         try:
             self.images.create()
+            self.thumbnails.create()
             self.deferrals.create()
             for kind in TABLES:
                 self._tables.create(f"{self._settings.captions_table}{kind}")

@@ -12,6 +12,8 @@ DEFERRED, DELETED = "caption-deferred", "image-deleted"
 _LONGEST_TABLE = 39
 """A queue's name has 63 characters at most: `TABLE-caption-deferred-poison`, where the host puts
 what it gave up."""
+_THUMBNAILS = "-thumbnails"
+_LONGEST_CONTAINER = 63 - len(_THUMBNAILS)
 _TABLE = re.compile(rf"(?!(?i:tables)$)[A-Za-z][A-Za-z0-9]{{2,{_LONGEST_TABLE - 1}}}")
 
 
@@ -42,6 +44,18 @@ def storage_connection(env: Environment) -> StorageConnection:
         managed=env.text("ImageStorage__credential") == "managedidentity",
         client_id=env.optional("ImageStorage__clientId"),
     )
+
+
+def images_container(env: Environment) -> str:
+    """The container of the images."""
+    pattern = rf"(?=.{{3,{_LONGEST_CONTAINER}}}$)[a-z0-9](-?[a-z0-9])+"
+    what = f"a container name of 3 to {_LONGEST_CONTAINER} characters"
+    return env.matching("IMAGES_CONTAINER", pattern, what)
+
+
+def thumbnails_container(images: str) -> str:
+    """The container of the thumbnails of these images."""
+    return f"{images}{_THUMBNAILS}"
 
 
 def captions_table(env: Environment) -> str:

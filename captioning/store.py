@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 from captioning.entity import ENTITY_BYTES, size, to_document, to_properties
-from captioning.models import CaptionRecord, StoredRecord
-from captioning.tables import Table
+from captioning.models import CaptionRecord
+from captioning.stored import RowVersions, StoredRecord
+from captioning.tables import Row, Table
 
 CUT = "The picture holds more text than a record can (1 MiB): `text` was cut."
 
+VERSIONS = "rows"
+"""The property with the versions of the record's rows in the index; no part of the record."""
 _PLAIN = frozenset(
     {"path", "id", "status", "review", "caption", "alt_text", "description"}
-    | {"decorative", "created", "updated", "seconds", "note"}
+    | {"decorative", "created", "updated", "seconds", "note", "language"}
 )
 
 
@@ -26,14 +30,14 @@ class RecordStore:
     def get(self, record_id: str) -> StoredRecord | None:
         """The record and its ETag, or None."""
         row = self._table.get(record_id[:2], record_id)
-        return StoredRecord(_to_record(row.entity), row.etag) if row else None
+        return _to_record(row) if row else None
 
-    def put(self, record: CaptionRecord, etag: str | None) -> str:
+    def put(self, record: CaptionRecord, etag: str | None, versions: RowVersions) -> str:
         """Replaces the version with this ETag, or creates the record where it is None.
 
         Returns the new ETag; RecordChanged when another version is there.
         """
-        return self._table.put(_to_entity(record), etag)
+        return self._table.put(_to_entity(record, versions), etag)
 
     def delete(self, record_id: str, etag: str) -> None:
         """Removes this version; RecordChanged when another one is there."""
@@ -52,7 +56,7 @@ class RecordStore:
         return self._table.is_there()
 
 
-def _to_entity(record: CaptionRecord) -> dict[str, Any]:
+def _to_entity(record: CaptionRecord, versions: RowVersions) -> dict[str, Any]:
     document = record.to_json()
     entity = to_properties(document, _PLAIN)
     note = " ".join(filter(None, [record.note, CUT]))
@@ -60,8 +64,11 @@ def _to_entity(record: CaptionRecord) -> dict[str, Any]:
         document["text"] = document["text"][: len(document["text"]) // 2]
         document["note"] = note
         entity = to_properties(document, _PLAIN)
-    return {"PartitionKey": record.id[:2], "RowKey": record.id, **entity}
+    keys = {"PartitionKey": record.id[:2], "RowKey": record.id}
+    return {**keys, **entity, VERSIONS: " ".join(astuple(versions))}
 
 
-def _to_record(entity: dict[str, Any]) -> CaptionRecord:
-    return CaptionRecord.from_json(to_document(entity, _PLAIN))
+def _to_record(row: Row) -> StoredRecord:
+    versions = RowVersions(*row.entity.get(VERSIONS, "").split())
+    document = {name: value for name, value in row.entity.items() if name != VERSIONS}
+    return StoredRecord(CaptionRecord.from_json(to_document(document, _PLAIN)), row.etag, versions)

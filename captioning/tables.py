@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from itertools import islice
+from typing import Any, cast
 
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
@@ -27,10 +29,11 @@ Entity = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entity and the ETag of the version read."""
+    """An entity, the ETag of the version read, and when that was written."""
 
     entity: Entity
     etag: str
+    written: datetime
 
 
 class TableAccount:
@@ -82,7 +85,8 @@ class Table:
             if "TableNotFound" in str(error):
                 raise
             return None
-        return Row(dict(entity), str(entity.metadata["etag"]))
+        known = entity.metadata
+        return Row(dict(entity), str(known["etag"]), cast(datetime, known["timestamp"]))
 
     @storage_answers
     def put(self, entity: Mapping[str, Any], etag: str | None) -> str:
@@ -116,16 +120,27 @@ class Table:
             self._client.delete_entity(partition, row, etag=etag, match_condition=condition)
 
     def query(
-        self, condition: str, parameters: dict[str, Any], select: list[str], page_size: int = 1000
+        self, condition: str, parameters: dict[str, Any], select: list[str] | None = None
     ) -> Iterator[Entity]:
         """Entities in the order of their keys, read as they are taken."""
         entities = iter(
-            self._client.query_entities(
-                condition, parameters=parameters, select=select, results_per_page=page_size
-            )
+            self._client.query_entities(condition, parameters=parameters, select=select)
         )
         while (entity := _next(entities)) is not None:
             yield entity
+
+    @storage_answers
+    def first(
+        self, partition: str, start: str, end: str, size: int, select: list[str]
+    ) -> list[Entity]:
+        """The first `size` entities of a partition with a key from `start` on and before `end`."""
+        found = self._client.query_entities(
+            "PartitionKey eq @partition and RowKey ge @start and RowKey lt @end",
+            parameters={"partition": partition, "start": start, "end": end},
+            select=select,
+            results_per_page=size,
+        )
+        return list(islice(found, size))
 
     @storage_answers
     def page(

@@ -9,13 +9,8 @@ from typing import Protocol
 
 from captioning.errors import BlobGone, RecordChanged
 from captioning.image_log import log_image
-from captioning.models import (
-    FINAL,
-    BlobDescription,
-    CaptionRecord,
-    RecordError,
-    StoredRecord,
-)
+from captioning.models import FINAL, CaptionRecord, RecordError
+from captioning.stored import BlobDescription, StoredRecord
 from captioning.upload import record_of
 from captioning.wake import Wake
 
@@ -31,8 +26,15 @@ class Catalog(Protocol):
     """Where records are kept."""
 
     def get(self, path: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str: ...
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
     def remove(self, stored: StoredRecord) -> None: ...
+
+
+class Thumbnails(Protocol):
+    """What is kept of images beside their records."""
+
+    def prune(self, path: str, etag: str | None) -> None:
+        """Removes those of an image; with an ETag, only those of other versions."""
 
 
 class Deferrals(Protocol):
@@ -46,19 +48,28 @@ class Upkeep:
     each is checked against the blob as it is now."""
 
     def __init__(
-        self, images: Images, catalog: Catalog, deferrals: Deferrals, now: Callable[[], datetime]
+        self,
+        images: Images,
+        catalog: Catalog,
+        thumbnails: Thumbnails,
+        deferrals: Deferrals,
+        now: Callable[[], datetime],
     ) -> None:
         self._images = images
         self._catalog = catalog
+        self._thumbnails = thumbnails
         self._deferrals = deferrals
         self._now = now
 
     def forget(self, path: str) -> bool:
-        """Removes record and rows of a blob that is not there (any more); whether there were any.
-        A blob that was uploaded again keeps them."""
+        """Removes thumbnails, record and rows of a blob that is not there (any more); whether there
+        was a record. A blob that was uploaded again keeps them."""
         while True:
             stored = self._catalog.get(path)  # before the blob: what is saved later is noticed
-            if stored is None or self._blob(path):
+            if self._blob(path):
+                return False
+            self._thumbnails.prune(path, None)  # before the record, which leads to them
+            if stored is None:
                 return False
             try:
                 self._catalog.remove(stored)

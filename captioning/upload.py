@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from captioning.edits import carried_on
-from captioning.models import BlobDescription, CaptionRecord, ImageInfo, record_id
+from captioning.models import CaptionRecord, ImageInfo, record_id
+from captioning.stored import BlobDescription
 
 
 def record_of(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from captioning.errors import BlobGone
-from captioning.models import FINAL, BlobDescription, CaptionRecord, StoredRecord
+from captioning.models import FINAL, CaptionRecord
+from captioning.stored import BlobDescription, StoredRecord
 
 POLL_SECONDS = 0.2
 

@@ -14,9 +14,11 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from captioning.errors import BlobChanged, BlobGone, RecordChanged
-from captioning.listing import IndexRow
-from captioning.models import BlobDescription, CaptionRecord, StoredRecord
+from captioning.listing import IndexRow, Note
+from captioning.models import CaptionRecord
+from captioning.stored import BlobDescription, RowVersions, StoredRecord
 from captioning.tally import Tally
+from captioning.terms import Wording, tag_key
 from captioning.wake import Wake
 from captioning.work import StoredWork, Work
 
@@ -56,23 +58,31 @@ class MemoryRecords:
     """For RecordStore."""
 
     def __init__(self) -> None:
-        self._versions: Versions[str, CaptionRecord] = Versions()
+        self._stored: Versions[str, tuple[CaptionRecord, RowVersions]] = Versions()
 
     def get(self, record_id: str) -> StoredRecord | None:
-        found = self._versions.held.get(record_id)
-        return StoredRecord(*found) if found else None
+        found = self._stored.held.get(record_id)
+        if found is None:
+            return None
+        (record, versions), etag = found
+        return StoredRecord(record, etag, versions)
 
-    def put(self, record: CaptionRecord, etag: str | None) -> str:
-        return self._versions.put(record.id, record, etag)
+    def put(self, record: CaptionRecord, etag: str | None, versions: RowVersions) -> str:
+        return self._stored.put(record.id, (record, versions), etag)
 
     def delete(self, record_id: str, etag: str) -> None:
-        self._versions.delete(record_id, etag)
+        self._stored.delete(record_id, etag)
+
+    def all(self) -> list[StoredRecord]:
+        """Every record; the tests' own."""
+        found = [self.get(identity) for identity in list(self._stored.held)]
+        return [stored for stored in found if stored]
 
     def paths(self, size: int, token: Token) -> tuple[list[str], Token]:
         start = token["after"] if token else ""
-        found = sorted(item for item in dict(self._versions.held).items() if item[0] > start)
+        found = sorted(item for item in dict(self._stored.held).items() if item[0] > start)
         following = {"after": found[size - 1][0]} if len(found) > size else None
-        return [record.path for _, (record, _) in found[:size]], following
+        return [record.path for _, ((record, _), _) in found[:size]], following
 
 
 class MemoryReuse:
@@ -90,16 +100,14 @@ class MemoryReuse:
 
 
 class MemoryIndex:
-    """For CaptionIndex: one partition a month, newest first."""
+    """For CaptionIndex."""
 
     def __init__(self) -> None:
         self.held: frozenset[IndexRow] = frozenset()
+        self.announced: dict[str, Note] = {}
+        self._known: set[str] = set()
+        self._tags: dict[str, str] = {}
         self._lock = Lock()
-
-    def rows(self, record: CaptionRecord) -> frozenset[IndexRow]:
-        uploaded = record.image.modified
-        row = f"{10**14 - 1 - int(uploaded.timestamp() * 1000):014d}-{record.id}"
-        return frozenset({IndexRow(f"all~{uploaded:%Y-%m}", row, record.id)})
 
     def add(self, rows: frozenset[IndexRow]) -> None:
         with self._lock:
@@ -109,10 +117,34 @@ class MemoryIndex:
         with self._lock:
             self.held -= rows
 
-    def newest(self, after: IndexRow | None, page_size: int) -> Iterator[IndexRow]:
-        for row in sorted(self.held, key=lambda row: row.row):
-            if after is None or row.row > after.row:
-                yield row
+    def learn(self, record: CaptionRecord) -> None:
+        self._known |= Wording(record).indexed
+        self._tags |= {tag_key(tag.name): tag.name for tag in record.tags}
+
+    def page(self, partition: str, start: str, end: str, size: int) -> list[IndexRow]:
+        rows = (row for row in self.held if row.partition == partition and start <= row.row < end)
+        return sorted(rows)[:size]
+
+    def months(self) -> list[str]:
+        months = {row.partition for row in self.held if row.partition.startswith("all~")}
+        return sorted((month.removeprefix("all~") for month in months), reverse=True)
+
+    def words(self, beginning: str, most: int) -> list[str]:
+        return sorted(word for word in self._known if word.startswith(beginning))[:most]
+
+    def tags(self, beginning: str, most: int) -> list[str]:
+        used = {row.partition.removeprefix("tag~") for row in self.held}
+        keys = sorted(used & self._tags.keys())
+        return [self._tags[key] for key in keys if key.startswith(tag_key(beginning))][:most]
+
+    def announce(self, note: Note) -> None:
+        self.announced[note.key] = note
+
+    def withdraw(self, note: Note) -> None:
+        self.announced.pop(note.key, None)
+
+    def notes(self) -> Iterator[Note]:
+        yield from list(self.announced.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +211,13 @@ class MemoryImages:
         if found is None:
             raise BlobGone(path)
         return found
+
+
+class MemoryThumbnails:
+    """For ThumbnailContainer, where nobody asks for one."""
+
+    def prune(self, path: str, etag: str | None) -> None:
+        """There is nothing to remove."""
 
 
 class MemoryState:

@@ -16,11 +16,12 @@ from captioning.examiner import Examiner
 from captioning.gate import Gate
 from captioning.images import inspect
 from captioning.ledger import Ledger
-from captioning.models import CaptionInput, StoredRecord
+from captioning.models import CaptionInput
 from captioning.pipeline import CaptionPipeline
 from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.run_calls import Patience, RunCalls
+from captioning.stored import StoredRecord
 from captioning.upkeep import Upkeep
 from captioning.usage import Bill
 from captioning.vision import VisionClient
@@ -156,7 +157,10 @@ class Works:
     @property
     def upkeep(self) -> Upkeep:
         """What removes records, over the same storage."""
-        return Upkeep(self.storage.images, self.storage.catalog, self.deferrals, self.clock)
+        storage = self.storage
+        return Upkeep(
+            storage.images, storage.catalog, storage.thumbnails, self.deferrals, self.clock
+        )
 
     def stored(self, path: str) -> StoredRecord:
         """What the catalogue holds about a path."""

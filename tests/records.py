@@ -41,6 +41,7 @@ FULL = CaptionRecord(
     created=START - timedelta(microseconds=1),
     updated=START + timedelta(seconds=1),
     review="needed",
+    language="en",
     caption="A dog on a beach.",
     alt_text="A dog.",
     decorative=True,

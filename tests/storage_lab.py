@@ -7,21 +7,25 @@ import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
+from captioning import thumbnails
 from captioning.blobs import ImageContainer, connect
 from captioning.catalog import Catalog
 from captioning.exact_path import ExactPathSession
 from captioning.index import CaptionIndex
-from captioning.models import BlobDescription
 from captioning.reuse import ReuseTable
 from captioning.store import RecordStore
+from captioning.stored import BlobDescription
 from captioning.tables import Table, TableAccount
+from captioning.thumbnails import ThumbnailContainer
+
+Closable = TypeVar("Closable", Catalog, CaptionIndex)
 
 
 class RecordingSession(ExactPathSession):
@@ -60,6 +64,13 @@ class Storage:
         return images
 
     @cached_property
+    def thumbnails(self) -> ThumbnailContainer:
+        kept = thumbnails.connect(f"{self.name}-thumbnails", connection_string=self.connection)
+        self._stack.callback(kept.close)
+        kept.create()
+        return kept
+
+    @cached_property
     def account(self) -> TableAccount:
         account = TableAccount(connection_string=self.connection)
         self._stack.callback(account.close)
@@ -77,7 +88,7 @@ class Storage:
 
     @cached_property
     def index(self) -> CaptionIndex:
-        return CaptionIndex(self.account.table(f"{self.name}index"))
+        return self._closed(CaptionIndex(self.account.table(f"{self.name}index")))
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -85,9 +96,12 @@ class Storage:
 
     def catalog_of(self, records: Any, index: Any) -> Catalog:
         """A catalogue over these parts, closed with the test."""
-        catalog = Catalog(records, index)
-        self._stack.callback(catalog.close)
-        return catalog
+        return self._closed(Catalog(records, index))
+
+    def _closed(self, part: Closable) -> Closable:
+        """The part, which is closed with the test."""
+        self._stack.callback(part.close)
+        return part
 
     def upload(self, path: str, data: bytes) -> BlobDescription:
         """Uploads a blob; what is known of it."""
@@ -115,6 +129,26 @@ class Storage:
         self._stack.callback(client.close)
         return ImageContainer(client), session.sent
 
+    def recorded_thumbnails(self, sent: list[str]) -> ThumbnailContainer:
+        """The thumbnails again; what is sent to them is added to `sent`."""
+        session = RecordingSession()
+        session.sent = sent
+        client = ContainerClient.from_connection_string(
+            self.connection,
+            f"{self.name}-thumbnails",
+            transport=RequestsTransport(session=session),
+        )
+        self._stack.callback(client.close)
+        return ThumbnailContainer(client)
+
+    def kept_thumbnails(self) -> list[str]:
+        """Names of the thumbnails."""
+        assert self.thumbnails
+        with ContainerClient.from_connection_string(
+            self.connection, f"{self.name}-thumbnails"
+        ) as container:
+            return list(container.list_blob_names())
+
     def recorded_catalog(self) -> tuple[Catalog, list[str]]:
         """The catalogue again, and the methods of what is sent to the tables from now on."""
         session = RecordingSession()
@@ -123,5 +157,5 @@ class Storage:
         )
         self._stack.callback(service.close)
         records = RecordStore(Table(service.get_table_client(self.name)))
-        index = CaptionIndex(Table(service.get_table_client(f"{self.name}index")))
+        index = self._closed(CaptionIndex(Table(service.get_table_client(f"{self.name}index"))))
         return self.catalog_of(records, index), session.sent

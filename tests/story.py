@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from captioning.catalog import ABANDONED
 from captioning.errors import ServiceDeferred
 from captioning.models import CaptionInput, CaptionRecord, record_id
 from captioning.reconcile import GRACE
@@ -184,6 +185,8 @@ class Story:
                 continue
             self.store.now.advance((GRACE + LEASE).total_seconds() + 1)
             if not self.reconcile(0, []) + self.reconcile(0, []):  # the first may begin midway
+                self.store.now.advance(ABANDONED.total_seconds() + 1)
+                self.reconcile(0, [])
                 return
         raise AssertionError("it does not settle")
 

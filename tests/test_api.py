@@ -16,8 +16,9 @@ from tests.records import FULL, minutes, short
 from tests.storage_lab import Storage
 
 KEYS = {
-    "": "path id status review caption alt_text decorative description translations tags objects "
-    "text brands support image provenance usage error created updated seconds claim note carried",
+    "": "path id status review language caption alt_text decorative description translations tags "
+    "objects text brands support image provenance usage error created updated seconds claim note "
+    "carried",
     "image": "format width height frames bytes sha256 etag modified",
     "provenance": "vision model input fingerprint reused_from afresh edited_by_human",
     "usage": "input_tokens cached_tokens output_tokens vision_calls usd",
@@ -25,7 +26,8 @@ KEYS = {
     "claim": "worker until crashes",
     "support": "score unsupported",
 }
-"""Design section 6, and what was added since: `note`, `claim`, `carried`, `image.frames`,
+"""Design section 6, and what was added since: `language`, `note`, `claim`, `carried`,
+`image.frames`,
 `usage.cached_tokens`, `provenance.afresh`, `error.since`."""
 URL = "https://app.example/api/captions"
 
@@ -52,7 +54,7 @@ def refused(handle: Callable[[Request], Response], request: Request) -> tuple[st
 
 
 def test_a_record_comes_with_the_keys_of_the_design(storage: Storage, api: CaptionApi) -> None:
-    etag = storage.catalog.save(FULL, None)
+    etag = storage.catalog.save(FULL, None).etag
     response = api.get_caption(item(FULL.path))
     assert response.status == 200
     assert response.headers["ETag"] == etag.removeprefix("W/")
@@ -77,7 +79,7 @@ def test_a_record_without_a_caption_has_the_same_keys(storage: Storage, api: Cap
 def test_what_the_client_has_is_not_sent_again(
     storage: Storage, api: CaptionApi, form: str
 ) -> None:
-    etag = storage.catalog.save(FULL, None)
+    etag = storage.catalog.save(FULL, None).etag
     for given in (etag, etag.removeprefix("W/")):
         response = api.get_caption(item(FULL.path, form.format(given)))
         assert (response.status, response.body) == (304, b"")

@@ -11,7 +11,7 @@ from azure.storage.blob import ContainerClient
 from captioning.blobs import ImageContainer
 from captioning.drop import Item, drop
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
-from captioning.models import BlobDescription
+from captioning.stored import BlobDescription
 from tests.command_line import DEAD_STORAGE
 from tests.records import START
 from tests.storage_lab import Storage

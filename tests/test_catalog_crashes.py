@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from captioning.catalog import Catalog
+from captioning.catalog import ABANDONED, Catalog
+from captioning.listing import IndexRow, rows_of
 from captioning.models import CaptionRecord
+from captioning.query import parse
+from captioning.stored import StoredRecord
+from tests.line import Clock
 from tests.records import minutes, short
 from tests.storage_lab import Storage
 
@@ -36,7 +42,8 @@ class Crashing:
 
 def crashes(storage: Storage) -> Iterator[tuple[Catalog, bool]]:
     """Catalogues that crash in a save, in the order of its lines; whether it was saved by then."""
-    for method, saved in (("add", False), ("put", True), ("remove", True)):
+    steps = ("announce", "add", "learn", "put", "remove", "withdraw")
+    for method, saved in zip(steps, (False, False, False, True, True, True), strict=True):
         for after in (False, True):
             records: Any = storage.records
             index: Any = storage.index
@@ -48,7 +55,7 @@ def crashes(storage: Storage) -> Iterator[tuple[Catalog, bool]]:
 
 
 def listed(storage: Storage) -> list[CaptionRecord]:
-    return list(storage.catalog.page(50).records)
+    return list(storage.catalog.walk())
 
 
 def test_a_first_save_is_shown_once_or_not_at_all(storage: Storage) -> None:
@@ -76,3 +83,42 @@ def test_a_later_save_is_shown_or_the_one_before(storage: Storage) -> None:
         ]
         storage.catalog.save(new, storage.catalog.get(path))
         assert [record for record in listed(storage) if record.path == path] == [new]
+
+
+def test_a_late_removal_takes_nothing_from_a_newer_save(storage: Storage) -> None:
+    """A says dog no more and is slow to remove the row; B, meanwhile, says dog again."""
+    dog, cat = short("a.png", caption="A dog."), short("a.png", caption="A cat.")
+    first = storage.catalog.save(dog, None)
+    again: list[StoredRecord] = []
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(storage.index, name)
+
+        def remove(self, rows: Any) -> None:
+            again.append(storage.catalog.save(dog, storage.catalog.get("a.png")))
+            storage.index.remove(rows)
+
+    storage.catalog_of(storage.records, Slow()).save(cat, first)
+    query = parse("dog ", [], ("en",))
+    assert storage.catalog.search(query, 5).records == (again[0].record,)
+
+
+def test_a_save_that_was_broken_off_is_settled_when_it_is_old(storage: Storage) -> None:
+    clock = Clock()
+    for number, (catalog, saved) in enumerate(crashes(storage)):
+        with pytest.raises(Crash):
+            catalog.save(short(f"{number}.png"), None)
+        assert saved == (storage.catalog.get(f"{number}.png") is not None)
+    late = Catalog(storage.records, storage.index, now=clock)
+    with closing(late):
+        clock.time = datetime.now(UTC) + ABANDONED - timedelta(minutes=1)
+        assert late.settle() == 0
+        clock.time += timedelta(minutes=2)
+        assert late.settle() == 10  # all but the one before its note, and the one after all is done
+        assert late.settle() == 0
+    expected = {row for r in storage.catalog.walk() for row in rows_of(storage.catalog.get(r.path))}
+    table = storage.account.table(f"{storage.name}index")
+    entities, _ = table.page(["PartitionKey", "RowKey"], 1_000, None)
+    rows = {IndexRow(str(e["PartitionKey"]), str(e["RowKey"])) for e in entities}
+    assert {row for row in rows if "~" in row.partition} == expected

@@ -8,7 +8,8 @@ import pytest
 
 from captioning.errors import StorageUnavailable
 from captioning.examiner import MOST_CRASHES
-from captioning.models import CaptionRecord, StoredRecord
+from captioning.models import CaptionRecord
+from captioning.stored import StoredRecord
 from captioning.wake import Wake
 from tests import pictures
 from tests.line import Crash, Line
@@ -134,7 +135,7 @@ def test_a_lost_answer_to_the_claim_does_not_shut_the_run_out(works: Works) -> N
         def __getattr__(self, name: str) -> object:
             return getattr(works.storage.catalog, name)
 
-        def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str:
+        def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
             if self.first:
                 self.first = False
                 works.storage.catalog.save(record, previous)

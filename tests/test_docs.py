@@ -59,9 +59,10 @@ def bindings(kind: str) -> dict[str, dict[str, Any]]:
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
-    """The cells of the table whose first column has this heading."""
-    [table] = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
-    return [line.strip("| ").split(" | ") for line in table.splitlines()]
+    """The cells of the tables whose first column has this heading; there is at least one."""
+    tables = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    assert tables, heading
+    return [line.strip("| ").split(" | ") for table in tables for line in table.splitlines()]
 
 
 def names(page: str, heading: str) -> set[str]:

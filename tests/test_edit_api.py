@@ -13,7 +13,8 @@ from captioning.api import CaptionApi
 from captioning.edit_api import ATTEMPTS, MAX_BODY, EditApi
 from captioning.errors import BadRequest, RecordChanged, ServiceDeferred
 from captioning.http_message import Request, Response
-from captioning.models import CaptionRecord, Status, StoredRecord, Tag, record_id
+from captioning.models import CaptionRecord, Status, Tag, record_id
+from captioning.stored import StoredRecord
 from tests.line import Clock
 from tests.records import FULL, short
 from tests.storage_lab import Storage
@@ -72,7 +73,7 @@ def test_an_edit_is_saved_and_answered_with_its_etag(storage: Storage, edits: Ed
         updated=Clock()(),
         provenance=replace(known, edited_by_human=("caption", "review", "tags")),
     )
-    assert storage.catalog.page(5).records == (saved(storage).record,)
+    assert list(storage.catalog.walk()) == [saved(storage).record]
 
 
 @pytest.mark.parametrize("media_type", ["application/merge-patch+json", "APPLICATION/JSON; a=b"])
@@ -80,7 +81,7 @@ def test_an_edit_is_saved_and_answered_with_its_etag(storage: Storage, edits: Ed
 def test_either_type_and_any_form_of_the_etag_is_taken(
     storage: Storage, edits: EditApi, form: str, media_type: str
 ) -> None:
-    etag = storage.catalog.save(short("a.jpg"), None).removeprefix("W/")
+    etag = storage.catalog.save(short("a.jpg"), None).etag.removeprefix("W/")
     record = edited(edits, patch("a.jpg", form.format(etag), media_type, caption="Mila."))
     assert record.caption == "Mila."
 
@@ -92,7 +93,7 @@ def test_a_record_is_found_by_its_id(storage: Storage, edits: EditApi) -> None:
 
 
 def test_another_version_is_not_edited(storage: Storage, edits: EditApi) -> None:
-    old = storage.catalog.save(short("a.jpg"), None).removeprefix("W/")
+    old = storage.catalog.save(short("a.jpg"), None).etag.removeprefix("W/")
     edited(edits, patch("a.jpg", old, caption="First."))
     before = saved(storage)
     for match in (old, f"W/{old}", '"x"', "x", ",", '"*"'):
@@ -200,7 +201,7 @@ class Disturbed:
         self._save, self.times, self._act = storage.catalog.save, times, act
         self.is_deaf = False
 
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> str:
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
         if self.is_deaf:
             self._save(record, previous)
             raise RecordChanged("The answer was lost; the client met its own version.")
@@ -232,7 +233,7 @@ def test_it_is_not_tried_for_ever(storage: Storage) -> None:
 
 
 def test_an_edit_of_one_version_is_made_on_no_other(storage: Storage) -> None:
-    etag = storage.catalog.save(short("a.jpg"), None)
+    etag = storage.catalog.save(short("a.jpg"), None).etag
     disturbed = Disturbed(storage, 1, lambda: run_saves(storage))
     response = EditApi(disturbed, Clock()).patch_caption(patch("a.jpg", etag, caption="Mila."))
     assert code(response) == (412, "changed")
@@ -240,7 +241,7 @@ def test_an_edit_of_one_version_is_made_on_no_other(storage: Storage) -> None:
 
 
 def test_an_edit_whose_answer_was_lost_is_one(storage: Storage) -> None:
-    etag = storage.catalog.save(short("a.jpg"), None)
+    etag = storage.catalog.save(short("a.jpg"), None).etag
     disturbed = Disturbed(storage, 0, lambda: None)
     disturbed.is_deaf = True
     response = EditApi(disturbed, Clock()).patch_caption(patch("a.jpg", etag, caption="Mila."))

@@ -14,6 +14,7 @@ from captioning.entity import ENTITY_BYTES, size
 from captioning.errors import BadRequest
 from captioning.models import CaptionRecord
 from captioning.store import _to_entity
+from captioning.stored import RowVersions
 from tests.records import FULL, START
 
 
@@ -117,7 +118,7 @@ def test_everything_a_person_may_write_fits_a_record() -> None:
     record = edited(FULL, edits, START)
     assert record.carried
     twice = replace(record, carried=replace(record.carried, edits=edits))
-    entity = _to_entity(twice)
-    assert size(entity) - size(_to_entity(FULL)) < ENTITY_BYTES / 8
+    entity = _to_entity(twice, RowVersions())
+    assert size(entity) - size(_to_entity(FULL, RowVersions())) < ENTITY_BYTES / 8
     assert entity["caption"] == wide * MAX_CAPTION
     assert CaptionRecord.from_json(twice.to_json()) == twice

@@ -31,6 +31,9 @@ HTTP: dict[str, tuple[Handler, str]] = {
     "get_caption": (function_app.get_caption, "GET"),
     "edit_caption": (function_app.edit_caption, "PATCH"),
     "list_captions": (function_app.list_captions, "GET"),
+    "get_image": (function_app.get_image, "GET"),
+    "put_image": (function_app.put_image, "PUT"),
+    "delete_image": (function_app.delete_image, "DELETE"),
     "recaption": (function_app.recaption, "POST"),
     "get_usage": (function_app.get_usage, "GET"),
     "health": (function_app.health, "GET"),
@@ -63,7 +66,7 @@ def test_a_dropped_image_is_captioned_and_found(deployed: Works) -> None:
 
 
 def test_headers_come_in_any_case_and_go_out(deployed: Works) -> None:
-    etag = deployed.storage.catalog.save(FULL, None)
+    etag = deployed.storage.catalog.save(FULL, None).etag
     response = call(function_app.get_caption, path=FULL.path, IF_NONE_MATCH=etag)
     assert (response.status_code, response.get_body()) == (304, b"")
     assert response.headers["ETag"] == etag.removeprefix("W/")
@@ -169,6 +172,34 @@ def test_a_person_corrects_a_record(deployed: Works) -> None:
     assert again.get_body() == response.get_body()
     assert again.headers["ETag"] == response.headers["ETag"] != read.headers["ETag"]
     assert document(again)["caption"] == "Mila."
+
+
+def test_an_image_is_put_shown_and_deleted(deployed: Works) -> None:
+    data = pictures.oriented(6)
+    headers = {"Content_Length": str(len(data)), "Content_Type": "text/html"}
+    put = call(function_app.put_image, path="a.jpg", method="PUT", body=data, **headers)
+    assert (put.status_code, put.headers["Location"]) == (201, "/api/images/a.jpg")
+    shown = call(function_app.get_image, path="a.jpg")
+    assert (shown.status_code, shown.mimetype, shown.get_body()) == (200, "image/jpeg", data)
+    assert shown.headers["ETag"] == document(put)["etag"]
+    small = call(function_app.get_image, "/api/images/a.jpg?width=160", path="a.jpg")
+    assert (small.status_code, small.headers["X-Content-Type-Options"]) == (200, "nosniff")
+    gone = call(function_app.delete_image, path="a.jpg", method="DELETE")
+    assert (gone.status_code, gone.get_body()) == (204, b"")
+    assert problem(call(function_app.get_image, path="a.jpg")) == (404, "not_found")
+    assert deployed.storage.kept_thumbnails() == []
+
+
+def test_an_image_over_the_limit_or_too_small_for_vision_is_refused(
+    deployed: Works, environ: Callable[..., None]
+) -> None:
+    """The limits of the settings, and of the service that they name."""
+    environ(MAX_IMAGE_BYTES="500", VISION_PROVIDER="embedded")
+    tiny, large = pictures.encoded(pictures.quadrants(49, 49), "PNG"), pictures.oriented(1)
+    for body, refusal in ((tiny, (415, "too_small")), (large, (413, "too_large"))):
+        length = str(len(body))
+        put = call(function_app.put_image, path="a", method="PUT", body=body, Content_Length=length)
+        assert problem(put) == refusal
 
 
 def test_usage_tells_what_was_paid(deployed: Works) -> None:

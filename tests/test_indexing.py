@@ -48,6 +48,10 @@ SERVED = {
     "POST /api/recaption/2026/11/beach day.jpg": "recaption",
     "POST /api/recaption/sha256:" + "0" * 64: "recaption",
     "GET /api/usage": "get_usage",
+    "GET /api/tags": "list_tags",
+    "GET /api/images/2026/11/beach day.jpg": "get_image",
+    "PUT /api/images/a.jpg": "put_image",
+    "DELETE /api/images/a.jpg": "delete_image",
     "GET /api/health": "health",
 }
 """Requests, and the function that has to serve each."""
@@ -62,7 +66,7 @@ UNSERVED = [
         "GET /health",
     ),
     *("GET /api/recaption/a.jpg", "POST /api/recaption", "POST /api/recaption/"),
-    *("POST /api/usage", "GET /api/usage/a.jpg"),
+    *("POST /api/usage", "GET /api/usage/a.jpg", "POST /api/tags", "GET /api/tags/dog"),
 ]
 
 Bindings = dict[str, list[dict[str, Any]]]
@@ -133,6 +137,10 @@ HTTP = {
     "get_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION"),
     "edit_caption": route("api/captions/{*path:minlength(1)}", "FUNCTION", "PATCH"),
     "list_captions": route("api/captions", "FUNCTION"),
+    "get_image": route("api/images/{*path:minlength(1)}", "FUNCTION"),
+    "put_image": route("api/images/{*path:minlength(1)}", "FUNCTION", "PUT"),
+    "delete_image": route("api/images/{*path:minlength(1)}", "FUNCTION", "DELETE"),
+    "list_tags": route("api/tags", "FUNCTION"),
     "recaption": route("api/recaption/{*path:minlength(1)}", "FUNCTION", "POST"),
     "get_usage": route("api/usage", "FUNCTION"),
     "health": route("api/health", "ANONYMOUS"),

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from captioning.errors import BlobGone
-from captioning.models import BlobDescription, CaptionText, DetectedObject, Tag, TextLine
+from captioning.models import CaptionText, DetectedObject, Tag, TextLine
+from captioning.stored import BlobDescription
 from captioning.usage import Usage
 from tests import pictures
 from tests.pipeline_lab import Works, on

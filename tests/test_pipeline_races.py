@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from captioning.catalog import EVERYTHING
 from captioning.errors import BlobChanged
-from captioning.models import BlobDescription, CaptionRecord
+from captioning.models import CaptionRecord
+from captioning.stored import BlobDescription
 from tests import pictures
 from tests.pipeline_lab import LEASE, Works, on
 from tests.records import START
@@ -51,7 +53,7 @@ def is_of_the_newest(works: Works, made: CaptionRecord | None) -> None:
     assert made == works.stored("a.jpg").record
     assert (made.status, made.image.width) == ("captioned", 800)
     assert made.image.etag == works.storage.images.describe("a.jpg").etag
-    assert works.storage.catalog.page(5).records == (made,)
+    assert works.storage.catalog.search(EVERYTHING, 5).records == (made,)
 
 
 def test_an_upload_before_the_read_is_the_one_that_counts(works: Works) -> None:
@@ -185,7 +187,7 @@ def test_a_blob_deleted_while_another_run_looked_ends_quietly(works: Works) -> N
     works.model.once(deleted_then_seen)
     assert works.pipeline().process(on("a.jpg")) is None
     assert works.storage.catalog.get("a.jpg") is None
-    assert works.storage.catalog.page(5).records == ()
+    assert works.storage.catalog.search(EVERYTHING, 5).records == ()
 
 
 def test_a_blob_that_never_rests_is_left_to_the_host(works: Works) -> None:

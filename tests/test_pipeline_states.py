@@ -30,6 +30,7 @@ from tests.people import FIELDS
 from tests.story import ACTIONS, Meanwhile, Story
 from tests.truths import (
     check_that_a_caption_stays,
+    check_that_everything_is_found,
     check_that_nothing_is_lost,
     check_that_nothing_is_paid_twice,
     check_the_end,
@@ -110,6 +111,11 @@ class Lives(RuleBasedStateMachine):
     def nothing_is_lost(self) -> None:
         if hasattr(self, "story"):
             check_that_nothing_is_lost(self.story)
+
+    @invariant()
+    def everything_is_found(self) -> None:
+        if hasattr(self, "story"):
+            check_that_everything_is_found(self.story)
 
     @invariant()
     def a_caption_stays(self) -> None:

@@ -34,7 +34,7 @@ def test_what_a_run_booked_is_not_booked_again_after_another_dies() -> None:
     story.upload("a", ODD)
     story.recaption("a")
     story.deliver(0, [])
-    story.deliver(0, [Meanwhile(11, True, "crash")])
+    story.deliver(0, [Meanwhile(12, True, "crash")])
     settle(story)
 
 
@@ -43,5 +43,5 @@ def test_a_request_that_storage_interrupts_is_answered() -> None:
     story.upload("a", DOG)
     story.recaption("a")
     story.deliver(0, [])
-    story.deliver(0, [Meanwhile(12, True, "fault")])
+    story.deliver(0, [Meanwhile(13, True, "fault")])
     settle(story)

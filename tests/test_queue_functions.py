@@ -10,6 +10,7 @@ import pytest
 from azure.functions.timer import TimerRequest
 
 import function_app
+from captioning.catalog import EVERYTHING
 from captioning.models import CaptionRecord
 from captioning.reports import BLOB_DELETED
 from captioning.wake import Wake
@@ -131,7 +132,7 @@ def test_the_record_of_a_deleted_image_goes(
     saved(deployed, path)
     function_app.forget_image(message(event(BLOB_DELETED, deployed.storage.name, path)))
     assert not is_known(deployed, path)
-    assert deployed.storage.catalog.page(1).records == ()
+    assert deployed.storage.catalog.search(EVERYTHING, 1).records == ()
 
 
 @pytest.mark.parametrize("event", [event_grid, cloud_event])

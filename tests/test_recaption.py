@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from captioning import recaption
+from captioning import catalog
 from captioning.errors import BadRequest
 from captioning.http_message import Request
 from captioning.models import CaptionRecord, Status, record_id
@@ -98,7 +98,7 @@ class TestRedrive:
     @pytest.fixture(autouse=True)
     def _small_pages(self, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
         """Pages of two images, the newest first: failed and captioned, both failed, captioned."""
-        monkeypatch.setattr(recaption, "PAGE", 2)
+        monkeypatch.setattr(catalog, "PAGE", 2)
         for number in range(5):
             status: Status = "captioned" if number % 3 == 1 else "failed"
             record = short(f"{number}.jpg", minutes(-number), status=status)

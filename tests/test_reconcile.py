@@ -284,6 +284,7 @@ def test_a_run_is_one_line_of_counts(lab: ReconcileLab, caplog: pytest.LogCaptur
         "queued": 1,
         "removed": 0,
         "unreadable": 0,
+        "settled": 0,
         "is_full": False,
         "is_broken_off": False,
     }

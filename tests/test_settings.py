@@ -36,7 +36,18 @@ BAD = {
     "ImageStorage__blobServiceUri": ["http://s3cret.blob.core.windows.net", "s3cret"],
     "ImageStorage__queueServiceUri": ["s3cret", "ftp://s3cret"],
     "ImageStorage__tableServiceUri": ["https://", "https://user:s3cret@a.example"],
-    "IMAGES_CONTAINER": ["S3cret", "s3--cret", "s3", "-s3cret", "s" * 64, "s3cret\u0660"],
+    "IMAGES_CONTAINER": [
+        *(
+            "S3cret",
+            "s3--cret",
+            "s3",
+            "-s3cret",
+            "s3cret-",
+            "s" * 53,
+            "s-" * 26 + "s",
+            "s3cret\u0660",
+        )
+    ],
     "CAPTIONS_TABLE": ["3secret", "s3-cret", "s3", "s" * 40, "Tables"],
     "BLOB_TRIGGER_SOURCE": ["s3cret", "eventgrid"],
     "MAX_IMAGE_BYTES": ["0", "104857601", "s3cret", "1.5", "-1", "9" * 5000, "\u0663"],

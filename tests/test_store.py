@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from captioning.entity import PROPERTY_UNITS
 from captioning.errors import StorageUnavailable
-from captioning.models import CaptionRecord, CaptionText, StoredRecord, TextLine, record_id
+from captioning.models import CaptionRecord, CaptionText, TextLine, record_id
 from captioning.store import CUT, RecordStore, _to_entity, _to_record
-from captioning.tables import TableAccount
+from captioning.stored import RowVersions, StoredRecord
+from captioning.tables import Row, TableAccount
 from tests.azurite import free_ports
-from tests.records import FULL, short
+from tests.records import FULL, START, short
 from tests.storage_lab import Storage
 
+VERSIONS = RowVersions("01234567", "89abcdef", "00000000")
 LONG = {
     "ascii": "a" * (PROPERTY_UNITS + 1),
     "emoji over the boundary": "a" * (PROPERTY_UNITS - 1) + "🏖" * PROPERTY_UNITS,
@@ -29,7 +31,7 @@ ODD_PATHS = ["🏖/📷.jpg", "a#b?c/%41+d.jpg", "海" * 1024, 'it\'s "q" \\ é.
 
 def saved(store: RecordStore, record: CaptionRecord) -> CaptionRecord:
     """What is read after a record was created."""
-    store.put(record, None)
+    store.put(record, None, VERSIONS)
     return read(store, record).record
 
 
@@ -66,23 +68,24 @@ def test_a_record_of_next_to_nothing_survives(storage: Storage) -> None:
 
 
 def test_replacing_drops_what_the_new_version_lacks(storage: Storage) -> None:
-    etag = storage.records.put(FULL, None)
+    etag = storage.records.put(FULL, None, VERSIONS)
     bare = replace(short(FULL.path), caption=None)
-    second = storage.records.put(bare, etag)
-    assert read(storage.records, FULL) == StoredRecord(bare, second)
+    newer = replace(VERSIONS, state="ffffffff")
+    second = storage.records.put(bare, etag, newer)
+    assert read(storage.records, FULL) == StoredRecord(bare, second, newer)
     assert second != etag
 
 
 def test_a_shorter_text_leaves_no_rest_of_the_longer_one(storage: Storage) -> None:
-    etag = storage.records.put(short("a.jpg", caption=LONG["Chinese"]), None)
-    storage.records.put(short("a.jpg", caption="Short."), etag)
+    etag = storage.records.put(short("a.jpg", caption=LONG["Chinese"]), None, VERSIONS)
+    storage.records.put(short("a.jpg", caption="Short."), etag, VERSIONS)
     assert read(storage.records, short("a.jpg")).record.caption == "Short."
 
 
 def test_without_a_table_saving_says_so(storage: Storage) -> None:
     records = RecordStore(storage.account.table("nosuchtable"))
     with pytest.raises(StorageUnavailable, match="404"):
-        records.put(FULL, None)
+        records.put(FULL, None, VERSIONS)
 
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
@@ -144,4 +147,5 @@ def test_any_text_survives_the_entity(text: str, seconds: float, decorative: boo
         seconds=seconds,
         decorative=decorative,
     )
-    assert _to_record(_to_entity(record)) == record
+    row = Row(_to_entity(record, VERSIONS), "etag", START)
+    assert _to_record(row) == StoredRecord(record, "etag", VERSIONS)

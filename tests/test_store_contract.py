@@ -14,9 +14,10 @@ from azure.storage.queue import QueueClient
 
 from captioning.deferrals import DeferralQueue, connect
 from captioning.errors import BlobChanged, BlobGone, RecordChanged
-from captioning.listing import IndexRow
-from captioning.models import BlobDescription, Captioning, CaptionText, Claim, ImageAnalysis, Tag
+from captioning.listing import BEGINNING, END, IndexRow, Note, after, rows_of
+from captioning.models import Captioning, CaptionText, Claim, ImageAnalysis, Tag
 from captioning.state import StateTable
+from captioning.stored import BlobDescription, RowVersions, StoredRecord
 from captioning.tally import Tally
 from captioning.usage import Usage
 from captioning.usage_table import UsageTable
@@ -32,7 +33,7 @@ from tests.memory import (
     MemoryState,
     MemoryUsage,
 )
-from tests.records import FULL, START, minutes, short
+from tests.records import FULL, START, short
 from tests.storage_lab import Storage
 
 WORK = Work(
@@ -46,6 +47,7 @@ WORK = Work(
     usage=Usage(input_tokens=3, vision_calls=1, usd=0.5),
     afresh="ef" * 16,
 )
+VERSIONS = RowVersions("01234567", "89abcdef", "00000000")
 DAYS = [date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)]
 
 
@@ -136,46 +138,46 @@ def pages(read: Callable[[Any], tuple[list[Any], Any]], most: int) -> list[Any]:
 
 def test_a_record_survives_with_its_etag(parts: Parts) -> None:
     assert parts.records.get(FULL.id) is None
-    etag = parts.records.put(FULL, None)
+    etag = parts.records.put(FULL, None, VERSIONS)
     stored = parts.records.get(FULL.id)
     assert (stored.record, stored.etag) == (FULL, etag)
 
 
 def test_creating_a_record_that_is_there_is_refused(parts: Parts) -> None:
-    parts.records.put(FULL, None)
+    parts.records.put(FULL, None, VERSIONS)
     with pytest.raises(RecordChanged):
-        parts.records.put(short(FULL.path), None)
+        parts.records.put(short(FULL.path), None, VERSIONS)
     assert parts.records.get(FULL.id).record == FULL
 
 
 def test_a_record_is_replaced_in_its_latest_version_only(parts: Parts) -> None:
-    old = parts.records.put(FULL, None)
+    old = parts.records.put(FULL, None, VERSIONS)
     newer = replace(FULL, caption="Newer.")
-    new = parts.records.put(newer, old)
+    new = parts.records.put(newer, old, VERSIONS)
     assert new != old
     with pytest.raises(RecordChanged):
-        parts.records.put(FULL, old)
+        parts.records.put(FULL, old, VERSIONS)
     assert parts.records.get(FULL.id).record == newer
 
 
 def test_the_same_record_saved_again_is_another_version(parts: Parts) -> None:
-    old = parts.records.put(FULL, None)
-    parts.records.put(FULL, old)
+    old = parts.records.put(FULL, None, VERSIONS)
+    parts.records.put(FULL, old, VERSIONS)
     with pytest.raises(RecordChanged):
-        parts.records.put(FULL, old)
+        parts.records.put(FULL, old, VERSIONS)
 
 
 def test_a_removed_record_cannot_be_replaced(parts: Parts) -> None:
-    etag = parts.records.put(FULL, None)
+    etag = parts.records.put(FULL, None, VERSIONS)
     parts.records.delete(FULL.id, etag)
     with pytest.raises(RecordChanged):
-        parts.records.put(FULL, etag)
+        parts.records.put(FULL, etag, VERSIONS)
     assert parts.records.get(FULL.id) is None
 
 
 def test_a_record_is_removed_in_its_latest_version_only(parts: Parts) -> None:
-    old = parts.records.put(FULL, None)
-    new = parts.records.put(FULL, old)
+    old = parts.records.put(FULL, None, VERSIONS)
+    new = parts.records.put(FULL, old, VERSIONS)
     with pytest.raises(RecordChanged):
         parts.records.delete(FULL.id, old)
     assert parts.records.get(FULL.id)
@@ -185,22 +187,22 @@ def test_a_record_is_removed_in_its_latest_version_only(parts: Parts) -> None:
 
 
 def test_a_version_does_not_come_back_with_its_record(parts: Parts) -> None:
-    etag = parts.records.put(FULL, None)
+    etag = parts.records.put(FULL, None, VERSIONS)
     parts.records.delete(FULL.id, etag)
-    assert parts.records.put(FULL, None) != etag
+    assert parts.records.put(FULL, None, VERSIONS) != etag
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
 def test_paths_hold_every_record_once(parts: Parts, size: int) -> None:
     paths = {f"{number}/é.jpg" for number in range(7)}
     for path in paths:
-        parts.records.put(short(path), None)
+        parts.records.put(short(path), None, VERSIONS)
     found = pages(lambda token: parts.records.paths(size, token), size)
     assert sorted(found) == sorted(paths)
 
 
 def test_paths_go_on_though_records_are_removed_meanwhile(parts: Parts) -> None:
-    etags = {f"{n}.jpg": parts.records.put(short(f"{n}.jpg"), None) for n in range(8)}
+    etags = {f"{n}.jpg": parts.records.put(short(f"{n}.jpg"), None, VERSIONS) for n in range(8)}
     found, token = parts.records.paths(3, None)
     gone = [short(path) for path in found]
     for record in gone:
@@ -236,30 +238,77 @@ def test_work_is_replaced_in_its_latest_version_only(parts: Parts) -> None:
     assert parts.reuse.get(WORK.sha256, WORK.fingerprint).work == bare
 
 
-def test_rows_are_listed_newest_first_from_any_row_on(parts: Parts) -> None:
-    moments = [minutes(1), START, START - timedelta(days=20), START - timedelta(days=400)]
-    records = [short(f"{number}.jpg", moment) for number, moment in enumerate(moments)]
-    for record in [*records[2:], *records[:2], *records]:
-        parts.index.add(parts.index.rows(record))
-    listed = [row for record in records for row in parts.index.rows(record)]
-    assert list(parts.index.newest(None, 2)) == listed
-    for number, row in enumerate(listed, start=1):
-        assert list(parts.index.newest(row, 2)) == listed[number:]
+ROWS = [
+    IndexRow(term, f"{number:014d}-{'ab' * 32}-{version}")
+    for term in ("word~é", "tag~golden retriever", "all~2026-11")
+    for number in (1, 2, 30)
+    for version in ("01234567", "89abcdef")
+]
+
+
+def test_rows_are_read_in_their_order_from_a_position_to_another(parts: Parts) -> None:
+    parts.index.add(frozenset(ROWS[3:]))
+    parts.index.add(frozenset(ROWS))
+    dogs = ROWS[6:12]
+    term = dogs[0].partition
+    assert parts.index.page(term, BEGINNING, END, 10) == dogs
+    assert parts.index.page(term, BEGINNING, END, 4) == dogs[:4]
+    assert parts.index.page(term, dogs[2].place, END, 10) == dogs[2:]
+    assert parts.index.page(term, after(dogs[0].place), dogs[4].row, 10) == dogs[2:4]
+    assert parts.index.page("tag~none", BEGINNING, END, 10) == []
 
 
 def test_rows_are_removed_whether_there_or_not(parts: Parts) -> None:
-    rows = parts.index.rows(short("a.jpg"))
-    parts.index.add(rows)
+    parts.index.add(frozenset(ROWS))
     for _ in range(2):
-        parts.index.remove(rows)
-    assert list(parts.index.newest(None, 10)) == []
+        parts.index.remove(frozenset(ROWS[:8]))
+    assert parts.index.page("word~é", BEGINNING, END, 10) == []
+    assert parts.index.page("tag~golden retriever", BEGINNING, END, 10) == ROWS[8:12]
 
 
-def test_a_row_is_the_same_for_both(storage: Storage) -> None:
-    for record in (FULL, short("a.jpg", START.replace(microsecond=999_999))):
-        rows = MemoryIndex().rows(record)
-        assert rows == storage.index.rows(record)
-        assert {type(row) for row in rows} == {IndexRow}
+def test_notes_are_kept_until_they_are_withdrawn(parts: Parts) -> None:
+    first = Note("ab" * 32, "1" * 32, START, frozenset(ROWS))
+    second = Note("0b" * 32, "2" * 32, START, frozenset())
+    for note in (first, second):
+        parts.index.announce(note)
+    assert sorted(parts.index.notes(), key=lambda note: note.key) == [first, second]
+    for _ in range(2):
+        parts.index.withdraw(first)
+    assert list(parts.index.notes()) == [second]
+
+
+def test_words_and_months_are_known(parts: Parts) -> None:
+    for path, moment in (("surfing.jpg", START), ("surf.jpg", START - timedelta(days=400))):
+        record = short(path, moment, caption="Surf's up: a Süß Ort.")
+        parts.index.learn(record)
+        parts.index.add(rows_of(StoredRecord(record, "", RowVersions("1", "2", "3"))))
+    assert parts.index.months() == ["2026-11", "2025-10"]
+    assert parts.index.words("surf", 10) == ["surf", "surfing", "surfs"]
+    assert parts.index.words("surf", 2) == ["surf", "surfing"]
+    assert parts.index.words("sus", 2) == ["suss"]
+    assert parts.index.words("x", 2) == []
+
+
+def test_tags_that_images_have_are_listed_by_the_alphabet(parts: Parts) -> None:
+    tags = ("Dog", "dog house", "Dogge", "cat", "Ärmel", "dot", "a/b#?\\c")
+    record = short("a.jpg", tags=tuple(Tag(name, 1.0) for name in tags))
+    stored = StoredRecord(record, "", RowVersions("1", "2", "3"))
+    parts.index.learn(record)
+    assert parts.index.tags("", 10) == []
+    parts.index.add(rows_of(stored))
+    assert parts.index.tags("", 10) == [
+        "a/b#?\\c",
+        "Ärmel",
+        "cat",
+        "Dog",
+        "dog house",
+        "Dogge",
+        "dot",
+    ]
+    assert parts.index.tags("DOG", 2) == ["Dog", "dog house"]
+    parts.index.remove(frozenset(r for r in rows_of(stored) if r.partition == "tag~dog house"))
+    assert parts.index.tags("dog", 2) == ["Dog", "Dogge"]
+    assert parts.index.tags("x", 2) == []
 
 
 def test_a_blob_is_described_and_read(parts: Parts) -> None:

@@ -15,13 +15,13 @@ PACKAGE = ROOT / "captioning"
 MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
-    "models": "models errors address caption_text http_message listing rendition retry_after "
-    "exact_path usage wake work upload reports calls prices tally storage_trouble telemetry "
-    "image_log edits carried etags edit_body",
+    "models": "models errors address blob_name caption_text http_message listing rendition "
+    "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
+    "telemetry image_log stored words terms query cursor edits carried etags edit_body",
     "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding",
-    "blobs": "blobs",
-    "records": "store index tables entity reuse state usage_table",
+    "blobs": "blobs thumbnails",
+    "records": "store index dictionary tables entity reuse state usage_table",
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
@@ -32,10 +32,10 @@ GROUPS = {
     "contents": "contents content providers",
     "pipeline": "pipeline hold outcome standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
-    "catalog": "catalog",
-    "api": "api health usage_report recaption edit_api",
-    "services": "services storage_account service_clients timeouts",
-    "commands": "check drop waiting console",
+    "catalog": "catalog search merge",
+    "api": "api health usage_report recaption edit_api image_changes image_view named_image",
+    "services": "services call_maker storage_account service_clients timeouts",
+    "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
@@ -74,11 +74,11 @@ HOMES = {
     "requests": "vision vision_http exact_path",
     "urllib3": "vision_http",
     "azure.identity": "credentials",
-    "azure.storage.blob": "blobs embedded",
+    "azure.storage.blob": "blobs thumbnails embedded",
     "azure.storage.queue": "deferrals embedded",
     "azure.data.tables": "tables usage_table embedded",
-    "azure.core": "blobs tables deferrals credentials services storage_account service_clients "
-    "storage_trouble drop check __main__ command_context embedded",
+    "azure.core": "blobs thumbnails tables deferrals credentials services storage_account "
+    "service_clients storage_trouble drop check __main__ command_context embedded",
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",
@@ -89,6 +89,8 @@ HOMES = {
     "onnxruntime": "embedded",
     "cheroot": "embedded",
     "croniter": "embedded",
+    "regex": "words",
+    "snowballstemmer": "words",
 }
 """Who may import what is not ours; `embedded` stands for every module in it."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from captioning.edits import edits_of, with_carried
+from captioning.listing import IndexRow, rows_of
 from captioning.models import FINAL, CaptionRecord
 from captioning.usage import NOTHING
 from tests.machines import booked
@@ -55,11 +56,23 @@ def check_that_nothing_is_paid_twice(story: Story) -> None:
         assert times <= allowed, (service, content, times, allowed)
 
 
+def rows_of_all(story: Story) -> frozenset[IndexRow]:
+    """The rows that records stand behind."""
+    return frozenset().union(*map(rows_of, story.store.records.all()))
+
+
+def check_that_everything_is_found(story: Story) -> None:
+    """No record misses a row of the index, at any moment; there may be more of them."""
+    assert rows_of_all(story) <= story.store.index.held
+
+
 def check_the_end(story: Story) -> None:
     """Each blob has its right record, each record its blob, and the ledger what was paid."""
     held = story.store.images.held
-    listed = story.machines.processes[0].catalog.page(100).records
+    listed = story.machines.processes[0].catalog.walk()
     assert sorted(record.path for record in listed) == sorted(held)
+    assert story.store.index.held == rows_of_all(story)
+    assert not story.store.index.announced
     for path, (blob, content) in held.items():
         record = story.record(path)
         assert record

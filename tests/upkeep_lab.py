@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from captioning.models import BlobDescription, CaptionRecord, Claim, ImageInfo, StoredRecord
+from captioning.models import CaptionRecord, Claim, ImageInfo
+from captioning.stored import BlobDescription, StoredRecord
 from captioning.upkeep import Upkeep
 from captioning.wake import Wake
 from tests.records import short
@@ -80,13 +81,14 @@ class UpkeepLab:
 
     def listed(self) -> list[str]:
         """Paths that the index leads to."""
-        return sorted(record.path for record in self.storage.catalog.page(100).records)
+        return sorted(record.path for record in self.storage.catalog.walk())
 
     def upkeep(self, *, images: Any = None, catalog: Any = None) -> Upkeep:
         """Upkeep over this storage, or over parts that do something in between."""
         return Upkeep(
             images or self.storage.images,
             catalog or self.storage.catalog,
+            self.storage.thumbnails,
             self.messages,
             self.now,
         )

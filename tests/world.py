@@ -46,6 +46,7 @@ from tests.memory import (
     MemoryRecords,
     MemoryReuse,
     MemoryState,
+    MemoryThumbnails,
     MemoryUsage,
 )
 
@@ -204,13 +205,13 @@ class Process:
         self.line = line = Line()
         images, deferrals = line.to(store.images), line.to(store.deferrals)
         records = line.to(store.records)
-        self.catalog = Catalog(records, line.to(store.index))
+        self.catalog = Catalog(records, line.to(store.index), now=store.now)
         self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
         services = line.to(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
         providers._beside = Inline()  # type: ignore[assignment]
-        upkeep = Upkeep(images, self.catalog, deferrals, store.now)
+        upkeep = Upkeep(images, self.catalog, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
         contents = Contents(
             works=line.to(store.reuse),

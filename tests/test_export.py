@@ -1,0 +1,88 @@
+"""Exports: every record, one by one, in files that other programs read as they were meant."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from captioning.export import COLUMNS, WRITERS
+from captioning.models import CaptionRecord, Tag, TextLine
+from tests.command_line import CommandLine
+from tests.records import FULL, START, minutes, short
+from tests.storage_lab import Storage
+
+ODD = short('a,b\n"c" é.jpg', caption='=cmd|"/c calc"!A0', tags=(Tag("+1", 1.0), Tag("b", 1.0)))
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_every_record_is_a_row_under_the_same_names(
+    command: CommandLine, storage: Storage, tmp_path: Path
+) -> None:
+    for record in (FULL, ODD):
+        storage.catalog.save(record, None)
+    file = tmp_path / "out.csv"
+    result = command("export", "--format", "csv", "--output", file)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    found = {row["path"]: row for row in rows(file.read_text("utf-8"))}
+    assert set(found) == {FULL.path, ODD.path}
+    full = found[FULL.path]
+    assert list(full) == list(COLUMNS)
+    assert (full["caption"], full["tags"]) == (FULL.caption, "dog; Hündin 🐕")
+    assert (full["uploaded"], full["error"]) == ("2026-11-22T10:00:00+00:00", "throttled")
+    assert "" not in full.values()
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    stream = io.StringIO(newline="")
+    evil = f"{start}cmd"
+    record = short(evil, caption=evil, text=(TextLine(evil, (0, 0, 1, 1)),), tags=(Tag(evil, 1.0),))
+    WRITERS["csv"]([record], stream)
+    [row] = rows(stream.getvalue())
+    for column in ("path", "caption", "text", "tags"):
+        assert row[column] == f"'{evil}"
+
+
+def test_json_lines_are_the_records(command: CommandLine, storage: Storage) -> None:
+    for record in (FULL, ODD):
+        storage.catalog.save(record, None)
+    lines = command("export", "--format", "jsonl").stdout.splitlines()
+    found = sorted((json.loads(line) for line in lines), key=lambda document: document["path"])
+    assert found == [FULL.to_json(), ODD.to_json()]
+
+
+def test_since_leaves_out_what_is_older(command: CommandLine, storage: Storage) -> None:
+    for number in (-60 * 48, 0, 1):
+        storage.catalog.save(short(f"{number}.jpg", minutes(number)), None)
+    lines = command("export", "--format", "jsonl", "--since", f"{START:%Y-%m-%dT%H:%M:%S}").stdout
+    assert [json.loads(line)["path"] for line in lines.splitlines()] == ["1.jpg", "0.jpg"]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_record_is_written_before_the_next_is_read(kind: str) -> None:
+    """So that any number of them takes the memory of one."""
+    stream = io.StringIO()
+    lengths: list[int] = []
+
+    def records() -> Iterator[CaptionRecord]:
+        for number in range(3):
+            lengths.append(len(stream.getvalue()))
+            yield short(f"{number}.jpg")
+
+    WRITERS[kind](records(), stream)
+    assert lengths == sorted(set(lengths))
+
+
+def test_a_file_that_cannot_be_written_is_named(command: CommandLine, tmp_path: Path) -> None:
+    result = command("export", "--format", "csv", "--output", tmp_path / "no" / "such.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such file or directory" in result.stderr
+    assert "such.csv" in result.stderr
