@@ -9,9 +9,7 @@ from typing import Any
 
 from captioning.catalog import Catalog
 from captioning.edit_api import EditApi
-from captioning.edits import edits_of
 from captioning.http_message import Request
-from captioning.models import CaptionRecord
 from tests.world import Store
 
 FIELDS = ["caption", "tags", "review", "alt_text", "decorative"]
@@ -49,12 +47,11 @@ class People:
         if response.status == 404:
             return
         assert response.status == 200
-        record = CaptionRecord.from_json(json.loads(response.body))
-        image, written = record.image, edits_of(record)
-        assert field in written
-        beside = PAIR & written.keys() if field in PAIR else set()
-        for name in {field} | beside:
-            made = Correction(name, written[name], image.etag, image.sha256 is not None)
+        document = json.loads(response.body)
+        image = document["image"]
+        assert field in document["provenance"]["edited_by_human"]
+        for name in PAIR if field in PAIR else {field}:
+            made = Correction(name, document[name], image["etag"], image["sha256"] is not None)
             self.made.setdefault(path, []).append(made)
 
     def left(self, path: str, etag: str, same: list[str]) -> dict[str, list[Any]]:

@@ -353,6 +353,20 @@ class TestUploadedAgain:
         assert (record.caption, record.review) == ("Ben.", "done")
         assert record.provenance.edited_by_human == FIELDS
 
+    def test_it_has_the_word_also_where_the_bytes_are_known_after_it(self, works: Works) -> None:
+        """A run is killed before it reads them, somebody writes, and the next run reads them."""
+        self.edited(works)
+        works.storage.upload("a.jpg", JPEG)
+        line = Line()
+        line.crash(2)
+        with pytest.raises(Crash):
+            run(works, images=line.to(works.storage.images))
+        write(works, caption="Ben.")
+        works.clock.advance(LEASE.total_seconds() + 1)
+        record = run(works)
+        assert (record.caption, record.review) == ("Ben.", "done")
+        assert record.provenance.edited_by_human == FIELDS
+
     def test_what_is_written_about_other_bytes_stays_with_them(self, works: Works) -> None:
         self.edited(works)
         works.storage.upload("a.jpg", OTHER)

@@ -67,6 +67,11 @@ class Lives(RuleBasedStateMachine):
     def upload(self, path: str, content: bytes) -> None:
         self.story.upload(path, content)
 
+    @rule(path=PATHS)
+    def upload_again(self, path: str) -> None:
+        if blob := self.story.store.images.held.get(path):
+            self.story.upload(path, blob[1])
+
     @rule(path=PATHS, pick=PICK)
     def delete(self, path: str, pick: int) -> None:
         self.story.delete(path)
