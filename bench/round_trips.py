@@ -30,15 +30,8 @@ NEWEST = datetime(2026, 11, 22, tzinfo=UTC)
 LIMIT = 20
 READ = 400
 """The newest records, which searches for common words read."""
-LOADED = (
-    "all~",
-    "word~dog",
-    "word~beach",
-    "word~sunset",
-    "word~unicorn",
-    "word~dragon",
-    "word~elf",
-)
+WORDS = ("dog", "beach", "sunset", "unicorn", "dragon", "elf")
+LOADED = ("all~", "tag~", *(f"word~{word}" for word in WORDS))
 
 
 def record(number: int, count: int) -> CaptionRecord:

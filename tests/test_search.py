@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench import round_trips
 from captioning import search
 from captioning.catalog import Catalog
 from captioning.listing import BEGINNING, Listing, rows_of
@@ -127,3 +128,12 @@ def test_the_rare_word_decides_what_a_search_costs(storage: Storage) -> None:
     catalog, sent = storage.recorded_catalog()
     assert len(catalog.search(words("rare common "), 10).records) == 4
     assert len(sent) <= 2 + 4 + 4  # a page of each, a seek and a record for each that is found
+
+
+def test_lookups_cost_the_same_in_a_table_ten_times_as_long() -> None:
+    """Also with the rows of 100,000 records: `python -m bench.round_trips`."""
+    short_table, long_table = round_trips.measured(200), round_trips.measured(2_000)
+    assert short_table.keys() == long_table.keys()
+    for lookup, (requests, found) in short_table.items():
+        more = {"common and rare": 2 * found}.get(lookup, 1)  # seeks that go further each
+        assert long_table[lookup][0] <= requests + more, lookup
