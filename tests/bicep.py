@@ -1,0 +1,53 @@
+"""The Bicep compiler: where it is found, and what tests have it do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from tests.azurite import ROOT
+
+INFRA = ROOT / "infra"
+SNAPSHOTS = INFRA / "snapshots"
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+WHERE = ["--subscription-id", SUBSCRIPTION, "--location", "westeurope"]
+"""What a snapshot is taken for; names hold a hash of it."""
+NOT_FOUND = "no Bicep compiler: neither ../shared/tools/bicep, nor `bicep` nor `az` on PATH"
+
+
+@cache
+def compiler() -> list[str] | None:
+    """How the compiler is called; None where there is none."""
+    beside = ROOT.parent / "shared" / "tools" / "bicep"
+    if beside.exists():
+        return [str(beside)]
+    if found := shutil.which("bicep"):
+        return [found]
+    az = shutil.which("az")
+    if az and subprocess.run([az, "bicep", "version"], capture_output=True, check=False).returncode:
+        return None
+    return [az, "bicep"] if az else None
+
+
+def bicep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs it; the output holds what it says of faults."""
+    command = compiler()
+    assert command, NOT_FOUND
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def snapshot(parameters: Path, mode: str) -> subprocess.CompletedProcess[str]:
+    """Has the snapshot beside a file of parameters written (`overwrite`), or compared
+    (`validate`)."""
+    group = [] if "main.bicep" in parameters.read_text("utf-8") else ["--resource-group", "rg"]
+    return bicep("snapshot", parameters, "--mode", mode, *WHERE, *group)
