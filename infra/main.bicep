@@ -282,6 +282,3 @@ output DEAD_LETTER_CONTAINER string = deadLetterContainer
 
 @description('Event Grid topic of the account with the images.')
 output EVENT_TOPIC string = names.topic
-
-@description('Account of the caption model.')
-output MODEL_ACCOUNT_ID string = modelAccountId
