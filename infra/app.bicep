@@ -85,8 +85,8 @@ var captionMaxTokens = answersAtOnce ? 1000 : 4000
 var secondsPerImage = answersAtOnce ? 4 : 10
 
 // A quota counts a request, when it comes, as its own tokens and the most that it may be answered.
-// Picture, evidence and instructions have 3,000 or so.
-var tokensPerImage = 3000 + captionMaxTokens
+// Picture, evidence and instructions have 3,700 or so.
+var tokensPerImage = 3700 + captionMaxTokens
 
 // What an image asks of Vision: features that only API 3.2 has are asked for in a second call.
 var features = split(replace(visionFeatures, ' ', ''), ',')
@@ -107,13 +107,15 @@ var mostInstances = 100
 var maximumInstanceCount = min((share + mostAtATime - 1) / mostAtATime, mostInstances)
 var atATime = min(share / maximumInstanceCount, mostAtATime)
 
-// The host fetches batchSize messages whenever newBatchThreshold or fewer are at work.
-var newBatchThreshold = atATime / 3
-var batchSize = atATime - newBatchThreshold
+// Messages are 12 at most, as in host.json: the host fetches batchSize of them whenever
+// newBatchThreshold or fewer are at work.
+var messages = min(atATime, 12)
+var newBatchThreshold = messages / 3
+var batchSize = messages - newBatchThreshold
 
 // A thread for each blob event, each message of four queue functions, and each HTTP request.
 var httpAtATime = 16
-var threads = atATime + 4 * atATime + httpAtATime
+var threads = atATime + 4 * messages + httpAtATime
 
 // ---- Settings -----------------------------------------------------------------------------------
 

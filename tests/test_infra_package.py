@@ -13,7 +13,9 @@ import pytest
 
 from tests.azurite import ROOT
 from tests.deployment import deployment
+from tests.test_docs import rows
 
+DEPLOY = (ROOT / "docs/deploy.md").read_text("utf-8")
 AZURE_YAML = (ROOT / "azure.yaml").read_text("utf-8")
 LOCAL_ONLY = re.findall(
     r"^([\w-]+)==", (ROOT / "requirements-local.txt").read_text("utf-8"), re.MULTILINE
@@ -101,3 +103,24 @@ def test_azd_finds_the_app_and_its_hooks() -> None:
     hooks = re.findall(r"run: (\S+)", AZURE_YAML)
     assert len(hooks) == 4
     assert all((ROOT / hook).exists() for hook in hooks)
+
+
+def test_every_setting_of_an_environment_is_documented() -> None:
+    """By its name, and with its default where azd has one."""
+    parameters = (ROOT / "infra/main.parameters.json").read_text("utf-8")
+    read = dict(re.findall(r"\$\{(\w+)=?([^}]*)\}", parameters))
+    asked_by_azd = {"AZURE_ENV_NAME", "AZURE_PRINCIPAL_ID"}
+    documented = {
+        name: row[1] for row in rows(DEPLOY, "name") for name in re.findall(r"`([A-Z_]+)`", row[0])
+    }
+    assert documented.keys() == read.keys() - asked_by_azd
+    for name in ("VISION_CALLS_PER_SECOND", "MODEL_TOKENS_PER_MINUTE", "INSTANCE_MEMORY_MB"):
+        assert documented[name] == f"`{read[name]}`"
+
+
+def test_the_page_names_what_there_is() -> None:
+    for path in re.findall(r"`(infra/[\w/.-]+|\.github/[\w/.-]+)`", DEPLOY):
+        assert (ROOT / path).exists() or (ROOT / f"{path}.sh").exists(), path
+    assert "Python 3.12" in DEPLOY
+    outputs = deployment("new").outputs
+    assert all(name in outputs for name in re.findall(r"`(IMAGES_ACCOUNT)`", DEPLOY))
