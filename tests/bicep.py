@@ -15,21 +15,18 @@ SNAPSHOTS = INFRA / "snapshots"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 WHERE = ["--subscription-id", SUBSCRIPTION, "--location", "westeurope"]
 """What a snapshot is taken for; names hold a hash of it."""
-NOT_FOUND = "no Bicep compiler: neither ../shared/tools/bicep, nor `bicep` nor `az` on PATH"
+OF_AZ = Path("~/.azure/bin/bicep").expanduser()
+"""Where `az bicep install` puts it; `az bicep` itself has no snapshots."""
+NOT_FOUND = (
+    "no Bicep compiler: not at ../shared/tools/bicep, not on PATH, not by `az bicep install`"
+)
 
 
 @cache
-def compiler() -> list[str] | None:
-    """How the compiler is called; None where there is none."""
-    beside = ROOT.parent / "shared" / "tools" / "bicep"
-    if beside.exists():
-        return [str(beside)]
-    if found := shutil.which("bicep"):
-        return [found]
-    az = shutil.which("az")
-    if az and subprocess.run([az, "bicep", "version"], capture_output=True, check=False).returncode:
-        return None
-    return [az, "bicep"] if az else None
+def compiler() -> Path | None:
+    """The compiler; None where there is none."""
+    found = [ROOT.parent / "shared/tools/bicep", Path(shutil.which("bicep") or "/nowhere"), OF_AZ]
+    return next((path for path in found if path.exists()), None)
 
 
 def bicep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -37,7 +34,7 @@ def bicep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = compiler()
     assert command, NOT_FOUND
     return subprocess.run(
-        [*command, *map(str, arguments)],
+        [command, *arguments],
         cwd=ROOT,
         env=os.environ | {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
         capture_output=True,
