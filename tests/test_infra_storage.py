@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
 
 import pytest
 from azure.core.credentials import TokenCredential
@@ -12,7 +12,6 @@ from azure.storage.queue import QueueServiceClient
 
 from captioning.settings import Settings
 from captioning.storage_account import TABLES, StorageAccount
-from tests.azurite import Azurite
 from tests.deployment import WHOLE, Deployment, deployment
 from tests.test_docs import bindings
 
@@ -42,19 +41,14 @@ def no_credential() -> TokenCredential:
     raise AssertionError("Azurite takes a connection string")
 
 
-@pytest.fixture(scope="module")
-def empty_account() -> Iterator[str]:
-    """An emulator of this module's own, in which nothing is made yet."""
-    with Azurite() as emulator:
-        yield emulator.connection_string
-
-
-def made_by_the_app(connection: str, found: Deployment) -> Names:
-    """What the app makes on a laptop, where it makes what is missing."""
-    settings = {n: v for n, v in found.settings().items() if not n.startswith("ImageStorage__")}
-    account = StorageAccount(
-        Settings.from_environ({**settings, "ImageStorage": connection}), no_credential
-    )
+def made_by_the_app(connection: str) -> Names:
+    """What the app makes on a laptop, where it makes what is missing: under a name of this test's
+    own, which stands for `images` and `captions`."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    settings = deployment("new").settings()
+    own = {n: v for n, v in settings.items() if not n.startswith("ImageStorage__")}
+    own |= {"ImageStorage": connection, "IMAGES_CONTAINER": name, "CAPTIONS_TABLE": name}
+    account = StorageAccount(Settings.from_environ(own), no_credential)
     try:
         account.create()
     finally:
@@ -64,17 +58,23 @@ def made_by_the_app(connection: str, found: Deployment) -> Names:
         QueueServiceClient.from_connection_string(connection) as queues,
         TableServiceClient.from_connection_string(connection) as tables,
     ):
+        containers = {str(one.name) for one in blobs.list_containers(name)}
         return {
-            "containers": {str(container.name) for container in blobs.list_containers()},
-            "queues": {str(queue.name) for queue in queues.list_queues()},
-            "tables": {table.name for table in tables.list_tables()},
+            "containers": {one.replace(name, "images") for one in containers},
+            "queues": {str(one.name).removeprefix(f"{name}-") for one in queues.list_queues(name)},
+            "tables": {
+                one.name.replace(name, "captions")
+                for one in tables.list_tables()
+                if one.name.startswith(name)
+            },
         }
 
 
-def test_nothing_is_left_for_the_app_to_make(empty_account: str) -> None:
-    wanted, there = made_by_the_app(empty_account, deployment("new")), made(deployment("new"))
+def test_nothing_is_left_for_the_app_to_make(azurite: str) -> None:
+    wanted, there = made_by_the_app(azurite), made(deployment("new"))
     assert wanted["tables"] == {f"captions{kind}" for kind in TABLES}
     for kind, names in wanted.items():
+        assert names, kind
         assert names <= there[kind], kind
 
 
