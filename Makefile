@@ -42,7 +42,7 @@ pytest: setup-dev
 
 setup: .venv/local.stamp node_modules/.stamp
 
-setup-dev: .venv/dev.stamp node_modules/.stamp
+setup-dev: .venv/dev.stamp .venv-checkov/stamp node_modules/.stamp
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=…" >&2; exit 1; }
@@ -56,10 +56,15 @@ setup-dev: .venv/dev.stamp node_modules/.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ .venv/local.stamp
 
+.venv-checkov/stamp: .venv/bin/python requirements-checkov.txt
+	$(BIN)/python -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-checkov.txt
+	@touch $@
+
 node_modules/.stamp: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is needed for Azurite." >&2; exit 1; }
 	npm ci --silent --no-progress
 	@touch $@
 
 clean:
-	rm -rf .venv node_modules .azurite* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-checkov node_modules .azurite* .mypy_cache .pytest_cache .ruff_cache

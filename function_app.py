@@ -85,7 +85,9 @@ def forget_image(message: func.QueueMessage) -> None:
 @app.function_name("reconcile")
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 def reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it by name
-    """Looks for images that no event and no message sees to, a part of the container at a time."""
+    """Looks for images that no event and no message sees to, a part of the container at a time, and
+    says what is spent of a budget."""
+    services().log_spent()
     services().reconciler.run()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
 from typing import Protocol
@@ -11,6 +14,8 @@ from captioning.errors import BudgetSpent, StorageUnavailable
 from captioning.models import FINAL, Status
 from captioning.tally import Budget, DayUsage, Tally
 from captioning.usage import Usage
+
+log = logging.getLogger(__name__)
 
 EARLIER_DAYS = timedelta(minutes=5)
 """How long the sum of the month's finished days is kept: only a late write still changes them."""
@@ -114,6 +119,17 @@ class Ledger:
         now = self._now().astimezone(UTC)
         today = self._usd(now.date(), now.date())
         return Budget(self._daily, self._monthly, today, today + self._earlier_usd(now))
+
+    def log_spent(self) -> None:
+        """Writes a line of JSON with the limits and what is spent of them, which alerts rest on.
+        Without a limit, or where the table does not answer, there is none."""
+        if self._daily is None and self._monthly is None:
+            return
+        try:
+            spent = self.spent()
+        except StorageUnavailable:
+            return
+        log.info(json.dumps({"event": "budget", **asdict(spent)}))
 
     def _write(self) -> None:
         with self._counting:

@@ -62,6 +62,7 @@ class Services:
     health: HealthApi
     recaption: Recaption
     usage: UsageApi
+    log_spent: Callable[[], None]
     close: Callable[[], None]
 
 
@@ -153,6 +154,7 @@ class _Composition:
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
             usage=UsageApi(self._ledger, self._prices),
+            log_spent=self._ledger.log_spent,
             close=self._close,
         )
 

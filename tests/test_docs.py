@@ -167,6 +167,8 @@ def test_every_key_of_the_log_is_documented() -> None:
     of_images, of_reconcile = OPERATIONS.split("## Reconcile")
     assert names(of_images, "key") == image_log._fields(FULL, 1.0).keys()
     assert names(of_reconcile, "key") == asdict(ReconcileReport()).keys()
+    [of_budget] = re.findall(r'`"event": "budget"`, (.*?)\.', of_images, re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", of_budget)) == asdict(Budget(None, None, 0, 0)).keys()
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +11,7 @@ from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, date, datetime, timedelta, timezone
 from threading import Event
+from typing import Any
 
 import pytest
 from azure.data.tables import TableServiceClient
@@ -354,3 +357,45 @@ def test_spending_of_many_workers_ends_within_what_is_in_flight(
                 run.result(60)
     paid = sum(tally.usd for tally in stored(table).values())
     assert 1.0 - 1e-9 <= paid <= 1.0 + 0.01 * 15 + 1e-9
+
+
+def told(caplog: pytest.LogCaptureFixture, ledger: Ledger) -> list[Any]:
+    """The lines of `log_spent`, parsed."""
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "captioning.ledger"):
+        ledger.log_spent()
+    return [json.loads(record.getMessage()) for record in caplog.records]
+
+
+def test_what_is_spent_of_a_budget_is_logged_over_all_workers(
+    ledger_of: MakeLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger_of().add(CENT)
+    other = ledger_of("b", daily=5.0)
+    other.add(CENT)
+    assert told(caplog, other) == [
+        {
+            "event": "budget",
+            "daily_usd": 5.0,
+            "monthly_usd": None,
+            "spent_today_usd": pytest.approx(0.02),
+            "spent_month_usd": pytest.approx(0.02),
+        }
+    ]
+
+
+def test_without_a_limit_nothing_is_read_to_log_it(
+    ledger_of: MakeLedger, table: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert told(caplog, ledger_of()) == []
+    assert not table.reads
+
+
+def test_a_table_that_does_not_answer_keeps_nobody_from_working(
+    ledger_of: MakeLedger, table: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(first: date, last: date) -> Iterable[tuple[date, str, Tally]]:
+        raise StorageUnavailable("storage answered 503 (in a test)")
+
+    monkeypatch.setattr(table, "between", away)
+    ledger_of("b", daily=5.0).log_spent()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -207,3 +209,13 @@ def test_the_round_removes_the_records_of_deleted_images(deployed: Works) -> Non
     function_app.reconcile(TimerRequest(past_due=False))
     assert not is_known(deployed, "gone.jpg")
     assert is_known(deployed, "there.jpg")
+
+
+def test_the_round_says_what_is_spent_of_a_budget(
+    deployed: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DAILY_BUDGET_USD", "5")
+    with caplog.at_level(logging.INFO, "captioning"):
+        function_app.reconcile(TimerRequest(past_due=False))
+    events = [json.loads(r.getMessage())["event"] for r in caplog.records if r.msg[:1] == "{"]
+    assert events == ["budget", "reconcile"]

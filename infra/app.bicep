@@ -1,0 +1,262 @@
+// The function app, its settings, and how much it does at a time.
+
+@description('Region.')
+param location string
+
+@description('Tags of every resource.')
+param tags object
+
+@description('Name of the function app.')
+param appName string
+
+@description('Name of its plan.')
+param planName string
+
+@description('The app\'s identity.')
+param identityName string
+
+@description('Account with images, tables and queues.')
+param imagesAccountName string
+
+@description('Account of the Functions host.')
+param hostAccountName string
+
+@description('Container of the host\'s account that the code is deployed to.')
+param packageContainer string
+
+@description('Application Insights resource.')
+param insightsName string
+
+@description('Resource id of the Vision account.')
+param visionAccountId string
+
+@description('Resource id of the account with the caption model.')
+param modelAccountId string
+
+@description('Container whose images are captioned.')
+param imagesContainer string
+
+@description('Table of the records.')
+param captionsTable string
+
+@description('Model that writes captions.')
+param modelName string
+
+@description('Name of the model\'s deployment.')
+param modelDeployment string
+
+@description('Tokens that the model takes in a minute.')
+param modelTokensPerMinute int
+
+@description('Vision features, comma-separated.')
+param visionFeatures string
+
+@description('Calls that Vision takes in a second.')
+param visionCallsPerSecond int
+
+@description('What the model sees.')
+param captionInput string
+
+@description('Languages of captions, comma-separated.')
+param captionLanguages string
+
+@description('Dollars that may be spent in a day. Empty: no limit.')
+param dailyBudgetUsd string
+
+@description('Dollars that may be spent in a month. Empty: no limit.')
+param monthlyBudgetUsd string
+
+@description('Further app settings by name; they win.')
+param settings object
+
+@description('Memory of an instance in MB.')
+param instanceMemoryMB int
+
+// ---- How much at a time: the one place with this arithmetic -------------------------------------
+//
+// Whole numbers only, as Bicep has no others; divisions round down, on the safe side. Quotas may be
+// exceeded without loss: what is throttled waits and comes back. But that costs instances and time,
+// so that the app asks for about as much as the services give.
+
+// What an image asks of the model. Models that reason spend output tokens before the answer's first
+// word, and time. Only these two lines look at a model's name; an unknown one is taken to reason.
+var answersAtOnce = startsWith(modelName, 'gpt-4')
+var captionMaxTokens = answersAtOnce ? 1000 : 4000
+var secondsPerImage = answersAtOnce ? 4 : 10
+
+// A quota counts a request, when it comes, as its own tokens and the most that it may be answered.
+// Picture, evidence and instructions have 3,700 or so.
+var tokensPerImage = 3700 + captionMaxTokens
+
+// What an image asks of Vision: features that only API 3.2 has are asked for in a second call.
+var features = split(replace(visionFeatures, ' ', ''), ',')
+var callsPerImage = empty(intersection(features, ['brands', 'description', 'adult'])) ? 1 : 2
+
+// What the two quotas give.
+var imagesPerMinute = min(visionCallsPerSecond * 60 / callsPerImage, modelTokensPerMinute / tokensPerImage)
+
+// At work are as many images as come while one takes its time (Little's law). Two functions pay,
+// caption_image and caption_deferred, on instances of their own: each has half.
+var share = max(imagesPerMinute * secondsPerImage / 60 / 2, 1)
+
+// 16 at a time are what an instance of one core and 2 GB is made for. The limit of instances is one
+// for each function and not for their sum: 100 for each of the two stay within the 250 cores that a
+// subscription has in a region.
+var mostAtATime = 16
+var mostInstances = 100
+var maximumInstanceCount = min((share + mostAtATime - 1) / mostAtATime, mostInstances)
+var atATime = min(share / maximumInstanceCount, mostAtATime)
+
+// Messages are 12 at most, as in host.json: the host fetches batchSize of them whenever
+// newBatchThreshold or fewer are at work.
+var messages = min(atATime, 12)
+var newBatchThreshold = messages / 3
+var batchSize = messages - newBatchThreshold
+
+// A thread for each blob event, each message of four queue functions, and each HTTP request.
+var httpAtATime = 16
+var threads = atATime + 4 * messages + httpAtATime
+
+// ---- Settings -----------------------------------------------------------------------------------
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = { name: identityName }
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = { name: insightsName }
+resource vision 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
+  scope: resourceGroup(split(visionAccountId, '/')[2], split(visionAccountId, '/')[4])
+  name: last(split(visionAccountId, '/'))
+}
+resource models 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
+  scope: resourceGroup(split(modelAccountId, '/')[2], split(modelAccountId, '/')[4])
+  name: last(split(modelAccountId, '/'))
+}
+
+// docs/settings.md explains each. Those of a laptop and all keys are left out.
+var suffix = environment().suffixes.storage
+var appSettings = {
+  AzureWebJobsStorage__blobServiceUri: 'https://${hostAccountName}.blob.${suffix}'
+  AzureWebJobsStorage__queueServiceUri: 'https://${hostAccountName}.queue.${suffix}'
+  AzureWebJobsStorage__tableServiceUri: 'https://${hostAccountName}.table.${suffix}'
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identity.properties.clientId
+  AzureWebJobsDisableHomepage: 'true'
+
+  ImageStorage__blobServiceUri: 'https://${imagesAccountName}.blob.${suffix}'
+  ImageStorage__queueServiceUri: 'https://${imagesAccountName}.queue.${suffix}'
+  ImageStorage__tableServiceUri: 'https://${imagesAccountName}.table.${suffix}'
+  ImageStorage__credential: 'managedidentity'
+  ImageStorage__clientId: identity.properties.clientId
+  IMAGES_CONTAINER: imagesContainer
+  CAPTIONS_TABLE: captionsTable
+  BLOB_TRIGGER_SOURCE: 'EventGrid'
+  MAX_IMAGE_BYTES: '52428800'
+
+  VISION_PROVIDER: 'azure'
+  VISION_ENDPOINT: 'https://${vision.properties.customSubDomainName}.cognitiveservices.azure.com'
+  VISION_API: '4.0'
+  VISION_FEATURES: visionFeatures
+  VISION_MIN_CONFIDENCE: '0.6'
+
+  CAPTION_PROVIDER: 'azure'
+  AZURE_OPENAI_ENDPOINT: 'https://${models.properties.customSubDomainName}.openai.azure.com'
+  CAPTION_MODEL: modelDeployment
+  CAPTION_INPUT: captionInput
+  CAPTION_LANGUAGES: captionLanguages
+  CAPTION_DETAIL: 'low'
+  CAPTION_MAX_TOKENS: string(captionMaxTokens)
+
+  VISION_TIMEOUT_SECONDS: '30'
+  CAPTION_TIMEOUT_SECONDS: '60'
+  CLAIM_SECONDS: '120'
+  DAILY_BUDGET_USD: dailyBudgetUsd
+  MONTHLY_BUDGET_USD: monthlyBudgetUsd
+
+  // In the place of the same figures in host.json.
+  AzureFunctionsJobHost__extensions__blobs__maxDegreeOfParallelism: string(atATime)
+  AzureFunctionsJobHost__extensions__queues__batchSize: string(batchSize)
+  AzureFunctionsJobHost__extensions__queues__newBatchThreshold: string(newBatchThreshold)
+  PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
+
+  // No key: a resource without local auth takes tokens only.
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+  PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+  PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: 'captioning'
+  OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: 'azure_sdk,httpx,httpx2,requests,urllib,urllib3'
+}
+
+// ---- Resources ----------------------------------------------------------------------------------
+
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
+  name: planName
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2025-03-01' = {
+  name: appName
+  location: location
+  tags: union(tags, { 'azd-service-name': 'app' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identity.id}': {} }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: 'Enabled' // Event Grid's webhook and the gallery
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      http20Enabled: true
+    }
+    functionAppConfig: {
+      runtime: {
+        name: 'python'
+        version: '3.12'
+      }
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: 'https://${hostAccountName}.blob.${suffix}/${packageContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identity.id
+          }
+        }
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
+        triggers: {
+          http: { perInstanceConcurrency: httpAtATime }
+        }
+      }
+    }
+  }
+
+  resource appSettingsConfig 'config' = {
+    name: 'appsettings'
+    properties: union(appSettings, settings)
+  }
+
+  // Nobody publishes with a password: deployments use Microsoft Entra.
+  resource ftpPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+
+  resource scmPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
+}
+
+@description('Address of the app.')
+output url string = 'https://${app.properties.defaultHostName}'

@@ -1,0 +1,106 @@
+// Two accounts: one for images and all that the app keeps about them, one for the Functions host,
+// which must be able to make containers and queues of its own. The app has no such right on the first.
+
+@description('Region.')
+param location string
+
+@description('Tags of every resource.')
+param tags object
+
+@description('Name of the account with images, tables and queues.')
+param imagesAccountName string
+
+@description('Name of the account of the Functions host.')
+param hostAccountName string
+
+@description('Name of the Event Grid topic of the account with images.')
+param topicName string
+
+@description('Containers: the images, what is made from them, and events that could not be delivered.')
+param containers string[]
+
+@description('Queues of the app, and those where the host puts what it gave up.')
+param queues string[]
+
+@description('Tables of the app.')
+param tables string[]
+
+@description('Container of the host\'s account that the app\'s code is deployed to.')
+param packageContainer string
+
+// The same for both: nobody has a key, nothing is public, identities only.
+var closed = {
+  allowBlobPublicAccess: false
+  allowSharedKeyAccess: false
+  allowCrossTenantReplication: false
+  defaultToOAuthAuthentication: true
+  minimumTlsVersion: 'TLS1_2'
+  supportsHttpsTrafficOnly: true
+  publicNetworkAccess: 'Enabled'
+  networkAcls: {
+    bypass: 'AzureServices' // Event Grid writes to a queue and to the container of dead letters
+    defaultAction: 'Allow' // docs/operations.md, "Private networking", says what closing it takes
+  }
+}
+
+resource images 'Microsoft.Storage/storageAccounts@2026-06-01' = {
+  name: imagesAccountName
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: 'Standard_LRS' }
+  properties: closed
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+
+    resource container 'containers' = [
+      for name in containers: {
+        name: name
+        properties: { publicAccess: 'None' }
+      }
+    ]
+  }
+
+  resource queueService 'queueServices' = {
+    name: 'default'
+
+    resource queue 'queues' = [for name in queues: { name: name }]
+  }
+
+  resource tableService 'tableServices' = {
+    name: 'default'
+
+    resource table 'tables' = [for name in tables: { name: name }]
+  }
+}
+
+resource host 'Microsoft.Storage/storageAccounts@2026-06-01' = {
+  name: hostAccountName
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: 'Standard_LRS' }
+  properties: closed
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+
+    resource package 'containers' = {
+      name: packageContainer
+      properties: { publicAccess: 'None' }
+    }
+  }
+}
+
+// Its own identity delivers to the queue and to the dead letters: roles.bicep.
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
+  name: topicName
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    source: images.id
+    topicType: 'Microsoft.Storage.StorageAccounts'
+  }
+}
