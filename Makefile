@@ -43,6 +43,7 @@ pytest: setup-dev
 setup: .venv/local.stamp node_modules/.stamp
 
 setup-dev: .venv/dev.stamp .venv-checkov/stamp node_modules/.stamp
+	@sh scripts/need shellcheck shellcheck
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=…" >&2; exit 1; }
