@@ -79,6 +79,7 @@ class Content:
             run=wanted.run,
             claim=wanted.claim,
             path=wanted.path,
+            upload=wanted.upload,
             afresh=wanted.afresh or known.afresh,
             unbooked=unbooked,
         )

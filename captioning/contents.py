@@ -84,10 +84,10 @@ class Contents:
         self.input = providers.input
 
     def caption(
-        self, picture: InspectedPicture, path: str, *, run: str, afresh: str | None
+        self, picture: InspectedPicture, path: str, upload: str, *, run: str, afresh: str | None
     ) -> Result:
-        """What the services say of the picture. Errors of theirs are in the result; storage's
-        raise StorageUnavailable."""
+        """What the services say of the picture: the `upload` (an ETag) at a path. Errors of theirs
+        are in the result; storage's raise StorageUnavailable."""
         wanted = Work(
             picture.sha256,
             self.fingerprint,
@@ -95,13 +95,14 @@ class Contents:
             run,
             claim=Claim(run, self._now() + self._lease),
             afresh=afresh,
+            upload=upload,
         )
         try:
             content = Content.take(self._works, wanted, lease=self._lease, now=self._now)
         except ContentInProgress as error:
             return Result(error=error)
         if content.work.is_done:
-            return _known(content.work)
+            return _known(content.work, wanted)
         return self._ask(content, picture)
 
     def _ask(self, content: Content, picture: InspectedPicture) -> Result:
@@ -173,12 +174,15 @@ class _Terms:
             self.paid += self._price(bill)
 
 
-def _known(work: Work) -> Result:
-    """The result of another run, at no cost."""
+def _known(work: Work, wanted: Work) -> Result:
+    """The result of another run, at no cost; or of one of the same upload, whose record does not
+    tell of it: that run died before it could say so, or is slower than this one."""
     error = answers = None
     if work.refusal:
         kinds = {kind.code: kind for kind in ImageRejected.__subclasses__()}
         error = kinds[work.refusal.code](work.refusal.message)
     elif work.captioning:
         answers = Answers(work.analysis, work.captioning)
+    if (work.path, work.upload) == (wanted.path, wanted.upload):
+        return Result(answers, error, usage=work.usage)
     return Result(answers, error, saved=work.usage, reused_from=work.path)

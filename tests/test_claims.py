@@ -243,7 +243,8 @@ def test_a_message_that_met_failing_storage_is_not_void(works: Works) -> None:
     assert ended(works, *works.due()).status == "processing"
     works.clock.advance(AFTER)
     made = ended(works, *works.due())
-    assert (made.status, made.provenance.reused_from) == ("captioned", "a.jpg")
+    assert (made.status, made.provenance.reused_from) == ("captioned", None)
+    assert made.usage.vision_calls == 3
     assert works.calls == (2, 1)
 
 
