@@ -33,7 +33,8 @@ GROUPS = {
     "pipeline": "pipeline hold outcome standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption edit_api image_changes image_view named_image",
+    "api": "api health usage_report recaption edit_api image_changes image_view named_image "
+    "openapi openapi_answers openapi_parameters openapi_paths openapi_schemas",
     "services": "services call_maker storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
@@ -82,7 +83,7 @@ HOMES = {
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",
-    "pydantic": "models work prices chat_answer vision_shapes edit_body",
+    "pydantic": "models work prices chat_answer vision_shapes edit_body openapi_schemas",
     "typer": "__main__ command_context",
     "rich": "console",
     "numpy": "embedded",
