@@ -35,7 +35,9 @@ def operation(
     codes = {**problems, 400: (*_UNDERSTOOD, *problems.get(400, ()))}
     codes |= {500: ("internal",), 503: ("settings", "unavailable")}
     refused = {str(status): problems_of(status, codes[status]) for status in sorted(codes)}
-    refused["401"] = bodiless("The key is missing or wrong. The host answers that, without a body.")
+    refused["401"] = bodiless("The host's answer to a missing or wrong key, without a body.")
+    if any(parameter["in"] == "path" for parameter in parameters):
+        refused["414"] = bodiless("The host's answer to a request line over 8,190 characters.")
     operation = {
         "operationId": name,
         "summary": about,

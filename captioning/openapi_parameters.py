@@ -16,8 +16,9 @@ _ITEM = (
     "Percent-encoded; `/` may stay as it is: OpenAPI cannot say that this goes over many segments"
     " of the URL. `sha256:<id>`, with the record's `id`, may take its place."
 )
-_KEPT_OUT = rf"\x00-\x1f\x7f-\x9f\\/{chr(0xE000)}-{chr(0xF8FF)}"
-"""Of a part of a blob's name; `blob_name.name_problem` knows more of them."""
+_PRIVATE = "\ue000-\uf8ff\ufffe\uffff\U000f0000-\U0010ffff"
+_KEPT_OUT = rf"\x00-\x1f\x7f-\x9f\\/{_PRIVATE}"
+"""What `blob_name.name_problem` refuses in a part of a name."""
 _PART = rf"[^{_KEPT_OUT}]*[^{_KEPT_OUT}.]"
 _TIME: Part = {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
 
@@ -37,7 +38,11 @@ def _text(name: str, about: str, **limits: Any) -> Part:
 
 
 RECORD_PATH = _parameter(
-    "path", "path", f"A blob's path. {_ITEM}", {"type": "string", "minLength": 1}, required=True
+    "path",
+    "path",
+    f"A blob's path. {_ITEM}",
+    {"type": "string", "pattern": r"^[^\x00]+$"},
+    required=True,
 )
 IMAGE_PATH = _parameter(
     "path",
@@ -97,9 +102,13 @@ IF_MATCH = _parameter(
     "If-Match",
     "header",
     "The ETag of the version that is meant, or a list of them; `*` for any.",
-    {"type": "string", "pattern": r"\S"},
+    {"type": "string"},
 )
-IF_MATCH_NEEDED: Part = {**IF_MATCH, "required": True}
+IF_MATCH_NEEDED: Part = {
+    **IF_MATCH,
+    "required": True,
+    "schema": {"type": "string", "pattern": r"\S"},
+}
 
 
 def header(about: str, **schema: Any) -> Part:

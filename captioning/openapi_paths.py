@@ -48,12 +48,14 @@ def _list_captions() -> Part:
 
 
 def _get_caption() -> Part:
+    read = {"path.path": "$response.body#/path", "header.If-Match": "$response.header.ETag"}
+    edit = {"edit_caption": {"operationId": "edit_caption", "parameters": read}}
     return operation(
         "get_caption",
         "The record of a blob",
         [given.RECORD_PATH, given.IF_NONE_MATCH],
         {
-            "200": json_of("CaptionRecord", ETAG),
+            "200": {**json_of("CaptionRecord", ETAG), "links": edit},
             "304": bodiless("The client has it.", ETAG | CACHE),
         },
         {404: ("not_found",)},
