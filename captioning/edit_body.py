@@ -25,7 +25,7 @@ MAX_CAPTION, MAX_ALT_TEXT, MAX_TAG = 2_000, 1_000, 100
 MAX_TAGS = 100
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ue000-\uf8ff\ufeff\U000f0000-\U0010ffff"
+_UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ue000-\uf8ff\ufeff"
 _WRITTEN = rf"^[^{_NO_LINE}]*[^{_NO_LINE}\s{_UNSEEN}][^{_NO_LINE}]*$"
 """One line with something in it, as far as JSON Schema can tell."""
 _SHOWN = 40

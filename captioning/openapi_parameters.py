@@ -16,9 +16,10 @@ _ITEM = (
     "Percent-encoded; `/` may stay as it is: OpenAPI cannot say that this goes over many segments"
     " of the URL. `sha256:<id>`, with the record's `id`, may take its place."
 )
-_PRIVATE = "\ue000-\uf8ff\ufffe\uffff\U000f0000-\U0010ffff"
+_PRIVATE = "\ue000-\uf8ff\ufffe\uffff"
 _KEPT_OUT = rf"\x00-\x1f\x7f-\x9f\\/{_PRIVATE}"
-"""What `blob_name.name_problem` refuses in a part of a name."""
+"""Of a part of a name. Not all that `name_problem` refuses: tools that make requests write a class
+out, and the two private planes have 131,072 characters."""
 _PART = rf"[^{_KEPT_OUT}]*[^{_KEPT_OUT}.]"
 _TIME: Part = {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
 
@@ -47,7 +48,7 @@ RECORD_PATH = _parameter(
 IMAGE_PATH = _parameter(
     "path",
     "path",
-    f"An image's path, one that a new image may have. {_ITEM}",
+    f"An image's path, one that a new image may have: no private-use characters. {_ITEM}",
     {
         "type": "string",
         "minLength": 1,
