@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
-from captioning import settings
+from captioning import openapi, settings
 from captioning.answering import healthy, respond
 from captioning.http_message import Request, Response
 from captioning.image_tools import DESCRIBE, FIND, told
@@ -166,6 +166,13 @@ def recaption(req: func.HttpRequest) -> func.HttpResponse:
 def get_usage(req: func.HttpRequest) -> func.HttpResponse:
     """What was paid, by day."""
     return _answer(req, lambda request: services().usage.get_usage(request))
+
+
+@app.function_name("get_openapi")
+@app.route("api/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
+    """The API's description; it holds no data."""
+    return _answer(req, openapi.get_openapi)
 
 
 @app.function_name("health")

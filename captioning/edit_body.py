@@ -24,6 +24,10 @@ MAX_CAPTION, MAX_ALT_TEXT, MAX_TAG = 2_000, 1_000, 100
 """Characters at most. All of it takes a twentieth of what a record can hold."""
 MAX_TAGS = 100
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ue000-\uf8ff\ufeff"
+_WRITTEN = rf"^[^{_NO_LINE}]*[^{_NO_LINE}\s{_UNSEEN}][^{_NO_LINE}]*$"
+"""One line with something in it, as far as JSON Schema can tell."""
 _SHOWN = 40
 """Characters of an unknown field's name that are told."""
 
@@ -69,6 +73,25 @@ class _Body(BaseModel):
         if self.decorative and self.alt_text:
             raise ValueError("alt_text must be empty where decorative is true")
         return self
+
+
+def body_schema() -> dict[str, Any]:
+    """The JSON Schema of a body; what it cannot say, such as which characters are visible, is left
+    to `edits_in`."""
+    schema = _Body.model_json_schema()
+    for field in schema["properties"].values():
+        for kind in [field, field.get("items", {}), *field.get("anyOf", ())]:
+            if kind.get("type") == "string" and "enum" not in kind:
+                kind["pattern"] = _WRITTEN if kind.get("minLength") else f"^$|{_WRITTEN}"
+        del field["title"], field["default"]
+    both = {"decorative": {"const": True}, "alt_text": {"type": "string", "minLength": 1}}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": schema["properties"],
+        "additionalProperties": False,
+        "not": {"properties": both, "required": [*both]},
+    }
 
 
 def edits_in(body: bytes) -> dict[str, Any]:

@@ -28,8 +28,9 @@ class Work:
     """What services said of the bytes with this SHA-256, asked as the fingerprint says.
 
     `path` is the blob it was paid for, `upload` the ETag that it had, `run` the run that saved it
-    last, `usage` what was paid so far. A claim is of the run that pays at the moment, `unbooked` what of the usage is that run's
-    and in no ledger yet. `parts` are answers of an analysis that is not whole yet; `is_done` when
+    last, `usage` what was paid so far. A claim is of the run that pays at the moment, `unbooked`
+    what of the usage is that run's and in no ledger yet. `parts` are answers of an analysis that is
+    not whole yet; `is_done` when
     nothing is left to pay for. `afresh` is the request for a new caption that it answers.
     """
 

@@ -53,6 +53,7 @@ SERVED = {
     "PUT /api/images/a.jpg": "put_image",
     "DELETE /api/images/a.jpg": "delete_image",
     "GET /api/health": "health",
+    "GET /api/openapi.json": "get_openapi",
 }
 """Requests, and the function that has to serve each."""
 UNSERVED = [
@@ -144,6 +145,7 @@ HTTP = {
     "recaption": route("api/recaption/{*path:minlength(1)}", "FUNCTION", "POST"),
     "get_usage": route("api/usage", "FUNCTION"),
     "health": route("api/health", "ANONYMOUS"),
+    "get_openapi": route("api/openapi.json", "ANONYMOUS"),
 }
 QUEUES = {
     "caption_deferred": "caption-deferred",

@@ -34,7 +34,8 @@ GROUPS = {
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
     "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
-    "named_image answering",
+    "named_image answering openapi openapi_answers openapi_parameters openapi_paths "
+    "openapi_schemas",
     "services": "services call_maker image_apis storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
@@ -83,7 +84,7 @@ HOMES = {
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",
-    "pydantic": "models work prices chat_answer vision_shapes edit_body",
+    "pydantic": "models work prices chat_answer vision_shapes edit_body openapi_schemas",
     "typer": "__main__ command_context",
     "rich": "console",
     "numpy": "embedded",
