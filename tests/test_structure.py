@@ -36,7 +36,7 @@ GROUPS = {
     "api": "api health usage_report recaption",
     "services": "services storage_account service_clients timeouts",
     "commands": "check drop waiting console",
-    "embedded providers": "embedded.vision embedded.captioner",
+    "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
@@ -87,6 +87,8 @@ HOMES = {
     "rich": "console",
     "numpy": "embedded",
     "onnxruntime": "embedded",
+    "rapidocr": "embedded.text_reader",
+    "cv2": "embedded.text_reader",
     "cheroot": "embedded",
     "croniter": "embedded",
 }
