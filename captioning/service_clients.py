@@ -53,7 +53,12 @@ class ServiceClients:
         if settings.vision_provider == "embedded":
             from captioning.embedded.vision import EmbeddedVision
 
-            return EmbeddedVision(min_confidence=settings.vision_min_confidence)
+            embedded = EmbeddedVision(
+                features=settings.vision_features,
+                min_confidence=settings.vision_min_confidence,
+            )
+            self._closers.append(embedded.close)
+            return embedded
         from captioning.vision import VisionClient
 
         client = VisionClient(

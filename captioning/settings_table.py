@@ -81,7 +81,7 @@ SETTINGS = (
     Setting(
         "VISION_PROVIDER",
         "azure",
-        "`azure`, `embedded` (a small local tagger, for trying things out) or `none`.",
+        "`azure`, `embedded` (small local models, for trying things out) or `none`.",
         "azure",
     ),
     Setting(
@@ -96,7 +96,8 @@ SETTINGS = (
         "VISION_FEATURES",
         "tags,objects,read",
         "Also `caption`, `denseCaptions`, `people` (4.0) and `brands`, `description`, `adult` "
-        "(3.2; with 4.0 they are asked in one 3.2 call beside it).",
+        "(3.2; with 4.0 they are asked in one 3.2 call beside it). "
+        "`embedded` has `tags` and `read`.",
         "tags,objects,read",
     ),
     Setting("VISION_MIN_CONFIDENCE", "0.6", "Tags and objects below it are left out.", "0.6"),

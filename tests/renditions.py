@@ -28,10 +28,11 @@ def photo(
 
 
 def sample(name: str) -> Rendition:
-    """One of the sample photos."""
+    """One of the samples."""
     path = SAMPLES / name
     with Image.open(path) as picture:
-        return rendition(path.read_bytes(), *picture.size)
+        orientation = picture.getexif().get(0x0112, 1)
+        return rendition(path.read_bytes(), *picture.size, orientation)
 
 
 def rendition(data: bytes, width: int = 400, height: int = 300, orientation: int = 1) -> Rendition:

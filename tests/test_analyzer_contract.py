@@ -1,4 +1,4 @@
-"""What every vision provider does: Azure 4.0 and 3.2 at the wire, and the embedded tagger."""
+"""What every vision provider does: Azure 4.0 and 3.2 at the wire, and the embedded one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from captioning.embedded.vision import EmbeddedVision
 from captioning.errors import CorruptImage, ImageRejected, ImageTooLarge, ImageTooSmall
 from captioning.models import Box, ImageAnalysis
 from captioning.providers import ImageAnalyzer
+from captioning.rendition import Rendition
 from captioning.vision_features import supported_features
 from tests.recorded_calls import RecordedCalls
 from tests.renditions import photo, rendition, sample
@@ -58,6 +59,30 @@ def test_identity_says_what_decides_the_answers(new_analyzer: NewAnalyzer) -> No
     assert "127.0.0.1" not in identity
 
 
+@pytest.mark.parametrize("provider", ["azure 4.0", "azure 3.2", "embedded"])
+def test_the_features_decide_what_is_looked_for(provider: str, service: VisionService) -> None:
+    def asked(*features: str) -> ImageAnalyzer:
+        if provider == "embedded":
+            return EmbeddedVision(features=features)
+        return service.client(api=provider.removeprefix("azure "), features=features)
+
+    tags, text, both = asked("tags"), asked("read"), asked("tags", "read")
+    assert len({analyzer.identity for analyzer in (tags, text, both)}) == 3
+    image = sample("postcard.jpg")
+    assert both.analyze(image, PLAIN).tags == tags.analyze(image, PLAIN).tags != ()
+    assert both.analyze(image, PLAIN).text == text.analyze(image, PLAIN).text != ()
+    assert not tags.analyze(image, PLAIN).text
+    assert not text.analyze(image, PLAIN).tags
+    with pytest.raises(ValueError, match="VISION_FEATURES names "):
+        asked()
+
+
+def test_a_line_of_text_has_words_and_a_place(analyzer: ImageAnalyzer) -> None:
+    seen = analyzer.analyze(sample("sign.jpg"), PLAIN)
+    assert all(line.text.strip() == line.text != "" for line in seen.text)
+    assert all(width > 0 and height > 0 for _, _, width, height in _boxes(seen))
+
+
 def test_limits_have_room_for_what_is_encoded_anew(analyzer: ImageAnalyzer) -> None:
     limits = analyzer.limits
     assert {"JPEG", "PNG"} <= limits.formats
@@ -80,9 +105,11 @@ def test_a_photo_has_tags_in_order(name: str, analyzer: ImageAnalyzer) -> None:
     assert seen == analyzer.analyze(image, PLAIN)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_boxes_are_whole_pixels_of_the_reported_size(kind: str, analyzer: ImageAnalyzer) -> None:
-    seen = analyzer.analyze(photo(401, 299, kind), PLAIN)
+@pytest.mark.parametrize("image", [photo(401, 299), photo(401, 299, "PNG"), sample("sign.jpg")])
+def test_boxes_are_whole_pixels_of_the_reported_size(
+    image: Rendition, analyzer: ImageAnalyzer
+) -> None:
+    seen = analyzer.analyze(image, PLAIN)
     for x, y, w, h in _boxes(seen):
         assert 0 <= x <= x + w <= seen.width
         assert 0 <= y <= y + h <= seen.height
@@ -139,7 +166,7 @@ def test_every_transaction_is_billed_once(analyzer: ImageAnalyzer, service: Visi
 
 
 def test_threads_share_an_analyzer(new_analyzer: NewAnalyzer) -> None:
-    fresh, image = new_analyzer(0.6), sample("cat.jpg")
+    fresh, image = new_analyzer(0.6), sample("postcard.jpg")
     with ThreadPoolExecutor(8) as pool:
         answers = set(pool.map(lambda _: fresh.analyze(image, PLAIN), range(16)))
     assert len(answers) == 1

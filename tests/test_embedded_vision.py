@@ -1,4 +1,4 @@
-"""The embedded tagger: what it says of the sample photos, and how it looks at a picture."""
+"""The embedded provider: what it says of the samples, and how it looks at a picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from captioning.embedded.vision import MODEL, EmbeddedVision
+from captioning.embedded.vision import FEATURES, MODEL, EmbeddedVision
 from captioning.errors import CorruptImage, ImageTooLarge
 from captioning.models import Tag
 from captioning.rendition import Rendition
@@ -42,6 +42,9 @@ def _edited(name: str, kind: str, edit: Callable[[Image.Image], Image.Image]) ->
         ("camera.jpg", ["tripod"]),
         ("rocket.jpg", []),  # the model has no class for it, and knows that it does not know
         ("astronaut.jpg", []),
+        ("postcard.jpg", ["food", "drink", "espresso"]),
+        ("sign.jpg", []),
+        ("page.jpg", []),
     ],
 )
 def test_the_samples(name: str, tags: list[str], tagger: EmbeddedVision) -> None:
@@ -104,6 +107,29 @@ def test_the_picture_is_looked_at_upright(orientation: int, tagger: EmbeddedVisi
     assert [tag.name for tag in seen.tags] == [tag.name for tag in straight.tags]
     for tag, expected in zip(seen.tags, straight.tags, strict=True):
         assert tag.confidence == pytest.approx(expected.confidence, abs=0.02)
+
+
+def test_a_page_of_text_is_no_web_site(tagger: EmbeddedVision) -> None:
+    """Which is what the tagger alone takes it for: it knows no page."""
+    alone = EmbeddedVision(features=("tags",))
+    assert _names(alone, sample("page.jpg")) == ["computer", "web site"]
+    seen = tagger.analyze(sample("page.jpg"))
+    assert (seen.tags, len(seen.text)) == ((), 13)
+
+
+def test_the_provider_is_named_by_what_it_used() -> None:
+    names = {
+        ("tags", "objects"): "embedded efficientnet-lite0",
+        ("read", "people"): "embedded pp-ocrv6-small",
+        FEATURES: "embedded efficientnet-lite0 + pp-ocrv6-small",
+    }
+    for features, name in names.items():
+        assert EmbeddedVision(features=features).analyze(photo()).provider == name
+
+
+def test_features_that_it_lacks_are_named() -> None:
+    with pytest.raises(ValueError, match="VISION_FEATURES names neither"):
+        EmbeddedVision(features=("objects", "caption"))
 
 
 def test_half_a_jpeg_is_corrupt(tagger: EmbeddedVision) -> None:

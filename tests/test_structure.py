@@ -38,7 +38,7 @@ GROUPS = {
     "openapi_schemas",
     "services": "services call_maker image_apis storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
-    "embedded providers": "embedded.vision embedded.captioner",
+    "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
@@ -89,6 +89,8 @@ HOMES = {
     "rich": "console",
     "numpy": "embedded",
     "onnxruntime": "embedded",
+    "rapidocr": "embedded.text_reader",
+    "cv2": "embedded.text_reader",
     "cheroot": "embedded",
     "croniter": "embedded",
     "regex": "words",

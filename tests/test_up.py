@@ -19,7 +19,7 @@ from captioning.embedded.captioner import NO_TAG
 from tests.azurite import ROOT
 from tests.local_app import FirstRun, Place, ended, place, running, serving
 
-SAMPLES = ["astronaut", "camera", "cat", "coffee", "rocket"]
+SAMPLES = ["astronaut", "camera", "cat", "coffee", "page", "postcard", "rocket", "sign"]
 FAKE_FUNC = f"""#!{sys.executable}
 import http.server, json, os, shutil, sys
 seen = {{"arguments": sys.argv[1:], "environ": dict(os.environ), "python": shutil.which("python")}}
@@ -43,7 +43,8 @@ def test_once_shows_the_samples_and_leaves_nothing_running(first_run: FirstRun) 
     assert [row.split()[0] for row in rows] == [f"samples/{name}.jpg" for name in SAMPLES]
     assert [row.rstrip() for row in rows] == rows
     assert re.fullmatch(r"samples/cat.jpg +A cat\. +\S.*\bcat +\d+\.\d\d", rows[2])
-    for row in (rows[0], rows[4]):
+    assert "Text reading “HARBOUR BAKERY Fresh bread every day OPEN 7 - 17”." in rows[7]
+    for row in (rows[0], rows[6]):
         assert NO_TAG in row
 
 

@@ -1,4 +1,4 @@
-"""EmbeddedVision: tags from a small ONNX model, without a cloud. See model/README.md."""
+"""EmbeddedVision: tags and text by small ONNX models, without a cloud. See model/README.md."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import struct
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from captioning.calls import PLAIN, Calls
+from captioning.embedded.text_reader import MODEL as TEXT_MODEL
+from captioning.embedded.text_reader import TextReader
 from captioning.errors import CorruptImage, ImageTooLarge, ImageTooSmall
-from captioning.models import ImageAnalysis, Tag
-from captioning.rendition import TURNED, InputLimits, Rendition
+from captioning.models import ImageAnalysis, Tag, TextLine
+from captioning.rendition import InputLimits, Rendition
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +29,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 MODEL = Path(__file__).parent / "model"
-PROVIDER = "embedded efficientnet-lite0"
+TAG_MODEL = "efficientnet-lite0"
+FEATURES = ("tags", "read")
+"""By VISION_FEATURES' names."""
 MAX_TAGS = 10
+MOSTLY_TEXT = 0.2
+"""Part of the picture that lines of text cover, from which on it has no tags: among its classes the
+tagger has no page, and takes one for a web site or a menu. A sign or postcard has half of that."""
 
 _LIMITS = InputLimits(
     frozenset({"JPEG", "PNG"}), max_bytes=20 * 1024 * 1024, min_side=50, max_side=1_024
@@ -47,38 +55,67 @@ _UPRIGHT = {
 
 
 class EmbeddedVision:
-    """Tags an image on this machine; safe to share between threads. The model is loaded at the
-    first image."""
+    """Tags an image and reads its text on this machine; safe to share between threads. Models are
+    loaded at the first image. ValueError: `features` names nothing that it has."""
 
     def __init__(
-        self, *, min_confidence: float = 0.6, max_tags: int = MAX_TAGS, model: Path = MODEL
+        self,
+        *,
+        features: Collection[str] = FEATURES,
+        min_confidence: float = 0.6,
+        max_tags: int = MAX_TAGS,
+        model: Path = MODEL,
     ) -> None:
+        if not set(FEATURES) & set(features):
+            raise ValueError(
+                f"VISION_FEATURES names neither of what the embedded provider has:"
+                f" {', '.join(FEATURES)}"
+            )
         self._min_confidence = min_confidence
         self._max_tags = max_tags
-        self._tagger = _Tagger(model)
+        self._tagger = _Tagger(model) if "tags" in features else None
+        self._reader = TextReader() if "read" in features else None
 
     @property
     def identity(self) -> str:
-        """Model and threshold; the number changes with the rule that makes tags."""
-        return f"{PROVIDER} 1 {self._min_confidence:g} {self._max_tags}"
+        """Models and thresholds; the numbers change with the rules that make tags and lines."""
+        tagger = f"{TAG_MODEL} 2 {self._min_confidence:g} {self._max_tags}"
+        parts = [tagger if self._tagger else "", self._reader.identity if self._reader else ""]
+        return f"embedded {' + '.join(filter(None, parts))}"
 
     @property
     def limits(self) -> InputLimits:
-        """Small renditions: the model sees 224 x 224 pixels."""
+        """Small renditions: the tagger sees 224 x 224 pixels, and at 1,024 px a page of A4 in 8
+        points is read without a fault."""
         return _LIMITS
 
     def analyze(self, image: Rendition, calls: Calls = PLAIN) -> ImageAnalysis:
-        """Tags of the upright picture; costs nothing, asks nobody and has no boxes."""
+        """What the upright picture shows and says; costs nothing and asks nobody."""
         del calls
-        size, square = _square(image)
-        tags = self._tagger.tags(square)
-        confident = tuple(tag for tag in tags if tag.confidence >= self._min_confidence)
+        picture = _upright(image)
+        text = self._reader.lines(picture) if self._reader else ()
+        models = [TAG_MODEL if self._tagger else "", TEXT_MODEL if self._reader else ""]
         return ImageAnalysis(
-            provider=PROVIDER, width=size[0], height=size[1], tags=confident[: self._max_tags]
+            provider=f"embedded {' + '.join(filter(None, models))}",
+            width=picture.width,
+            height=picture.height,
+            tags=() if _is_mostly_text(picture, text) else self._tags(picture),
+            text=text,
         )
 
+    def _tags(self, picture: Image.Image) -> tuple[Tag, ...]:
+        """The confident ones, of the middle of the picture."""
+        if self._tagger is None:
+            return ()
+        square = ImageOps.fit(picture, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
+        tags = self._tagger.tags(square)
+        confident = tuple(tag for tag in tags if tag.confidence >= self._min_confidence)
+        return confident[: self._max_tags]
+
     def close(self) -> None:
-        """Nothing is open."""
+        """Ends the reader's thread."""
+        if self._reader:
+            self._reader.close()
 
 
 @dataclass(frozen=True)
@@ -135,25 +172,25 @@ class _Tagger:
         )
 
 
-def _square(image: Rendition) -> tuple[tuple[int, int], Image.Image]:
-    """The upright size, and the middle of the upright picture as the model takes it."""
+def _upright(image: Rendition) -> Image.Image:
+    """The picture as a viewer shows it, in RGB."""
     try:
         with Image.open(io.BytesIO(image.data), formats=sorted(_LIMITS.formats)) as picture:
-            width, height = picture.size
-            _check(width, height)
-            square = ImageOps.fit(_rgb(picture), (_SIDE, _SIDE), Image.Resampling.BICUBIC)
+            _check(*picture.size)
+            pixels = _rgb(picture)
     except Image.DecompressionBombError:
-        raise ImageTooLarge("The image has too many pixels for the embedded tagger.") from None
+        raise ImageTooLarge("The image has too many pixels for the embedded provider.") from None
     except _BROKEN as error:
         raise CorruptImage(
             "The image cannot be decoded: upload it again, or save it anew first."
         ) from error
-    turned = image.orientation in TURNED
-    upright = _UPRIGHT.get(image.orientation)
-    return (
-        (height, width) if turned else (width, height),
-        square.transpose(upright) if upright is not None else square,
-    )
+    turn = _UPRIGHT.get(image.orientation)
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _is_mostly_text(picture: Image.Image, text: tuple[TextLine, ...]) -> bool:
+    covered = sum(width * height for _, _, width, height in (line.box for line in text))
+    return covered >= MOSTLY_TEXT * picture.width * picture.height
 
 
 def _check(width: int, height: int) -> None:
@@ -164,7 +201,7 @@ def _check(width: int, height: int) -> None:
         )
     if max(width, height) > _LIMITS.max_side:
         raise ImageTooLarge(
-            f"The image is {width} x {height} px; the embedded tagger takes"
+            f"The image is {width} x {height} px; the embedded provider takes"
             f" {_LIMITS.max_side} px a side."
         )
 
