@@ -33,7 +33,8 @@ GROUPS = {
     "pipeline": "pipeline hold outcome standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption edit_api image_changes image_view named_image",
+    "api": "api health usage_report recaption edit_api image_changes image_view named_image "
+    "gallery",
     "services": "services call_maker storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.captioner",
