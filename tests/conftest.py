@@ -11,10 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.azurite import Azurite
 from tests.command_line import CommandLine, settings_of
 from tests.embedded_lab import Lab
+from tests.gallery_page import launched
 from tests.local_app import FirstRun, Place, ended, place, running
 from tests.pipeline_lab import Works
 from tests.storage_lab import Storage
@@ -25,6 +27,15 @@ def azurite() -> Iterator[str]:
     """Connection string of a storage emulator; tests share it and use names of their own."""
     with Azurite() as emulator:
         yield emulator.connection_string
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of the gallery; each has a context of its own."""
+    with sync_playwright() as playwright:
+        with_pages = launched(playwright)
+        yield with_pages
+        with_pages.close()
 
 
 @pytest.fixture

@@ -26,9 +26,11 @@ const view = new ImageView({
   changed: (record) => listing.merge([record], { front: false }),
   removed: remove,
   neighbour,
-  closed: (id) => grid.focus(id) || byId("search").focus(),
+  closed: (id) => grid.focus(listing.has(id) ? id : following) || byId("search").focus(),
 });
 let listing = null;
+/** Where the focus goes after a deletion. */
+let following = null;
 
 function begin() {
   listing?.stop();
@@ -67,6 +69,7 @@ function deliver(records, isNewest) {
 }
 
 function remove(record) {
+  following = neighbour(record.id, 1) ?? neighbour(record.id, -1);
   const index = listing.drop(record.id);
   const mine = listing;
   deletion.remove(record, () => index >= 0 && mine === listing && listing.restore(record, index));

@@ -177,7 +177,7 @@ function field(name, typed) {
     /** Counts; whether it is too long. */
     count() {
       const length = [...value()].length;
-      counter.textContent = `${length} characters; up to ${good} read well`;
+      counter.textContent = `${length} characters (best up to ${good})`;
       if (length > most) counter.textContent = `${length} characters: ${most} are allowed`;
       counter.classList.toggle("over", length > good);
       return length > most;

@@ -90,7 +90,8 @@ export class Grid {
     const { items } = this.#listing;
     const shown = new Set(items.slice(first, last).map((record) => record.id));
     for (const [id, { node }] of this.#cards) {
-      if (!shown.has(id) && !node.contains(document.activeElement)) this.#remove(id);
+      const isHeld = this.#listing.has(id) && node.contains(document.activeElement);
+      if (!shown.has(id) && !isHeld) this.#remove(id);
     }
     let before = null;
     for (let index = first; index < last; index += 1) {

@@ -190,8 +190,8 @@ export class ImageView {
 
   #delete() {
     const record = this.#shown;
-    address.close();
     this.#hooks.removed(record);
+    address.close();
   }
 
   #end() {

@@ -53,7 +53,7 @@ export class Uploads {
     const row = [...this.#rows.values()].find((known) => known.id === record.id);
     if (!row || row.isDone || (row.etag && record.image.etag !== row.etag)) return;
     const [badge] = badges(record);
-    const text = record.caption ?? record.error?.message ?? badge?.text ?? record.note ?? "Captioned";
+    const text = record.caption ?? record.error?.message ?? record.note ?? badge?.text ?? "Captioned";
     row.state.textContent = text;
     row.isDone = isFinal(record) || record.status === "deferred";
     row.node.classList.toggle("refused", record.status === "rejected" || record.status === "failed");

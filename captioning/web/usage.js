@@ -42,7 +42,7 @@ export class UsageView {
     const tokens = (day) => day.input_tokens + day.output_tokens;
     byId("usage-charts").replaceChildren(
       chart("Images", number(total.images), early, [
-        { name: "Paid for", className: "first", of: (day) => Math.max(0, day.images - day.reused) },
+        { name: "New", className: "first", of: (day) => Math.max(0, day.images - day.reused) },
         { name: "Reused", className: "second", of: (day) => Math.min(day.images, day.reused) },
       ]),
       chart("Tokens", number(tokens(total)), early, [{ name: "Tokens", className: "first", of: tokens }]),
