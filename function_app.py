@@ -156,9 +156,7 @@ def get_usage(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("gallery")
-@app.route(
-    "{ignored:maxlength(0)?}", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS
-)
+@app.route("{ignored:maxlength(0)?}", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)
 def gallery(req: func.HttpRequest) -> func.HttpResponse:
     """The page at `/`; it asks the API, with a key where that wants one."""
     return _answer(req, gallery_files.get_page)

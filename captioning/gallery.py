@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -39,6 +42,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
 }
 
 
@@ -48,7 +52,7 @@ def get_page(request: Request) -> Response:
 
 
 def get_file(request: Request) -> Response:
-    """GET /web/{path}: one of its files, by a name that is looked up and never joined to a folder."""
+    """GET /web/{path}: one of its files. The name is looked up, and joined to no folder."""
     return _answer(request, request.path)
 
 
@@ -56,19 +60,47 @@ def _answer(request: Request, name: str) -> Response:
     found = _files().get(name)
     if found is None:
         return problem(404, "not_found", "The gallery has no such file.")
-    body, media_type, etag = found
-    headers = {**HEADERS, "ETag": etag}
-    if request.has(etag):
+    file = found.packed if _takes_gzip(request) else found.plain
+    headers = {**HEADERS, **file.headers}
+    if request.has(file.headers["ETag"]):
         return Response(304, headers=headers)
-    return Response(200, body, {"Content-Type": media_type, **headers})
+    return Response(200, file.body, {"Content-Type": found.media_type, **headers})
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What is sent of a file, with its version."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file as it is and compressed: no host does that for an app."""
+
+    media_type: str
+    plain: _Body
+    packed: _Body
 
 
 @cache
-def _files() -> Mapping[str, tuple[bytes, str, str]]:
-    """Content, media type and ETag of every file by its name, read once."""
+def _files() -> Mapping[str, _File]:
+    """Every file by its name, read once."""
     found = {}
-    for file in FOLDER.iterdir():
-        if media_type := MEDIA_TYPES.get(file.suffix):
-            body = file.read_bytes()
-            found[file.name] = body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    for path in FOLDER.iterdir():
+        if media_type := MEDIA_TYPES.get(path.suffix):
+            body = path.read_bytes()
+            etag = hashlib.sha256(body).hexdigest()[:32]
+            packed = {"ETag": f'"{etag}-gzip"', "Content-Encoding": "gzip"}
+            found[path.name] = _File(
+                media_type,
+                _Body(body, {"ETag": f'"{etag}"'}),
+                _Body(gzip.compress(body, mtime=0), packed),
+            )
     return found
+
+
+def _takes_gzip(request: Request) -> bool:
+    accepted = request.headers.get("accept-encoding", "")
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", accepted) is not None

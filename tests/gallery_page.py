@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route, ViewportSize
 
 from captioning.models import record_id
 from tests.azurite import ROOT
@@ -22,6 +22,9 @@ LAUNCH = (
 )
 EXPECTED = "Failed to load resource: the server responded with a status of "
 """The browser's own line about a refusal; the page tells a person what it means."""
+EMBEDDED = {"VISION_PROVIDER": "embedded", "CAPTION_PROVIDER": "embedded"}
+"""Settings of an app that asks no service."""
+SAMPLE_NAMES = ("astronaut", "camera", "cat", "coffee", "rocket")
 SAMPLES = ROOT / "samples"
 SCREENSHOTS = ROOT / "build/screenshots"
 WIDE, NARROW = (1280, 800), (390, 844)
@@ -85,13 +88,10 @@ class GalleryPage:
 
 
 @contextmanager
-def gallery_page(
-    browser: Browser, app: RunningApp | str, **options: Any
-) -> Iterator[GalleryPage]:
+def gallery_page(browser: Browser, app: RunningApp | str, **options: Any) -> Iterator[GalleryPage]:
     """A page in a context of its own. The browser must have had nothing to complain of."""
     url = app if isinstance(app, str) else f"http://127.0.0.1:{app.workers[0].port}"
-    width, height = options.pop("size", WIDE)
-    viewport = {"width": width, "height": height}
+    viewport: ViewportSize = {"width": WIDE[0], "height": WIDE[1]}
     context = browser.new_context(viewport=viewport, locale="en-GB", **options)
     try:
         made = GalleryPage(context.new_page(), url)

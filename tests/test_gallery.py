@@ -11,10 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from captioning.models import record_id
-from tests.gallery_page import GalleryPage, gallery_page, sample, saved
+from tests.gallery_page import EMBEDDED, GalleryPage, gallery_page, sample, saved
 from tests.running_app import RunningApp
-
-EMBEDDED = {"VISION_PROVIDER": "embedded", "CAPTION_PROVIDER": "embedded"}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def test_a_folder_keeps_its_paths_and_a_refused_file_says_why(
     refused = gallery.page.locator("#uploads-list li.refused")
     expect(refused).to_contain_text("holiday/a.txt")
     expect(refused.locator(".state")).to_contain_text("not an image")
-    expect(gallery.page.locator("#uploads-summary")).to_have_text("2 of 3 stored, 1 not")
+    expect(gallery.page.locator("#uploads-summary")).to_have_text("2 of 3 stored, 1 refused")
     for path in ("holiday/cat.jpg", "holiday/day2/rocket.jpg"):
         expect(gallery.page.locator("#grid .path", has_text=path)).to_be_visible()
 
@@ -96,7 +94,7 @@ def test_leaving_in_the_middle_of_an_upload_asks(gallery: GalleryPage) -> None:
 
     gallery.open()
     gallery.page.on("dialog", stay)
-    gallery.page.route("**/api/images/**", lambda route: None)  # it never arrives
+    gallery.page.route("**/api/images/**", lambda _: None)  # it never arrives
     gallery.page.locator("#search").click()
     gallery.drop(("slow.jpg", sample("cat")))
     expect(gallery.page.locator("#uploads-list progress")).to_be_visible()
@@ -124,7 +122,8 @@ def test_a_search_is_in_the_address_and_back_and_forward_work(
     page.locator("#tag").press("Enter")
     expect(page).to_have_url(f"{gallery.url}/?q=espr&tag=drink")
     expect(page.locator("#tag-chips")).to_contain_text("drink")
-    page.locator("#status").evaluate("it => { it.value = 'failed'; it.dispatchEvent(new Event('change')) }")
+    page.locator("#more-filters summary").click()
+    page.locator("#status").select_option("failed")
     expect(page.locator("#no-match")).to_be_visible()
     link = page.url
     page.go_back()
@@ -195,9 +194,7 @@ def test_an_edit_meets_a_conflict_and_keeps_what_was_typed(
     assert record["provenance"]["edited_by_human"] == ["caption"]
 
 
-def test_tags_alt_text_and_review_are_written(
-    browser: Browser, app: RunningApp
-) -> None:
+def test_tags_alt_text_and_review_are_written(browser: Browser, app: RunningApp) -> None:
     app.upload("tagged.jpg", sample("cat"))
     app.record("tagged.jpg")
     permissions = ["clipboard-read", "clipboard-write"]

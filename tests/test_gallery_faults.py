@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,7 @@ ANSWER = {
     "description": f"{MARKUP} in red.",
 }
 LANGUAGES = {"CAPTION_LANGUAGES": "en,ar"}
+AWAY = {"status": 503, "code": "unavailable", "detail": "Storage does not answer."}
 KEY = "the key of this test"
 
 
@@ -86,7 +88,7 @@ def test_markup_in_a_caption_a_line_of_text_and_a_name_stays_text(
 
 
 def texts() -> dict[str, Any]:
-    return {language: ANSWER for language in ("en", "ar")}
+    return dict.fromkeys(("en", "ar"), ANSWER)
 
 
 def test_a_failed_image_says_why_and_is_tried_again(
@@ -106,9 +108,7 @@ def test_a_failed_image_says_why_and_is_tried_again(
     expect(page.get_by_role("button", name="Caption again (is paid for)")).to_be_enabled()
 
 
-def test_boxes_are_drawn_to_scale_on_hover_and_focus(
-    gallery: GalleryPage, app: RunningApp
-) -> None:
+def test_boxes_are_drawn_to_scale_on_hover_and_focus(gallery: GalleryPage, app: RunningApp) -> None:
     app.upload("boxes.png", picture(3))
     record = app.record("boxes.png")
     page = gallery.page
@@ -121,7 +121,7 @@ def test_boxes_are_drawn_to_scale_on_hover_and_focus(
         entry, drawn = page.locator(".finding").nth(number), page.locator(".stage rect").nth(number)
         for show in (entry.focus, entry.hover):
             show()
-            expect(drawn).to_have_class(f"{drawn.get_attribute('class').split()[0]} lit")
+            expect(drawn).to_have_class(re.compile(r"lit"))
         box = drawn.bounding_box()
         assert frame
         assert box
@@ -143,7 +143,8 @@ def test_words_without_support_are_marked_and_languages_run_their_way(
     def change(record: dict[str, Any]) -> None:
         record["caption"], record["language"] = "A stand-in for a (frisbee) dog.", "en"
         record["support"] = {"score": 0.5, "unsupported": ["frisbee", "stand"]}
-        record["translations"] = {"ar": {"caption": "كلب على الشاطئ.", "alt_text": "كلب.", "description": ""}}
+        arabic = {"caption": "كلب على الشاطئ.", "alt_text": "كلب.", "description": ""}
+        record["translations"] = {"ar": arabic}
 
     page = gallery.page
     dress(page, change)
@@ -184,7 +185,7 @@ def test_a_key_is_asked_for_once_and_kept_for_the_tab(
     page.get_by_label("Key", exact=True).fill(KEY)
     page.keyboard.press("Enter")
     expect(page.locator("#grid img.loaded")).to_have_count(1)
-    assert page.locator("#grid img").get_attribute("src").startswith("blob:")
+    expect(page.locator("#grid img")).to_have_attribute("src", re.compile("^blob:"))
     gallery.drop(("new.png", picture(6)))
     expect(page.locator("#uploads-summary")).to_contain_text("1 of 1 stored")
     page.reload()
@@ -209,7 +210,7 @@ def test_an_app_that_does_not_answer_is_named(gallery: GalleryPage) -> None:
     page = gallery.page
     gallery.open()
     expect(page.locator("#count")).not_to_be_empty()
-    page.route("**/api/captions*", lambda route: route.fulfill(status=503, content_type="application/problem+json", body='{"status": 503, "code": "unavailable", "detail": "Storage does not answer."}'))
+    page.route("**/api/captions*", lambda route: route.fulfill(status=503, json=AWAY))
     page.locator("#search").fill("cat")
     expect(page.locator("#list-problem")).to_contain_text("Storage does not answer.")
     page.unroute("**/api/captions*")

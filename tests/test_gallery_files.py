@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from tests.function_lab import call, problem
 
 SCRIPTS = sorted(FOLDER.glob("*.js"))
 MAX_LINES = 220
-MARKUP = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|eval\(|Function\("
+MARKUP = (
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|eval\(|Function\("
+)
 ELSEWHERE = r"https?://(?!www\.w3\.org/2000/svg\b)|url\(|@import"
 ESCAPES = [
     *("..%2f..%2fhost.json", "..%2F..%2Flocal.settings.json", "../gallery.py", "..\\gallery.py"),
@@ -23,7 +26,7 @@ ESCAPES = [
 
 
 def file(name: str, **headers: str) -> func.HttpResponse:
-    return call(function_app.gallery_file, f"/web/{name}", name, **headers)
+    return call(function_app.gallery_file, f"/web/{name}", name, "GET", b"", **headers)
 
 
 def test_the_page_is_served_without_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +46,15 @@ def test_the_policy_allows_our_own_files_only() -> None:
         assert "script-src 'self'" in policy
         assert "style-src 'self'" in policy
         assert not any("unsafe" in rule or "*" in rule or "data:" in rule for rule in policy)
+
+
+def test_a_file_is_sent_compressed_to_whom_takes_it() -> None:
+    plain, small = file("app.js"), file("app.js", Accept_Encoding="br, gzip;q=0.8")
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(small.get_body()) == plain.get_body()
+    assert small.headers["ETag"] != plain.headers["ETag"]
+    assert plain.headers["Vary"] == small.headers["Vary"] == "Accept-Encoding"
+    assert "Content-Encoding" not in file("app.js", Accept_Encoding="gzip;q=0, br").headers
 
 
 def test_a_file_that_a_browser_has_is_not_sent_again() -> None:
@@ -80,3 +92,6 @@ def test_every_script_is_used_and_every_import_is_there() -> None:
         for name in re.findall(r'from "\./([\w.]+)"', script.read_text("utf-8"))
     }
     assert imports == {script.name for script in SCRIPTS} - {"app.js"}
+    page = (FOLDER / "index.html").read_text("utf-8")
+    preloaded = re.findall(r'rel="modulepreload" href="web/([\w.]+)"', page)
+    assert preloaded == sorted(imports)

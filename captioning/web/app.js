@@ -54,6 +54,7 @@ function changed() {
   const count = `${items.length}${isComplete ? "" : "+"} ${items.length === 1 ? "image" : "images"}`;
   byId("count").textContent = isFirst || isEmpty ? "" : count;
   if (!isLoading && isComplete && address.isFiltered()) announce(isEmpty ? "Nothing matches." : count);
+  view.tellNeighbours();
   grid.draw();
 }
 

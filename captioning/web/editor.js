@@ -153,7 +153,7 @@ function field(name, typed) {
   const input = element("textarea", { id: `edit-${name}`, rows: 3, dir: "auto", oninput: typed });
   input.setAttribute("aria-describedby", `count-${name}`);
   const counter = element("output", { id: `count-${name}`, class: "count", for: `edit-${name}` });
-  const origin = element("h4");
+  const origin = element("h3");
   const now = element("div", { class: "now" });
   const value = () => input.value.replace(/\s*\n\s*/g, " ").trim();
   const node = element(

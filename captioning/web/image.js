@@ -27,7 +27,7 @@ export class ImageView {
   /** `changed(record)`, `removed(record)`, `neighbour(id, step)` and `closed(id)` are the grid's. */
   constructor(hooks) {
     this.#hooks = hooks;
-    this.#editor = new Editor({ saved: (it) => this.#saved(it), reload: () => this.#load() });
+    this.#editor = new Editor({ saved: (it) => this.#show(it), reload: () => this.#load() });
     byId("image-editor").append(this.#editor.node);
     this.#dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
@@ -51,10 +51,16 @@ export class ImageView {
     byId("image-body").hidden = true;
     byId("image-title").textContent = "Loading…";
     byId("image-problem").textContent = "";
-    byId("image-previous").disabled = !this.#hooks.neighbour(id, -1);
-    byId("image-next").disabled = !this.#hooks.neighbour(id, 1);
+    this.tellNeighbours();
     byId("image-title").focus();
     this.#load();
+  }
+
+  /** Whether there is an image before and after, as far as the grid knows. */
+  tellNeighbours() {
+    if (!this.#id) return;
+    byId("image-previous").disabled = !this.#hooks.neighbour(this.#id, -1);
+    byId("image-next").disabled = !this.#hooks.neighbour(this.#id, 1);
   }
 
   #actions() {
@@ -123,10 +129,6 @@ export class ImageView {
     byId("image-retry").disabled = Boolean(this.#awaited);
     byId("image-copy").disabled = !record.alt_text;
     byId("image-review").textContent = record.review === "done" ? "Reviewed: take back" : "Mark review done";
-  }
-
-  #saved(found) {
-    this.#show(found);
   }
 
   /** Looks for a newer version while one is to come. */

@@ -17,7 +17,7 @@ export class TagEditor {
     this.node = element(
       "div",
       { class: "tag-editor" },
-      element("h4", { id: "tags-heading" }, "Tags"),
+      element("h3", { id: "tags-heading" }, "Tags"),
       this.#list,
       this.field.node,
     );

@@ -137,7 +137,7 @@ export class Uploads {
     const { all, done, refused } = this.#counts;
     const waiting = this.waiting().length;
     const parts = [`${done} of ${all} stored`];
-    if (refused) parts.push(`${refused} not`);
+    if (refused) parts.push(`${refused} refused`);
     if (waiting) parts.push(`${waiting} waiting for a caption`);
     byId("uploads-summary").textContent = parts.join(", ");
     byId("uploads-close").disabled = this.isSending;
