@@ -4,7 +4,7 @@
 #   make run ONCE=1             the same, ends when the samples are captioned
 #   make run HOST=func          under Azure Functions Core Tools (auto: where `func` is on PATH)
 #   make run PORT=8071 STORAGE_PORT=11000 DATA=.azurite-2
-#   make test                   lint, types, all tests
+#   make test                   lint, types, all tests (installs Chromium on Debian if there is none)
 
 SHELL := /bin/sh
 PYTHON ?= $(shell sh scripts/find-python)
@@ -19,7 +19,7 @@ endif
 UP = $(BIN)/python -m captioning up --port $(PORT) --storage-port $(STORAGE_PORT) --host $(HOST) \
 	--data "$(DATA)"
 
-.PHONY: run test lint types pytest setup setup-dev clean
+.PHONY: run test lint types pytest setup setup-dev chromium clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,13 +37,16 @@ lint: setup-dev
 types: setup-dev
 	$(BIN)/mypy
 
-pytest: setup-dev
+pytest: setup-dev chromium
 	$(BIN)/python -m pytest $(ARGS)
 
 setup: .venv/local.stamp node_modules/.stamp
 
 setup-dev: .venv/dev.stamp .venv-checkov/stamp node_modules/.stamp
 	@sh scripts/need shellcheck shellcheck
+
+chromium:
+	@sh scripts/find-chromium --install >/dev/null
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=…" >&2; exit 1; }
@@ -68,4 +71,4 @@ node_modules/.stamp: package.json package-lock.json
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-checkov node_modules .azurite* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-checkov node_modules build .azurite* .mypy_cache .pytest_cache .ruff_cache

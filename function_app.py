@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
+from captioning import gallery as gallery_files
 from captioning import openapi, settings
 from captioning.answering import healthy, respond
 from captioning.http_message import Request, Response
@@ -173,6 +174,20 @@ def get_usage(req: func.HttpRequest) -> func.HttpResponse:
 def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
     """The API's description; it holds no data."""
     return _answer(req, openapi.get_openapi)
+
+
+@app.function_name("gallery")
+@app.route("{ignored:maxlength(0)?}", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)
+def gallery(req: func.HttpRequest) -> func.HttpResponse:
+    """The page at `/`; it asks the API, with a key where that wants one."""
+    return _answer(req, gallery_files.get_page)
+
+
+@app.function_name("gallery_file")
+@app.route("web/{path}", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)
+def gallery_file(req: func.HttpRequest) -> func.HttpResponse:
+    """What the page loads."""
+    return _answer(req, gallery_files.get_file)
 
 
 @app.function_name("health")

@@ -11,12 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.azurite import Azurite
 from tests.command_line import CommandLine, settings_of
 from tests.embedded_lab import Lab
+from tests.gallery_page import EMBEDDED, SAMPLE_NAMES, launched, sample
 from tests.local_app import FirstRun, Place, ended, place, running
 from tests.pipeline_lab import Works
+from tests.running_app import RunningApp
 from tests.storage_lab import Storage
 
 
@@ -25,6 +28,29 @@ def azurite() -> Iterator[str]:
     """Connection string of a storage emulator; tests share it and use names of their own."""
     with Azurite() as emulator:
         yield emulator.connection_string
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of the gallery; each has a context of its own."""
+    with sync_playwright() as playwright:
+        with_pages = launched(playwright)
+        yield with_pages
+        with_pages.close()
+
+
+@pytest.fixture(scope="session")
+def samples_app(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """The app with the samples, and a file that is no image; nothing writes to it."""
+    folder, name = tmp_path_factory.mktemp("gallery"), f"l{uuid.uuid4().hex[:12]}"
+    with RunningApp("embedded", azurite, folder, name, settings=EMBEDDED) as running:
+        for each in SAMPLE_NAMES:
+            running.upload(f"samples/{each}.jpg", sample(each))
+        running.upload("notes.txt", b"Dear diary.")
+        for each in SAMPLE_NAMES:
+            running.record(f"samples/{each}.jpg")
+        running.record("notes.txt")
+        yield running
 
 
 @pytest.fixture

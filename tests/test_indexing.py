@@ -54,6 +54,11 @@ SERVED = {
     "DELETE /api/images/a.jpg": "delete_image",
     "GET /api/health": "health",
     "GET /api/openapi.json": "get_openapi",
+    "GET /": "gallery",
+    "HEAD /": "gallery",
+    "GET /web/app.js": "gallery_file",
+    "HEAD /web/style.css": "gallery_file",
+    "GET /web/..%2f..%2fhost.json": "gallery_file",
 }
 """Requests, and the function that has to serve each."""
 UNSERVED = [
@@ -63,9 +68,10 @@ UNSERVED = [
         "PATCH /api/captions/",
         "DELETE /api/captions/a.jpg",
         "GET /api",
-        "GET /",
+        "POST /",
         "GET /health",
     ),
+    *("GET /web", "GET /web/", "GET /web/a/b.js", "POST /web/app.js", "GET /index.html"),
     *("GET /api/recaption/a.jpg", "POST /api/recaption", "POST /api/recaption/"),
     *("POST /api/usage", "GET /api/usage/a.jpg", "POST /api/tags", "GET /api/tags/dog"),
 ]
@@ -110,12 +116,12 @@ def misrouted(app: Bindings) -> list[str]:
     return wrong + [r for r in UNSERVED if router.find(*r.split(" ", 1))]
 
 
-def route(template: str, auth: str, method: str = "GET") -> list[dict[str, Any]]:
+def route(template: str, auth: str, *methods: str) -> list[dict[str, Any]]:
     trigger = {
         "direction": "IN",
         "type": "httpTrigger",
         "name": "req",
-        "methods": [method],
+        "methods": [*(methods or ("GET",))],
         "authLevel": auth,
         "route": template,
     }
@@ -146,6 +152,8 @@ HTTP = {
     "get_usage": route("api/usage", "FUNCTION"),
     "health": route("api/health", "ANONYMOUS"),
     "get_openapi": route("api/openapi.json", "ANONYMOUS"),
+    "gallery": route("{ignored:maxlength(0)?}", "ANONYMOUS", "GET", "HEAD"),
+    "gallery_file": route("web/{path}", "ANONYMOUS", "GET", "HEAD"),
 }
 QUEUES = {
     "caption_deferred": "caption-deferred",

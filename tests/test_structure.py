@@ -34,7 +34,7 @@ GROUPS = {
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
     "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
-    "named_image answering openapi openapi_answers openapi_parameters openapi_paths "
+    "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
     "openapi_schemas",
     "services": "services call_maker image_apis storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",

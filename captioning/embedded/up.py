@@ -95,6 +95,7 @@ def _introduce(stack: Stack, kind: HostKind, settings: Settings) -> None:
     container = settings.images_container
     say(f"Image captioning on {stack.url} ({kind} host, {providers} providers)")
     say()
+    say(f"  gallery        {stack.url}/")
     say(f"  drop images    {storage}.venv/bin/python -m captioning drop FILE-OR-FOLDER…")
     say(f"                 or with any storage tool into the container `{container}`:")
     say(f"                 {connection_string}")

@@ -1,0 +1,42 @@
+// The state of an image in words, and times as people here write them.
+
+const NAMES = {
+  processing: "Processing",
+  deferred: "Waiting",
+  rejected: "Rejected",
+  failed: "Failed",
+  captioned: "Captioned",
+};
+const FINAL = new Set(["captioned", "rejected", "failed"]);
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+
+export function isFinal(record) {
+  return FINAL.has(record.status);
+}
+
+export function name(status) {
+  return NAMES[status] ?? status;
+}
+
+/** A moment of the API (RFC 3339) in local time; today's without the date. */
+export function moment(text) {
+  const date = new Date(text);
+  const today = date.toDateString() === new Date().toDateString();
+  return (today ? TIME : MOMENT).format(date);
+}
+
+/** What is told of an image beside its caption: `kind` for the colour, `text`, `title`. */
+export function badges(record) {
+  const found = [];
+  if (record.status !== "captioned") {
+    const reason = record.error ? `: ${record.error.code.replaceAll("_", " ")}` : "";
+    const next = record.error?.retry_at ? `, next try ${moment(record.error.retry_at)}` : "";
+    const text = `${name(record.status)}${reason}${next}`;
+    found.push({ kind: record.status, text, title: record.error?.message ?? text });
+  }
+  if (record.review === "needed") {
+    found.push({ kind: "review", text: "Review", title: "A person should look at this" });
+  }
+  return found;
+}
