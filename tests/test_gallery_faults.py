@@ -121,7 +121,7 @@ def test_boxes_are_drawn_to_scale_on_hover_and_focus(gallery: GalleryPage, app: 
         entry, drawn = page.locator(".finding").nth(number), page.locator(".stage rect").nth(number)
         for show in (entry.focus, entry.hover):
             show()
-            expect(drawn).to_have_class(re.compile(r"lit"))
+            expect(drawn).to_have_class(re.compile(r"\blit\b"))
         box = drawn.bounding_box()
         assert frame
         assert box

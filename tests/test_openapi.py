@@ -70,6 +70,7 @@ def test_it_has_the_functions_with_their_routes_methods_and_levels() -> None:
             LEVELS[binding["authLevel"].lower()],
         )
         for name, binding in bindings("httpTrigger").items()
+        if binding["route"].startswith("api/")  # the others are the gallery's files
     }
     assert described == served
     assert all(len(binding["methods"]) == 1 for binding in bindings("httpTrigger").values())
