@@ -66,7 +66,7 @@ def test_what_is_made_on_a_laptop_stays_there(tmp_path: Path) -> None:
     junk = [
         *(".azure/env/.env", ".azurite/x", ".venv/bin/python", ".venv-checkov/bin/python"),
         *("node_modules/a/b.js", "captioning/__pycache__/a.pyc", "local.settings.json"),
-        *(".mypy_cache/x", ".pytest_cache/x", ".ruff_cache/x", ".hypothesis/x"),
+        *(".mypy_cache/x", ".pytest_cache/x", ".ruff_cache/x", ".hypothesis/x", "build/x.png"),
     ]
     shutil.copy(ROOT / ".funcignore", tmp_path / ".gitignore")
     for command in (["init", "-q"], ["check-ignore", *junk]):
