@@ -13,7 +13,7 @@ import { Listing } from "./listing.js";
 import { announce } from "./notices.js";
 import { Uploads } from "./uploads.js";
 import { UsageView } from "./usage.js";
-import { Watch } from "./watch.js";
+import { PAGE, Watch } from "./watch.js";
 
 const FEW = 12;
 
@@ -65,6 +65,8 @@ function wanted() {
 function deliver(records, isNewest) {
   const front = isNewest && !address.isFiltered() && grid.isAtTop();
   for (const record of records) uploads.follow(record);
+  const isGap = records.length === PAGE && !records.some((record) => listing.has(record.id));
+  if (front && isGap && !listing.isLoading) return begin();
   if (!isNewest || !address.isFiltered()) listing.merge(records, { front });
   else listing.merge(records.filter((record) => listing.has(record.id)), { front: false });
 }

@@ -27,7 +27,7 @@ export class ImageView {
   /** `changed(record)`, `removed(record)`, `neighbour(id, step)` and `closed(id)` are the grid's. */
   constructor(hooks) {
     this.#hooks = hooks;
-    this.#editor = new Editor({ saved: (it) => this.#show(it), reload: () => this.#load() });
+    this.#editor = new Editor({ saved: (it) => this.#saved(it), reload: () => this.#load() });
     byId("image-editor").append(this.#editor.node);
     this.#dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
@@ -129,6 +129,12 @@ export class ImageView {
     byId("image-retry").disabled = Boolean(this.#awaited);
     byId("image-copy").disabled = !record.alt_text;
     byId("image-review").textContent = record.review === "done" ? "Reviewed: take back" : "Mark review done";
+  }
+
+  /** Another image may be open by the time that the answer comes. */
+  #saved(found) {
+    if (found.record.id === this.#id) this.#show(found);
+    else this.#hooks.changed(found.record);
   }
 
   /** Looks for a newer version while one is to come. */

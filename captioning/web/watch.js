@@ -7,7 +7,8 @@ const SOONEST = 600;
 const LATEST = 5_000;
 const IDLE = 15_000;
 const GROWTH = 1.4;
-const PAGE = 50;
+/** Newest records that are looked at: none of them known means that some were missed. */
+export const PAGE = 50;
 const SINGLES = 6;
 
 export class Watch {
