@@ -271,3 +271,31 @@ def wait_until_gone(gallery: GalleryPage, app: RunningApp, path: str) -> None:
     deadline = time.monotonic() + 10
     while app.get(target)[0] != 404:
         assert time.monotonic() < deadline, f"{path} is still there"
+
+
+def test_a_save_that_is_answered_late_stays_with_its_image(
+    gallery: GalleryPage, app: RunningApp
+) -> None:
+    """The next image is open by then."""
+    for name in ("late-1.jpg", "late-2.jpg"):
+        app.upload(name, sample("cat"))
+        app.record(name)
+    held: list[Route] = []
+    page = gallery.page
+    page.route(
+        "**/api/captions/**",
+        lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_(),
+    )
+    gallery.open("?q=late%20")
+    expect(page.locator("#grid .card")).to_have_count(2)
+    page.locator("#grid .card").first.click()
+    page.get_by_label("Caption", exact=True).fill("A late one.")
+    page.get_by_role("button", name="Save").click()
+    first = page.locator("#image-title").inner_text()
+    page.get_by_role("button", name="Next", exact=True).click()
+    expect(page.locator("#image-title")).not_to_have_text(first)
+    with page.expect_response(lambda response: response.request.method == "PATCH"):
+        held[0].continue_()
+    expect(page.locator("#grid .caption").first).to_have_text("A late one.")
+    expect(page.locator("#image-title")).not_to_have_text(first)
+    expect(page.get_by_label("Caption", exact=True)).not_to_have_value("A late one.")
