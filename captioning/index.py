@@ -7,10 +7,10 @@ digit of the record's id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from captioning.dictionary import Dictionary, Entry
 from captioning.entity import to_document, to_properties
@@ -19,7 +19,9 @@ from captioning.models import CaptionRecord
 from captioning.tables import Table
 from captioning.terms import tag_key
 
+Item = TypeVar("Item")
 WRITERS = 64
+"""Rows that a process writes at a time."""
 _DIGITS = "0123456789abcdef"
 _PLAIN = frozenset({"announced"})
 
@@ -102,7 +104,7 @@ class CaptionIndex:
             self._dictionary.drop(tag)
         return is_used
 
-    def _each(self, work: Any, items: Iterable[Any]) -> None:
+    def _each(self, work: Callable[[Item], object], items: Iterable[Item]) -> None:
         """Does it for all of them at the same time; the first failure is raised when all ended."""
         under_way = [self._writers.submit(work, item) for item in items]
         failures = [error for ended in under_way if (error := ended.exception())]
