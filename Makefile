@@ -47,7 +47,7 @@ setup-dev: .venv/dev.stamp .venv-checkov/stamp node_modules/.stamp
 	-@sh scripts/need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core 2>/dev/null
 
 chromium:
-	@sh scripts/find-chromium --install >/dev/null
+	@sh scripts/find-chromium >/dev/null 2>&1 || sh scripts/need chromium chromium
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=…" >&2; exit 1; }

@@ -39,8 +39,7 @@ class Request:
 
     def given_id(self) -> str | None:
         """The id that an item route has in the path's place; None where it has a path."""
-        by_id = _BY_ID.fullmatch(self.blob_path())
-        return by_id[1] if by_id else None
+        return _given_id(self.blob_path())
 
     def has(self, etag: str) -> bool:
         """Whether If-None-Match names this version."""
@@ -76,8 +75,12 @@ class Request:
 
 def item_id(item: str) -> str:
     """The id of the record that is named by its blob's path, or by `sha256:<id>` in its place."""
+    return _given_id(item) or record_id(item)
+
+
+def _given_id(item: str) -> str | None:
     by_id = _BY_ID.fullmatch(item)
-    return by_id[1] if by_id else record_id(item)
+    return by_id[1] if by_id else None
 
 
 @dataclass(frozen=True, slots=True)

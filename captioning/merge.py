@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Protocol, Self
 
-from captioning.listing import IndexRow, after, month_at
+from captioning.listing import END, IndexRow, after, month_at
 
 FIRST_ROWS = 32
 MOST_ROWS = 1_000
@@ -89,6 +89,7 @@ class Months:
 
     def __init__(self, fetch: Fetch, months: Callable[[], Sequence[str]], end: str) -> None:
         self._fetch, self._end = fetch, end
+        self._oldest = "" if end == END else month_at(end)
         self._list_months = months
         self._months: Sequence[str] | None = None
         self._current: tuple[str, Partition] = ("", Partition(fetch, "", end))
@@ -96,9 +97,9 @@ class Months:
     def seek(self, position: str) -> str | None:
         if self._months is None:
             self._months = self._list_months()
-        last = month_at(self._end)
+        newest = month_at(position)
         for month in self._months:
-            if month > month_at(position) or (last != "9999-12" and month < last):
+            if not self._oldest <= month <= newest:
                 continue
             if self._current[0] != month:
                 self._current = (month, Partition(self._fetch, f"all~{month}", self._end))
