@@ -14,11 +14,14 @@ from captioning.deferrals import DeferralQueue
 from captioning.errors import ServiceUnavailable
 from captioning.settings import Settings
 from captioning.storage_settings import thumbnails_container
-from captioning.tables import Table, TableAccount
+from captioning.table_account import TableAccount
+from captioning.tables import Table
 from captioning.thumbnails import ThumbnailContainer
 
 TABLES = ("", "index", "reuse", "usage", "state")
 """What the names of the tables add to CAPTIONS_TABLE."""
+
+SCOPE = "https://storage.azure.com/.default"
 
 
 class StorageAccount:
@@ -92,12 +95,22 @@ class StorageAccount:
         while self._closers:
             self._closers.pop()()
 
+    def _token(self) -> str:
+        return self._provide_token()
+
+    @cached_property
+    def _provide_token(self) -> Callable[[], str]:
+        from captioning.credentials import token_provider
+
+        return token_provider(self._app_credential(), SCOPE)
+
     @cached_property
     def _tables(self) -> TableAccount:
         account = TableAccount(
             connection_string=self._connection_string,
             account_uri=self._settings.storage.table_uri,
             credential=self._credential,
+            token=self._token,
         )
         self._closers.append(account.close)
         return account

@@ -9,7 +9,8 @@ from typing import Any
 from captioning.entity import ENTITY_BYTES, size, to_document, to_properties
 from captioning.models import CaptionRecord
 from captioning.stored import RowVersions, StoredRecord
-from captioning.tables import Row, Table
+from captioning.table_entity import Row
+from captioning.tables import Table
 
 CUT = "The picture holds more text than a record can (1 MiB): `text` was cut."
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, TypeVar
 
 from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import TableServiceClient
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
 from captioning import thumbnails
 from captioning.blobs import ImageContainer, connect
 from captioning.catalog import Catalog
+from captioning.curl import Answered, Asked, Curl
 from captioning.exact_path import ExactPathSession
 from captioning.index import CaptionIndex
 from captioning.reuse import ReuseTable
 from captioning.store import RecordStore
 from captioning.stored import BlobDescription
-from captioning.tables import Table, TableAccount
+from captioning.table_account import TableAccount
 from captioning.thumbnails import ThumbnailContainer
 
 Closable = TypeVar("Closable", Catalog, CaptionIndex)
@@ -38,6 +38,22 @@ class RecordingSession(ExactPathSession):
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         self.sent.append(str(request.method))
         return super().send(request, **options)
+
+
+class RecordingCurl(Curl):
+    """Notes what is sent: the method of each request."""
+
+    def __init__(self) -> None:
+        super().__init__(direct=True)
+        self.sent: list[str] = []
+
+    def send(self, asked: Asked) -> Answered | None:
+        self.sent.append(asked.method)
+        return super().send(asked)
+
+    def send_all(self, asked: Sequence[Asked]) -> list[Answered | None]:
+        self.sent += [one.method for one in asked]
+        return super().send_all(asked)
 
 
 def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:
@@ -151,11 +167,9 @@ class Storage:
 
     def recorded_catalog(self) -> tuple[Catalog, list[str]]:
         """The catalogue again, and the methods of what is sent to the tables from now on."""
-        session = RecordingSession()
-        service = TableServiceClient.from_connection_string(
-            self.connection, transport=RequestsTransport(session=session)
-        )
-        self._stack.callback(service.close)
-        records = RecordStore(Table(service.get_table_client(self.name)))
-        index = self._closed(CaptionIndex(Table(service.get_table_client(f"{self.name}index"))))
-        return self.catalog_of(records, index), session.sent
+        curl = RecordingCurl()
+        account = TableAccount(connection_string=self.connection, curl=curl)
+        self._stack.callback(account.close)
+        records = RecordStore(account.table(self.name))
+        index = self._closed(CaptionIndex(account.table(f"{self.name}index")))
+        return self.catalog_of(records, index), curl.sent

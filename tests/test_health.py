@@ -12,7 +12,7 @@ from captioning.health import HealthApi, unhealthy
 from captioning.service_health import ServiceHealth
 from captioning.state import StateTable
 from captioning.store import RecordStore
-from captioning.tables import TableAccount
+from captioning.table_account import TableAccount
 from tests.azurite import free_ports
 from tests.line import Clock
 from tests.storage_lab import Storage

@@ -15,7 +15,8 @@ from captioning.errors import StorageUnavailable
 from captioning.models import CaptionRecord, CaptionText, TextLine, record_id
 from captioning.store import CUT, RecordStore, _to_entity, _to_record
 from captioning.stored import RowVersions, StoredRecord
-from captioning.tables import Row, TableAccount
+from captioning.table_account import TableAccount
+from captioning.table_entity import Row
 from tests.azurite import free_ports
 from tests.records import FULL, START, short
 from tests.storage_lab import Storage

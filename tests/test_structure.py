@@ -21,7 +21,8 @@ GROUPS = {
     "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding",
     "blobs": "blobs thumbnails",
-    "records": "store index dictionary tables entity reuse state usage_table",
+    "records": "store index dictionary entity reuse state usage_table tables table_account "
+    "table_entity table_signature table_wire curl",
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
@@ -78,9 +79,9 @@ HOMES = {
     "azure.identity": "credentials",
     "azure.storage.blob": "blobs thumbnails embedded",
     "azure.storage.queue": "deferrals embedded",
-    "azure.data.tables": "tables usage_table embedded",
-    "azure.core": "blobs thumbnails tables deferrals credentials services storage_account "
-    "service_clients storage_trouble drop check __main__ command_context embedded",
+    "azure.data.tables": "tables table_account usage_table embedded",
+    "azure.core": "blobs thumbnails tables table_account deferrals credentials services "
+    "storage_account service_clients storage_trouble drop check __main__ command_context embedded",
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",
@@ -93,6 +94,8 @@ HOMES = {
     "cv2": "embedded.text_reader",
     "cheroot": "embedded",
     "croniter": "embedded",
+    "pycurl": "curl",
+    "certifi": "curl",
     "regex": "words",
     "snowballstemmer": "words",
 }
