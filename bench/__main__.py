@@ -11,13 +11,18 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import overhead, throughput
+from bench import badday, cold, latency, lookups, memory, overhead, throughput
 from bench.bed import Bed
 from bench.report import Report, machine
 
 PARTS: dict[str, tuple[str, Callable[..., Report]]] = {
     "throughput": ("Throughput", throughput.run),
     "overhead": ("CPU an image", overhead.run),
+    "latency": ("Latency", latency.run),
+    "memory": ("Memory", memory.run),
+    "cold": ("Cold start", cold.run),
+    "lookups": ("Lookups", lookups.run),
+    "badday": ("A bad day", badday.run),
 }
 
 

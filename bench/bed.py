@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from azure.storage.blob import ContainerClient
+
 from bench.photos import photo
 from captioning import blobs
 from captioning.embedded.azurite import is_taken
@@ -24,8 +26,6 @@ from captioning.embedded.child import Child
 from tests.azurite import ROOT, Azurite, free_ports
 
 CONTAINER = "bench"
-RAMP, WARM = 1.2, 3.0
-"""Seconds in which the threads begin, and from then on until the watch begins."""
 
 
 class App:
@@ -34,12 +34,12 @@ class App:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def run(self, paths: list[str], in_flight: int, window: float, **changes: float) -> Any:
-        """What the app measured of a run: see `bench.app.Run`."""
-        told = {"ramp": RAMP, "warm": WARM, "window": window, **changes}
+    def run(self, paths: list[str], in_flight: int, window: float, **more: Any) -> Any:
+        """What the app measured: see `bench.ingest.Plan`, `bench.readers.Readers`."""
+        told = {"paths": paths, "in_flight": in_flight, "window": window, **more}
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps({"paths": paths, "in_flight": in_flight, **told}))
+        self._process.stdin.write(json.dumps(told))
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -90,6 +90,12 @@ class Bed:
     def counts(self) -> Any:
         """What the services have done since then."""
         return self._ask("/counts", None)
+
+    def allocate(self, path: str, size: int) -> str:
+        """A blob of that size of which nothing was sent."""
+        with ContainerClient.from_connection_string(self.storage, CONTAINER) as container:
+            container.get_blob_client(path).create_page_blob(size)
+        return path
 
     def upload(self, megapixels: int, count: int) -> list[str]:
         """Paths of so many images of a size, which are uploaded where they are missing."""

@@ -64,6 +64,11 @@ class Meter:
             self.seconds.clear()
             self.calls.clear()
 
+    def counted(self) -> tuple[dict[str, float], dict[str, int]]:
+        """Seconds and calls by step, so far."""
+        with self._lock:
+            return dict(self.seconds), dict(self.calls)
+
     def _wrap(self, target: str, step: str | None) -> None:
         module, _, name = target.partition(":")
         owner, _, attribute = name.rpartition(".")

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bench.bed import RAMP, WARM, Bed
+from bench.bed import Bed
 from bench.figures import ideal, markdown, percentile
 from bench.report import Report
 
 LEVELS = (1, 8, 16, 32, 64)
 MEGAPIXELS = (1, 12)
 SERVICE_SECONDS = 1.2
+EDGES = 7.0
+"""Seconds before and after the watch in which images are needed too."""
 MOST_IMAGES = {1: 1_000, 12: 450}
 """Storage is in memory."""
 
 
 def measure(bed: Bed, megapixels: int, in_flight: int, window: float, *options: str) -> Any:
     """One run in a fresh app, with the services' mean time in it."""
-    seconds = RAMP + WARM + window + 3 * SERVICE_SECONDS
+    seconds = window + EDGES
     wanted = math.ceil(ideal(in_flight, SERVICE_SECONDS) * seconds) + in_flight
     paths = bed.upload(megapixels, min(wanted, MOST_IMAGES[megapixels]))
     bed.behave()
