@@ -88,7 +88,7 @@ def at_most(image: Image.Image, side: int) -> Image.Image:
         image = image.convert("RGBA")
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    smaller = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    smaller = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
     smaller.info = image.info
     return smaller
 
