@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from azure.data.tables import EdmType, EntityProperty
+
 Entity = dict[str, Any]
 INT32 = range(-(2**31), 2**31)
 _TYPE = "@odata.type"
@@ -28,17 +30,21 @@ class Row:
 
 
 def encoded(entity: Mapping[str, Any]) -> bytes:
-    """The entity for the service: text, flags, whole numbers of 32 bits, and fractions. NotPlain
-    where it holds something else."""
-    document = {}
+    """The entity for the service: text, flags, whole numbers, and fractions. NotPlain where it
+    holds something else."""
+    document: dict[str, Any] = {}
     for name, value in entity.items():
-        if isinstance(value, float):
-            if not math.isfinite(value):
+        match value:
+            case str() | bool():
+                document[name] = value
+            case int() if value in INT32:
+                document[name] = value
+            case float() if math.isfinite(value):
+                document |= {name + _TYPE: "Edm.Double", name: value}
+            case EntityProperty(value=int(), edm_type=EdmType.INT64):
+                document |= {name + _TYPE: "Edm.Int64", name: str(value.value)}
+            case _:
                 raise NotPlain(name)
-            document[name + _TYPE] = "Edm.Double"
-        elif not isinstance(value, str | bool) and not (isinstance(value, int) and value in INT32):
-            raise NotPlain(name)
-        document[name] = value
     try:
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError as error:  # half a surrogate pair

@@ -79,7 +79,7 @@ HOMES = {
     "azure.identity": "credentials",
     "azure.storage.blob": "blobs thumbnails embedded",
     "azure.storage.queue": "deferrals embedded",
-    "azure.data.tables": "tables table_account usage_table embedded",
+    "azure.data.tables": "tables table_account table_entity usage_table embedded",
     "azure.core": "blobs thumbnails tables table_account deferrals credentials services "
     "storage_account service_clients storage_trouble drop check __main__ command_context embedded",
     "opentelemetry": "telemetry",
