@@ -13,16 +13,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import LifoQueue
+from urllib.parse import urlsplit
 
 import certifi
 import pycurl
 
-from captioning.exact_path import CONNECT_SECONDS, READ_SECONDS
+from captioning.address import is_loopback
+from captioning.exact_path import CONNECT_SECONDS, READ_SECONDS, ExactPathSession
 
 LANES, LANE_WIDTH = 4, 16
 """So many callers at a time may send many requests; each has so many on their way."""
 KEPT = 64
 """Idle connections for single requests."""
+
+
+class Unclear(Exception):
+    """What became of a request has to be asked the slow way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,9 @@ class Answered:
 
 
 class Curl:
-    """Connections, kept; safe to share between threads. `direct` passes proxies by."""
+    """Connections, kept; safe to share between threads.
+
+    What the service sends nothing for READ_SECONDS ends it. `direct` passes proxies by."""
 
     def __init__(self, *, direct: bool = False, trust: str | None = None) -> None:
         self._direct = direct
@@ -54,6 +62,13 @@ class Curl:
         self._lanes: LifoQueue[_Lane | None] = LifoQueue()
         for _ in range(LANES):
             self._lanes.put(None)
+
+    @classmethod
+    def like(cls, session: ExactPathSession, url: str) -> Curl:
+        """Connections to the address that trust whom the session trusts."""
+        verify = session.merge_environment_settings(url, {}, None, None, None)["verify"]
+        trust = verify if isinstance(verify, str) else None
+        return cls(direct=is_loopback(urlsplit(url).hostname), trust=trust)
 
     def send(self, asked: Asked) -> Answered | None:
         """The answer to one request."""
@@ -98,7 +113,9 @@ class Curl:
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
-        handle.setopt(pycurl.TIMEOUT, CONNECT_SECONDS + READ_SECONDS)
+        handle.setopt(pycurl.LOW_SPEED_TIME, READ_SECONDS)
+        handle.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+        handle.setopt(pycurl.PATH_AS_IS, 1)
         handle.setopt(pycurl.CAINFO, self._trust)
         if self._direct:
             handle.setopt(pycurl.PROXY, "")
@@ -154,7 +171,10 @@ class _Lane:
 
 
 def _prepare(handle: pycurl.Curl, asked: Asked, body: io.BytesIO) -> None:
-    if asked.body is None:
+    handle.setopt(pycurl.NOBODY, asked.method == "HEAD")
+    if asked.method == "HEAD":
+        pass
+    elif asked.body is None:
         handle.setopt(pycurl.HTTPGET, 1)
     else:
         handle.setopt(pycurl.POSTFIELDS, asked.body)

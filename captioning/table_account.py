@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 
-from captioning.address import is_loopback
 from captioning.curl import Curl
 from captioning.exact_path import PATIENCE, RETRIES, ExactPathSession
-from captioning.table_signature import Authorization, Bearer, SharedAccess, SharedKey
+from captioning.storage_signature import Authorization, Bearer, SharedAccess, TableKey
 from captioning.table_wire import TableWire
 from captioning.tables import Table
 
@@ -44,7 +42,7 @@ class TableAccount:
             else TableServiceClient(account_uri, credential=credential, **options)
         )
         self._url = self._service.url.partition("?")[0]
-        self._curl = curl or self._connections()
+        self._curl = curl or Curl.like(self._session, self._url)
         self._authorization = self._authorized(token)
 
     def table(self, name: str) -> Table:
@@ -62,19 +60,10 @@ class TableAccount:
         self._service.close()
         self._curl.close()
 
-    def _connections(self) -> Curl:
-        """Trusts whom the SDK trusts."""
-        found = self._session.merge_environment_settings(self._url, {}, None, None, None)
-        trusted = found["verify"]
-        return Curl(
-            trust=trusted if isinstance(trusted, str) else None,
-            direct=is_loopback(urlsplit(self._url).hostname),
-        )
-
     def _authorized(self, token: Callable[[], str]) -> Authorization:
         match self._service.credential:
             case AzureNamedKeyCredential() as shared:
-                return SharedKey(shared.named_key.name, shared.named_key.key)
+                return TableKey(shared.named_key.name, shared.named_key.key)
             case AzureSasCredential() as access:
                 return SharedAccess(access.signature)
             case _:

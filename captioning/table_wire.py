@@ -13,19 +13,15 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from captioning.curl import Answered, Asked, Curl
+from captioning.curl import Answered, Asked, Curl, Unclear
 from captioning.errors import CaptioningError, RecordChanged
+from captioning.storage_signature import JSON, Authorization
 from captioning.table_entity import Entity, NotPlain, Row, decoded, encoded
-from captioning.table_signature import Authorization
 
 Read = TypeVar("Read")
 API_VERSION = "2019-02-02"
 _WRITTEN, _GONE = 204, 404
 _CHANGED = {(409, "EntityAlreadyExists"), (412, "UpdateConditionNotSatisfied")}
-
-
-class Unclear(Exception):
-    """What became of it has to be asked the slow way."""
 
 
 class TableWire:
@@ -128,7 +124,8 @@ class TableWire:
             f"x-ms-version: {API_VERSION}",
             "DataServiceVersion: 3.0",
             "MaxDataServiceVersion: 3.0;NetFx",
-            "Accept: application/json;odata=minimalmetadata",
+            f"Content-Type: {JSON}",
+            f"Accept: {JSON};odata=minimalmetadata",
             *more,
         )
         options = "&".join(filter(None, [query, self._authorization.query]))

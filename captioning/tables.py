@@ -21,10 +21,11 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, UpdateMode
 
+from captioning.curl import Unclear
 from captioning.errors import RecordChanged
 from captioning.storage_trouble import storage_answers
 from captioning.table_entity import Entity, Row
-from captioning.table_wire import TableWire, Unclear
+from captioning.table_wire import TableWire
 
 Item = TypeVar("Item")
 

@@ -9,12 +9,11 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, TypeVar
 
-from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
-from captioning import thumbnails
-from captioning.blobs import ImageContainer, connect
+from captioning.blob_account import BlobAccount
+from captioning.blobs import ImageContainer
 from captioning.catalog import Catalog
 from captioning.curl import Answered, Asked, Curl
 from captioning.exact_path import ExactPathSession
@@ -31,9 +30,9 @@ Closable = TypeVar("Closable", Catalog, CaptionIndex)
 class RecordingSession(ExactPathSession):
     """Notes what is sent: the method of each request."""
 
-    def __init__(self) -> None:
+    def __init__(self, sent: list[str]) -> None:
         super().__init__(pool=32)
-        self.sent: list[str] = []
+        self.sent = sent
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         self.sent.append(str(request.method))
@@ -43,9 +42,9 @@ class RecordingSession(ExactPathSession):
 class RecordingCurl(Curl):
     """Notes what is sent: the method of each request."""
 
-    def __init__(self) -> None:
+    def __init__(self, sent: list[str]) -> None:
         super().__init__(direct=True)
-        self.sent: list[str] = []
+        self.sent = sent
 
     def send(self, asked: Asked) -> Answered | None:
         self.sent.append(asked.method)
@@ -74,17 +73,21 @@ class Storage:
 
     @cached_property
     def images(self) -> ImageContainer:
-        images = connect(self.name, connection_string=self.connection)
-        self._stack.callback(images.close)
+        images = self._blobs.images(self.name)
         images.create()
         return images
 
     @cached_property
     def thumbnails(self) -> ThumbnailContainer:
-        kept = thumbnails.connect(f"{self.name}-thumbnails", connection_string=self.connection)
-        self._stack.callback(kept.close)
+        kept = self._blobs.thumbnails(f"{self.name}-thumbnails")
         kept.create()
         return kept
+
+    @cached_property
+    def _blobs(self) -> BlobAccount:
+        account = BlobAccount(connection_string=self.connection)
+        self._stack.callback(account.close)
+        return account
 
     @cached_property
     def account(self) -> TableAccount:
@@ -138,24 +141,18 @@ class Storage:
 
     def recorded_images(self) -> tuple[ImageContainer, list[str]]:
         """The container again, and the methods of what is sent to it from now on."""
-        session = RecordingSession()
-        client = ContainerClient.from_connection_string(
-            self.connection, self.name, transport=RequestsTransport(session=session)
-        )
-        self._stack.callback(client.close)
-        return ImageContainer(client), session.sent
+        sent: list[str] = []
+        return self._recorded_blobs(sent).images(self.name), sent
 
     def recorded_thumbnails(self, sent: list[str]) -> ThumbnailContainer:
         """The thumbnails again; what is sent to them is added to `sent`."""
-        session = RecordingSession()
-        session.sent = sent
-        client = ContainerClient.from_connection_string(
-            self.connection,
-            f"{self.name}-thumbnails",
-            transport=RequestsTransport(session=session),
-        )
-        self._stack.callback(client.close)
-        return ThumbnailContainer(client)
+        return self._recorded_blobs(sent).thumbnails(f"{self.name}-thumbnails")
+
+    def _recorded_blobs(self, sent: list[str]) -> BlobAccount:
+        session, curl = RecordingSession(sent), RecordingCurl(sent)
+        account = BlobAccount(connection_string=self.connection, session=session, curl=curl)
+        self._stack.callback(account.close)
+        return account
 
     def kept_thumbnails(self) -> list[str]:
         """Names of the thumbnails."""
@@ -167,7 +164,7 @@ class Storage:
 
     def recorded_catalog(self) -> tuple[Catalog, list[str]]:
         """The catalogue again, and the methods of what is sent to the tables from now on."""
-        curl = RecordingCurl()
+        curl = RecordingCurl([])
         account = TableAccount(connection_string=self.connection, curl=curl)
         self._stack.callback(account.close)
         records = RecordStore(account.table(self.name))

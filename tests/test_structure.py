@@ -17,12 +17,13 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
-    "telemetry image_log stored words terms query cursor edits carried etags edit_body",
+    "storage_signature curl telemetry image_log stored words terms query cursor edits carried "
+    "etags edit_body",
     "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding",
-    "blobs": "blobs thumbnails",
+    "blobs": "blobs thumbnails blob_account blob_wire",
     "records": "store index dictionary entity reuse state usage_table tables table_account "
-    "table_entity table_signature table_wire curl",
+    "table_entity table_wire",
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
@@ -77,11 +78,12 @@ HOMES = {
     "requests": "vision vision_http exact_path",
     "urllib3": "vision_http",
     "azure.identity": "credentials",
-    "azure.storage.blob": "blobs thumbnails embedded",
+    "azure.storage.blob": "blobs thumbnails blob_account embedded",
     "azure.storage.queue": "deferrals embedded",
     "azure.data.tables": "tables table_account table_entity usage_table embedded",
-    "azure.core": "blobs thumbnails tables table_account deferrals credentials services "
-    "storage_account service_clients storage_trouble drop check __main__ command_context embedded",
+    "azure.core": "blobs thumbnails blob_account tables table_account deferrals credentials "
+    "services storage_account service_clients storage_trouble drop check __main__ "
+    "command_context embedded",
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests import PreparedRequest, Response
 
-from captioning.curl import LANE_WIDTH, Curl
+from captioning.curl import LANE_WIDTH, Curl, Unclear
 from captioning.errors import AuthRefused, RecordChanged, StorageUnavailable
 from captioning.exact_path import ExactPathSession
+from captioning.storage_signature import Bearer
 from captioning.table_account import TableAccount
 from captioning.table_entity import NotPlain, decoded, encoded
-from captioning.table_signature import Bearer
-from captioning.table_wire import TableWire, Unclear
+from captioning.table_wire import TableWire
 from captioning.tables import Table
 from tests.storage_lab import Storage
 from tests.wire.server import Received, Reply, WireServer
