@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ from typing import IO
 
 from captioning.models import CaptionRecord
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"""(^|[;\t\r\n])([\s"']*)(?=[=+\-@＝＋－＠])|^('*)(?=[\t\r\n\0])""")
+"""What a spreadsheet takes for a formula: at a cell's beginning, and where one begins for a program
+that separates cells by semicolons or tabs, as Excel does in much of Europe."""
+_APOSTROPHE = re.compile(_FORMULA.pattern.replace("(?=", "'(?="))
 COLUMNS: dict[str, Callable[[CaptionRecord], object]] = {
     "path": lambda record: record.path,
     "status": lambda record: record.status,
@@ -54,7 +58,7 @@ def write_jsonl(records: Iterable[CaptionRecord], stream: IO[str]) -> None:
 
 def write_csv(records: Iterable[CaptionRecord], stream: IO[str]) -> None:
     """A row a record under a row of names (RFC 4180). What a spreadsheet would take for a formula
-    gets an apostrophe in front."""
+    gets an apostrophe in front; `unquoted` takes it away."""
     rows = csv.writer(stream)
     rows.writerow(COLUMNS)
     for record in records:
@@ -67,5 +71,10 @@ WRITERS: dict[str, Callable[[Iterable[CaptionRecord], IO[str]], None]] = {
 }
 
 
+def unquoted(cell: str) -> str:
+    """The text that a cell was written from."""
+    return _APOSTROPHE.sub(lambda found: found[0][:-1], cell)
+
+
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return _FORMULA.sub(r"\g<0>'", value) if isinstance(value, str) else value
