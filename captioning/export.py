@@ -13,10 +13,11 @@ from typing import IO
 
 from captioning.models import CaptionRecord
 
-_FORMULA = re.compile(r"""(^|[;\t\r\n])([\s"']*)(?=[=+\-@＝＋－＠])|^('*)(?=[\t\r\n\0])""")
-"""What a spreadsheet takes for a formula: at a cell's beginning, and where one begins for a program
-that separates cells by semicolons or tabs, as Excel does in much of Europe."""
-_APOSTROPHE = re.compile(_FORMULA.pattern.replace("(?=", "'(?="))
+_BEFORE_A_FORMULA = re.compile(r"""(?<![\s"';])[\s"';]*+(?=[=+\-@＝＋－＠])""")
+_BREAK = re.compile(r"[;\t\r\n]")
+"""Where a cell begins for a program that separates by semicolons or tabs, as Excel does in much of
+Europe."""
+_ODD_BEGINNING = re.compile(r"'*[\t\r\n\0]")
 COLUMNS: dict[str, Callable[[CaptionRecord], object]] = {
     "path": lambda record: record.path,
     "status": lambda record: record.status,
@@ -73,8 +74,20 @@ WRITERS: dict[str, Callable[[Iterable[CaptionRecord], IO[str]], None]] = {
 
 def unquoted(cell: str) -> str:
     """The text that a cell was written from."""
-    return _APOSTROPHE.sub(lambda found: found[0][:-1], cell)
+    text = cell[1:] if cell.startswith("'") and _ODD_BEGINNING.match(cell) else cell
+    return _BEFORE_A_FORMULA.sub(
+        lambda found: found[0].removesuffix("'") if _begins_a_cell(found) else found[0], text
+    )
 
 
 def _cell(value: object) -> object:
-    return _FORMULA.sub(r"\g<0>'", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    text = _BEFORE_A_FORMULA.sub(
+        lambda found: f"{found[0]}'" if _begins_a_cell(found) else found[0], value
+    )
+    return f"'{text}" if _ODD_BEGINNING.match(text) else text
+
+
+def _begins_a_cell(found: re.Match[str]) -> bool:
+    return found.start() == 0 or _BREAK.search(found[0]) is not None

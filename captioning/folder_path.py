@@ -6,13 +6,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from captioning.caption_text import JOINERS
 from captioning.models import record_id
 
 LONGEST = 200
 """Bytes of one part of a path. File systems take 255; the rest is for the id and suffixes."""
 _NOT_IN_NAMES = frozenset('<>:"|?*\\')
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"
 _DEVICE = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE
 )
@@ -36,5 +36,5 @@ def _part(part: str) -> str:
 
 
 def _is_refused(character: str) -> bool:
-    hidden = unicodedata.category(character) in _UNSEEN and character not in _JOINERS
+    hidden = unicodedata.category(character) in _UNSEEN and character not in JOINERS
     return hidden or character in _NOT_IN_NAMES

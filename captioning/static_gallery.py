@@ -38,9 +38,10 @@ def write_gallery(records: Iterable[CaptionRecord], folder: Path, look: Look) ->
 
     index.html comes last: without it the gallery is not finished.
     """
-    (folder / THUMBNAILS).mkdir(parents=True, exist_ok=True)
-    if [each.name for each in folder.iterdir()] != [THUMBNAILS]:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
         raise FileExistsError(errno.EEXIST, "The folder is not empty: name a new one", str(folder))
+    (folder / THUMBNAILS).mkdir()
     first, buffered, number, left_out = b"", list[Shown](), 1, 0
     for shown in _pictures(iter(records), folder, look):
         if shown is None:

@@ -183,6 +183,18 @@ def test_many_pictures_are_pages_that_lead_to_each_other(
     assert captions == [f"Caption of {number}.jpg." for number in range(count)]
 
 
+@pytest.mark.parametrize("there", ["thumbnails/old.jpg", "mine.txt", ".hidden"])
+def test_a_folder_that_holds_anything_is_left_as_it_is(there: str, tmp_path: Path) -> None:
+    """An older thumbnail would be shared with the rest, though nothing shows it."""
+    place = tmp_path / there
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("x")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(FileExistsError, match="not empty"):
+        write_gallery([short("a.jpg")], tmp_path, look)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_an_unfinished_gallery_has_no_front_page(tmp_path: Path) -> None:
     def broken() -> object:
         yield short("a.jpg")
