@@ -138,17 +138,33 @@ def find(
 @cli.command()
 def export(
     *,
-    as_: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="Of the output.")],
+    form: Annotated[
+        Literal["csv", "jsonl", "xmp", "html"],
+        typer.Option("--format", help="A file of records, sidecars, or a gallery."),
+    ],
+    query: Annotated[
+        list[str] | None, typer.Option(help='A word or "a phrase"; may come several times.')
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may come several times.")] = None,
     since: Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")] = None,
-    output: Annotated[Path | None, typer.Option(help="A file; else standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A file, else standard output; of xmp and html a folder.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace sidecars that other programs wrote.")
+    ] = False,
 ) -> None:
-    """Write all records, or those of images uploaded since a time, the newest first."""
-    from captioning.export import WRITERS, opened
+    """Write all records, or those that are asked for, the newest first."""
+    from captioning.export_command import export as write
     from captioning.finding import query_of
 
-    with local_services() as services, opened(output) as stream:
-        query = query_of([], [], None, since, services.languages)
-        WRITERS[as_](services.catalog.walk(query), stream)
+    if output is None and form in {"xmp", "html"}:
+        raise typer.BadParameter("must name a folder for xmp and html", param_hint="--output")
+    with local_services() as services:
+        asked = query_of(query or [], tag or [], None, since, services.languages)
+        done = write(services, form, asked, output, overwrite=overwrite)
+    if not done:
+        raise typer.Exit(1)
 
 
 @cli.command()

@@ -17,22 +17,29 @@ import pytest
 
 from captioning import image_log
 from captioning.__main__ import cli
+from captioning.caption_text import MOST
+from captioning.chat_request import MAX_SAID
 from captioning.edit_api import MAX_BODY
 from captioning.edit_body import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
 from captioning.errors import CaptioningError, ImageRejected, ServiceDeferred
+from captioning.evidence import MAX_TEXT
+from captioning.folder_path import LONGEST
 from captioning.prices import PriceList
 from captioning.reconcile import ReconcileReport
 from captioning.settings_table import SETTINGS
+from captioning.static_gallery import ON_A_PAGE, WIDTH
 from captioning.storage_account import TABLES
 from captioning.tally import Budget, Tally
+from captioning.terms import MOST_WORDS
 from captioning.usage import Bill
 from tests.azurite import ROOT
+from tests.hostile import HOSTILE
 from tests.records import FULL
 
 README, MAKEFILE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile"))
-API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS = (
+API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY = (
     (ROOT / f"docs/{name}.md").read_text("utf-8")
-    for name in ("api", "settings", "architecture", "operations")
+    for name in ("api", "settings", "architecture", "operations", "export", "security")
 )
 LIST_FUNCTIONS = """
 import json, function_app
@@ -210,6 +217,20 @@ def test_the_pace_of_reconcile_is_as_told() -> None:
     assert f"holds {deepest:,.0f} messages" in OPERATIONS
 
 
+def test_the_limits_of_hostile_text_are_as_told() -> None:
+    assert f"{len(HOSTILE)} pictures rendered" in SECURITY
+    assert f"{MAX_TEXT:,} characters of text are passed on" in SECURITY
+    assert f"{MAX_SAID:,} characters of it at most" in SECURITY
+    assert f"to {MOST:,} characters before any rule" in SECURITY
+    assert f"at most {MOST_WORDS} words of a record" in SECURITY
+
+
+def test_the_sizes_of_exports_are_as_told() -> None:
+    assert f"further pages of {ON_A_PAGE}\npictures" in EXPORT
+    assert f"thumbnails {WIDTH} pixels wide" in EXPORT
+    assert f"parts of more than {LONGEST} bytes" in EXPORT
+
+
 def test_threads_and_overshoot_are_as_told() -> None:
     blobs, batch, more = (
         int(figure_of(f"host.json extensions.{name}"))
@@ -236,7 +257,9 @@ def test_every_make_variable_in_the_readme_is_one() -> None:
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS])
+@pytest.mark.parametrize(
+    "page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY]
+)
 def test_every_file_that_is_named_is_there(page: str) -> None:
     linked = re.findall(r"\]\(([^)#]+)\)", page)
     named = re.findall(r"`((?:\w+/)*[\w.]+\.(?:py|json|jsonl|md))`", page)

@@ -39,7 +39,8 @@ GROUPS = {
     "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
     "openapi_schemas",
     "services": "services call_maker image_apis storage_account service_clients timeouts",
-    "commands": "check drop waiting console finding export",
+    "commands": "check drop waiting console finding export export_command folder_path sidecar "
+    "sidecar_files static_gallery static_page xml_text",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
