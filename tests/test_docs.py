@@ -30,9 +30,9 @@ from tests.azurite import ROOT
 from tests.records import FULL
 
 README, MAKEFILE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile"))
-API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS = (
+API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, BURSTS = (
     (ROOT / f"docs/{name}.md").read_text("utf-8")
-    for name in ("api", "settings", "architecture", "operations")
+    for name in ("api", "settings", "architecture", "operations", "bursts")
 )
 LIST_FUNCTIONS = """
 import json, function_app
@@ -195,7 +195,9 @@ def figure_of(where: str) -> float:
     return found.total_seconds() if isinstance(found, timedelta) else float(found)
 
 
-@pytest.mark.parametrize("row", rows(ARCHITECTURE, "what"), ids=lambda row: row[2].strip("`"))
+@pytest.mark.parametrize(
+    "row", rows(ARCHITECTURE + BURSTS, "what"), ids=lambda row: row[2].strip("`")
+)
 def test_every_figure_is_the_codes(row: list[str]) -> None:
     number, _, unit = row[1].partition(" ")
     assert float(number) * UNITS[unit] == pytest.approx(figure_of(row[2].strip("`")))
@@ -236,7 +238,7 @@ def test_every_make_variable_in_the_readme_is_one() -> None:
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS])
+@pytest.mark.parametrize("page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, BURSTS])
 def test_every_file_that_is_named_is_there(page: str) -> None:
     linked = re.findall(r"\]\(([^)#]+)\)", page)
     named = re.findall(r"`((?:\w+/)*[\w.]+\.(?:py|json|jsonl|md))`", page)
