@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from captioning.models import CaptionRecord, RecordError
+from captioning.models import CaptionRecord, Provenance, RecordError
 from captioning.usage import Usage
 
 Item = TypeVar("Item")
@@ -134,13 +134,18 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "error": f"{error.code}: {_reason(record, error)}" if error else "",
         "image": f"{size}{image.bytes:,} bytes, uploaded {_time(image.modified)}",
         "made by": " + ".join(filter(None, (record.provenance.vision, record.provenance.model))),
-        "reused from": record.provenance.reused_from or "",
+        "reused from": _source(record.provenance),
         "cost": _cost(record.usage),
         "seconds": "" if record.seconds is None else f"{record.seconds:.2f}",
     }
     for name, value in fields.items():
         if value:
             yield f"{name:<12} {readable(value)}"
+
+
+def _source(made: Provenance) -> str:
+    near = " (a near-identical frame)" if made.burst else ""
+    return f"{made.reused_from}{near}" if made.reused_from else ""
 
 
 def _status(record: CaptionRecord) -> str:

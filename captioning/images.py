@@ -15,7 +15,9 @@ from PIL import Image
 
 from captioning.decoding import at_most, corrupt_if_it_fails, decode, opened, upright_size
 from captioning.errors import ImageTooLarge, ImageTooSmall
+from captioning.likeness import sketch
 from captioning.rendition import TURNED, InputLimits, Rendition
+from captioning.sketch import Sketch
 
 MAX_PIXELS = 100_000_000
 PREVIEW_PIXELS = 1_000_000
@@ -55,6 +57,10 @@ class Picture:
     def for_model(self) -> Rendition:
         """A JPEG of at most a megapixel, upright, free of metadata."""
         return self._encoded(self.preview)
+
+    def sketch(self) -> Sketch:
+        """To tell near-identical frames by."""
+        return sketch(self.preview)
 
     def for_service(self, limits: InputLimits) -> Rendition:
         """The original bytes where `limits` take them, otherwise a JPEG that they take.

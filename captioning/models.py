@@ -110,13 +110,15 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How the texts came to be; `afresh` is the request that they answer."""
+    """How the texts came to be; `afresh` is the request that they answer. With `burst`, those of
+    `reused_from` are of a near-identical frame, not of the same bytes."""
 
     vision: str | None = None
     model: str | None = None
     input: CaptionInput | None = None
     fingerprint: str | None = None
     reused_from: str | None = None
+    burst: bool = False
     afresh: str | None = None
     edited_by_human: tuple[str, ...] = ()
 

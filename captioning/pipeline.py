@@ -68,6 +68,7 @@ class Ledger(Protocol):
         status: Status | None = None,
         reused: bool = False,
         reused_usd: float | None = None,
+        burst: bool = False,
     ) -> None:
         """Adds what was paid, and the image that came to an end with it."""
 
@@ -189,8 +190,13 @@ class CaptionPipeline:
 
     def _count(self, result: Result, status: Status | None) -> None:
         reused = result.saved if status else None
-        usd = reused.usd if reused else None
         try:
-            self._ledger.add(result.spent, status=status, reused=reused is not None, reused_usd=usd)
+            self._ledger.add(
+                result.spent,
+                status=status,
+                reused=reused is not None,
+                reused_usd=reused.usd if reused else None,
+                burst=reused is not None and result.burst,
+            )
         except StorageUnavailable as error:
             log.warning("Usage is written later: %s", error.message)

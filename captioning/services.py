@@ -12,6 +12,7 @@ from azure.core.credentials import TokenCredential
 
 from captioning.api import CaptionApi
 from captioning.blobs import ImageContainer
+from captioning.burst_parts import bursts
 from captioning.call_maker import call_maker
 from captioning.catalog import Catalog
 from captioning.contents import Contents
@@ -160,14 +161,16 @@ class _Composition:
 
     def _pipeline(self) -> CaptionPipeline:
         lease = timedelta(seconds=self._settings.claim_seconds)
+        works = ReuseTable(self._storage.table("reuse"))
         contents = Contents(
-            works=ReuseTable(self._storage.table("reuse")),
+            works=works,
             providers=self._clients.providers,
             ledger=self._ledger,
             price=partial(self._prices.usage, deployment=self._settings.caption_model),
             calls=call_maker(self._health),
             lease=lease,
             now=self._now,
+            bursts=bursts(self._settings, self._storage, works, self._now),
         )
         examiner = Examiner(
             images=self._storage.images,

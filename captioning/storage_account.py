@@ -20,7 +20,7 @@ from captioning.table_account import TableAccount
 from captioning.tables import Table
 from captioning.thumbnails import ThumbnailContainer
 
-TABLES = ("", "index", "reuse", "usage", "state")
+TABLES = ("", "index", "reuse", "bursts", "usage", "state")
 """What the names of the tables add to CAPTIONS_TABLE."""
 
 

@@ -58,6 +58,7 @@ FULL = CaptionRecord(
         input="image+tags",
         fingerprint="cd" * 32,
         reused_from="other.jpg",
+        burst=True,
         afresh="ef" * 16,
         edited_by_human=("caption",),
     ),

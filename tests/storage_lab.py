@@ -14,6 +14,7 @@ from requests import PreparedRequest, Response
 
 from captioning.blob_account import BlobAccount
 from captioning.blobs import ImageContainer
+from captioning.burst_table import BurstTable
 from captioning.catalog import Catalog
 from captioning.curl import Answered, Asked, Curl
 from captioning.exact_path import ExactPathSession
@@ -93,7 +94,7 @@ class Storage:
     def account(self) -> TableAccount:
         account = TableAccount(connection_string=self.connection)
         self._stack.callback(account.close)
-        for table in (self.name, f"{self.name}index", f"{self.name}reuse"):
+        for table in (self.name, f"{self.name}index", f"{self.name}reuse", f"{self.name}bursts"):
             account.create(table)
         return account
 
@@ -104,6 +105,10 @@ class Storage:
     @cached_property
     def reuse(self) -> ReuseTable:
         return ReuseTable(self.account.table(f"{self.name}reuse"))
+
+    @property
+    def bursts(self) -> BurstTable:
+        return BurstTable(self.account.table(f"{self.name}bursts"))
 
     @cached_property
     def index(self) -> CaptionIndex:

@@ -37,9 +37,9 @@ from tests.hostile import HOSTILE
 from tests.records import FULL
 
 README, MAKEFILE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile"))
-API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY = (
+API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS = (
     (ROOT / f"docs/{name}.md").read_text("utf-8")
-    for name in ("api", "settings", "architecture", "operations", "export", "security")
+    for name in ("api", "settings", "architecture", "operations", "export", "security", "bursts")
 )
 LIST_FUNCTIONS = """
 import json, function_app
@@ -202,7 +202,9 @@ def figure_of(where: str) -> float:
     return found.total_seconds() if isinstance(found, timedelta) else float(found)
 
 
-@pytest.mark.parametrize("row", rows(ARCHITECTURE, "what"), ids=lambda row: row[2].strip("`"))
+@pytest.mark.parametrize(
+    "row", rows(ARCHITECTURE + BURSTS, "what"), ids=lambda row: row[2].strip("`")
+)
 def test_every_figure_is_the_codes(row: list[str]) -> None:
     number, _, unit = row[1].partition(" ")
     assert float(number) * UNITS[unit] == pytest.approx(figure_of(row[2].strip("`")))
@@ -258,7 +260,7 @@ def test_every_make_variable_in_the_readme_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY]
+    "page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS]
 )
 def test_every_file_that_is_named_is_there(page: str) -> None:
     linked = re.findall(r"\]\(([^)#]+)\)", page)

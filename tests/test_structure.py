@@ -17,13 +17,13 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
-    "storage_signature curl telemetry image_log stored words terms query cursor edits carried "
-    "etags edit_body",
+    "sketch storage_signature curl telemetry image_log stored words terms query cursor edits "
+    "carried etags edit_body",
     "settings": "settings settings_table environment storage_settings budget_settings",
-    "images": "images decoding",
+    "images": "images decoding likeness",
     "blobs": "blobs thumbnails blob_account blob_wire",
-    "records": "store index dictionary entity reuse state usage_table tables table_account "
-    "table_entity table_wire",
+    "records": "store index dictionary entity reuse burst_table state usage_table tables "
+    "table_account table_entity table_wire",
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
@@ -31,14 +31,15 @@ GROUPS = {
     "credentials": "credentials",
     "calls": "gate run_calls",
     "ledger": "ledger",
-    "contents": "contents content providers",
+    "contents": "contents content bursts providers",
     "pipeline": "pipeline hold outcome standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
     "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
     "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
     "openapi_schemas",
-    "services": "services call_maker image_apis storage_account service_clients timeouts",
+    "services": "services call_maker image_apis burst_parts storage_account service_clients "
+    "timeouts",
     "commands": "check drop waiting console finding export export_command folder_path sidecar "
     "sidecar_files static_gallery static_page xml_text",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
@@ -83,10 +84,10 @@ HOMES = {
     "azure.storage.queue": "deferrals embedded",
     "azure.data.tables": "tables table_account table_entity usage_table embedded",
     "azure.core": "blobs thumbnails blob_account tables table_account deferrals credentials "
-    "services storage_account service_clients storage_trouble drop check __main__ "
-    "command_context embedded",
+    "services storage_account service_clients storage_trouble drop check __main__ command_context "
+    "embedded",
     "opentelemetry": "telemetry",
-    "PIL": "images decoding check embedded",
+    "PIL": "images decoding likeness check embedded",
     "pillow_heif": "decoding",
     "pydantic": "models work prices chat_answer vision_shapes edit_body openapi_schemas",
     "typer": "__main__ command_context",

@@ -75,7 +75,7 @@ function provenance(record) {
     Image: [image.format, image.width && `${image.width} × ${image.height}`, `${number(image.bytes)} bytes`],
     Vision: [how.vision, usage.vision_calls && `${number(usage.vision_calls)} calls billed`],
     Model: [how.model, how.input],
-    "Same bytes as": how.reused_from,
+    [how.burst ? "Nearly the same as" : "Same bytes as"]: how.reused_from,
     "Written by people": how.edited_by_human.join(", ").replace("_", " "),
     Support: support && `${Math.round(support.score * 100)} %`,
     Tokens: `${number(usage.input_tokens)} in, ${number(usage.output_tokens)} out`,
