@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from captioning import catalog
+from captioning import reprocess
 from captioning.deferrals import DeferralQueue
 from captioning.errors import StorageUnavailable
 from captioning.models import RecordError, Status
@@ -104,7 +104,7 @@ def test_it_says_how_far_it_came(
 ) -> None:
     """Page by page: nothing is read ahead of what is asked for."""
     sent: list[str] = []
-    monkeypatch.setattr(catalog, "PAGE", 1)
+    monkeypatch.setattr(reprocess, "PAGE", 1)
     monkeypatch.setattr(DeferralQueue, "put", stopped_by(error, sent))
     save(storage, "failed", "a.jpg", "b.jpg", "c.jpg", "d.jpg")
     result = command("reprocess", "--status", "failed")
