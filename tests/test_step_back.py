@@ -10,6 +10,7 @@ import pytest
 
 from captioning.edits import edited, edits_of, kept
 from captioning.models import CaptionRecord, CaptionText, Provenance, RecordError, Support, Tag
+from captioning.outcome import outranks
 from captioning.step_back import TEXTS, after_failure, obstacle, reverted, texts_in
 from captioning.usage import Usage
 from tests.records import START, short
@@ -99,12 +100,19 @@ class TestWhatIsKept:
         assert record.description == by("new").description
 
     def test_the_models_first_words_stand_beside_what_was_written_before_them(self) -> None:
-        waiting = edited(short("a.jpg", status="processing", caption=None), EDITS, LATER)
-        record = kept(by("old"), waiting)
-        assert edits_of(record) == edits_of(waiting)
-        assert before(record) == said(by("old"))
-        assert record.previous
-        assert record.previous.provenance["edited_by_human"] == []
+        """Also what is written while the run saves them."""
+        waiting = edited(
+            short("a.jpg", status="processing", caption=None), {"caption": "M."}, LATER
+        )
+        people = waiting.provenance.edited_by_human
+        made = replace(by("old"), provenance=replace(by("old").provenance, edited_by_human=people))
+        ended = kept(made, waiting)
+        saved = kept(ended, edited(waiting, {"alt_text": "Mila."}, LATER))
+        for record in (ended, saved):
+            assert before(record) == said(by("old"))
+            assert record.previous
+            assert record.previous.provenance["edited_by_human"] == []
+        assert edits_of(saved) == {"caption": "M.", "alt_text": "Mila."}
 
     @pytest.mark.parametrize("known", ["nothing", "text"])
     def test_a_save_that_meets_a_correction_comes_to_the_same_twice(self, known: str) -> None:
@@ -197,3 +205,19 @@ def test_a_failure_leaves_a_captioned_record_as_it_was(*, is_rejected: bool) -> 
         short("a.jpg", status="processing"), error, is_rejected=is_rejected, now=LATER
     )
     assert bare.status == ("rejected" if is_rejected else "failed")
+
+
+@pytest.mark.parametrize(
+    ("saved", "ours", "is_better"),
+    [
+        (by("new"), by("old", error=RecordError("gave_up", "")), True),
+        (by("old", error=RecordError("gave_up", "")), by("new"), False),
+        (by("old", error=RecordError("gave_up", "")), by("old", status="deferred"), True),
+        (by("old", status="processing"), by("new"), False),
+    ],
+)
+def test_a_new_caption_outranks_an_old_one_that_stays(
+    saved: CaptionRecord, ours: CaptionRecord, *, is_better: bool
+) -> None:
+    """Where two runs have had the same image."""
+    assert outranks(saved, ours) is is_better

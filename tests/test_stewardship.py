@@ -238,24 +238,6 @@ class TestARunThatFails:
         assert run(works, wake, languages=OLD) == record
         assert works.calls == calls
 
-    def test_a_run_that_is_slower_and_does_better_has_the_word(self, works: Works) -> None:
-        """It lost its claim to one that fails."""
-        old(works)
-        [wake] = asked(works)
-
-        def overtaken() -> None:
-            works.clock.advance(LEASE.total_seconds() + 1)
-            works.chat_service.script.append("nonsense")
-            works.chat_service.script.append("more nonsense")
-            failed = run(works, wake)
-            assert (failed.status, failed.error and failed.error.code) == (
-                "captioned",
-                "bad_response",
-            )
-
-        works.vision.once(overtaken)
-        assert run(works, wake).provenance.fingerprint
-
     @staticmethod
     def is_as_it_was(record: CaptionRecord, known: CaptionRecord, code: str) -> None:
         assert (record.status, record.error and record.error.code) == ("captioned", code)
