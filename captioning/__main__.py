@@ -12,11 +12,10 @@ from typing import Annotated, Literal
 import typer
 
 from captioning import console
-from captioning.command_context import images_in, local_services, reported, wait_for
+from captioning.command_context import DAYS, images_in, local_services, reported, wait_for
 from captioning.models import Status
 from captioning.steward_commands import reprocess, revert
 
-DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,

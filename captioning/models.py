@@ -128,7 +128,8 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class RecordError:
-    """Why there is no caption (yet). The message is for a person and holds no image content.
+    """Why there is no caption (yet), or not the new one that was asked for. The message is for a
+    person and holds no image content.
 
     `since` is when the image was first deferred. Where an earlier caption stays, `fingerprint` and
     `afresh` are of the run that failed: see Provenance."""
@@ -188,6 +189,7 @@ class CaptionRecord:
     carried: Carried | None = None
     """What people wrote about an earlier upload, until it is known whether this has its bytes."""
     previous: Previous | None = None
+    """What it said before, where a model or a person has replaced that."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values; times are RFC 3339 in UTC."""

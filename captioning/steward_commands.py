@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from captioning import console
-from captioning.command_context import local_services
+from captioning.command_context import DAYS, local_services
 from captioning.model_date import model_date
 
 if TYPE_CHECKING:
     from captioning.reprocess import Asked, Round
-
-DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 def _day(value: str) -> date:
@@ -135,7 +133,7 @@ def _summary(found: Round, *, stale: bool, dry_run: bool) -> list[str]:
     report = found.report
     images = "1 image" if report.asked == 1 else f"{report.asked:,} images"
     lines = [f"{images} {'would be ' if dry_run else ''}asked for again"]
-    if stale:
+    if stale and report.asked:
         lines[0] += f", for about ${report.usd:.6f} ({found.basis})"
     if report.resumed:
         lines.append("Gone on from where the last run stopped; --restart begins anew.")

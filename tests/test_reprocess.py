@@ -217,3 +217,9 @@ def test_what_cannot_be_reverted_is_told(
     result = command("revert", path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert said in result.stderr
+
+
+def test_nothing_stale_is_nothing_to_pay(command: CommandLine, storage: Storage) -> None:
+    save(storage, "captioned", "a.jpg")
+    result = command("reprocess", "--stale", "--budget", "1")
+    assert (result.exit_code, result.stdout) == (0, "0 images asked for again\n")
