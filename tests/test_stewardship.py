@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from captioning.edit_api import EditApi
 from captioning.edit_body import _Body
 from captioning.http_message import Request
 from captioning.models import CaptionRecord
+from captioning.pipeline import CaptionPipeline
 from captioning.query import parse
 from captioning.recaption import Recaption
 from captioning.reprocess import Limits, Reprocess
@@ -45,9 +47,15 @@ EDITS: dict[str, Any] = {
 }
 
 
+@lru_cache(2)
+def app(works: Works, languages: tuple[str, ...]) -> CaptionPipeline:
+    """A process with these settings; it takes a while to make."""
+    return works.pipeline(captioner=works.captioner(languages=languages))
+
+
 def run(works: Works, wake: Wake | None = None, languages: Any = NEW) -> CaptionRecord:
     """The record after a delivery to an app with these settings."""
-    works.pipeline(captioner=works.captioner(languages=languages)).process(wake or on("a.jpg"))
+    app(works, languages).process(wake or on("a.jpg"))
     return works.stored("a.jpg").record
 
 
@@ -62,13 +70,12 @@ def old(works: Works) -> CaptionRecord:
 
 def asked(works: Works, *, retry: bool = False) -> list[Wake]:
     """The messages by which the new settings ask for what is stale."""
-    pipeline = works.pipeline(captioner=works.captioner(languages=NEW))
     rounds = Reprocess(
         catalog=works.storage.catalog,
         recaption=Recaption(works.storage.images, works.storage.catalog, works.deferrals),
         state=MemoryState(),
-        fingerprint=pipeline._examiner.fingerprint,
-        estimate=lambda: Free(),
+        fingerprint=app(works, NEW)._examiner.fingerprint,
+        estimate=Free,
     )
     list(rounds.round(Selection(stale=True, retry=retry), Limits()))
     return works.due()
@@ -135,7 +142,7 @@ class TestNewText:
         """As it may be where a round is killed, and for copies."""
         old(works)
         works.storage.upload("copy.jpg", JPEG)
-        works.pipeline(captioner=works.captioner(languages=OLD)).process(on("copy.jpg"))
+        app(works, OLD).process(on("copy.jpg"))
         before = works.calls
         wakes = [*asked(works), *asked(works)]
         assert sorted(wake.path for wake in wakes) == ["a.jpg", "a.jpg", "copy.jpg", "copy.jpg"]
@@ -212,6 +219,7 @@ class TestARunThatFails:
             record = run(works, wake if not hours else works.due()[0])
         self.is_as_it_was(record, known, "gave_up")
         assert asked(works) == []
+        works.clock.advance(3600)
         works.model.faults.append(ANSWER)
         [again] = asked(works, retry=True)
         assert run(works, again).caption == "Something new."
