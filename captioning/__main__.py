@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 import typer
 
 from captioning import console
-from captioning.command_context import images_in, local_services, reported, wait_for
+from captioning.command_context import DAYS, images_in, local_services, reported, wait_for
 from captioning.models import Status
+from captioning.steward_commands import reprocess, revert
 
-DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -167,27 +167,8 @@ def export(
         raise typer.Exit(1)
 
 
-@cli.command()
-def reprocess(
-    *,
-    status: Annotated[
-        Literal["failed", "rejected", "deferred", "captioned"],
-        typer.Option(help="Which images. Rejected and captioned ones are paid for again."),
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
-) -> None:
-    """Ask for the captions of all images with a status again; the app then sees to them."""
-    count = 0
-    with local_services() as services:
-        try:
-            for record in services.recaption.redrive(status, dry_run=dry_run):
-                code = record.error.code if record.error else ""
-                line = f"{record.status:<9} {console.readable(record.path)}  {code}"
-                console.say(line.rstrip())
-                count += 1
-        finally:
-            images = "1 image" if count == 1 else f"{count:,} images"
-            console.say(f"{images} {'would be ' if dry_run else ''}asked for again")
+cli.command()(reprocess)
+cli.command()(revert)
 
 
 @cli.command()

@@ -131,6 +131,7 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "objects": objects,
         "text": " | ".join(line.text for line in record.text),
         "note": record.note or "",
+        "before": record.previous.texts.get("caption") or "" if record.previous else "",
         "error": f"{error.code}: {_reason(record, error)}" if error else "",
         "image": f"{size}{image.bytes:,} bytes, uploaded {_time(image.modified)}",
         "made by": " + ".join(filter(None, (record.provenance.vision, record.provenance.model))),

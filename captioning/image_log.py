@@ -32,8 +32,10 @@ log = logging.getLogger("captioning.images")
 
 
 def log_image(record: CaptionRecord, seconds: float) -> None:
-    """Writes the line: as a warning where the image failed, else as information."""
-    level = logging.WARNING if record.status == "failed" else logging.INFO
+    """Writes the line: as a warning where the image failed, or only its new caption did; else as
+    information."""
+    failed = record.status == "failed" or (record.status == "captioned" and record.error)
+    level = logging.WARNING if failed else logging.INFO
     log.log(level, json.dumps(_fields(record, seconds)))
 
 

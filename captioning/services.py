@@ -31,11 +31,13 @@ from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
+from captioning.reprocess import Reprocess
 from captioning.reuse import ReuseTable
 from captioning.service_clients import ServiceClients
 from captioning.service_health import ServiceHealth
 from captioning.settings import Settings
 from captioning.state import StateTable
+from captioning.stewardship import reprocess
 from captioning.storage_account import StorageAccount
 from captioning.store import RecordStore
 from captioning.upkeep import Upkeep
@@ -62,6 +64,7 @@ class Services:
     image_view: ImageView
     health: HealthApi
     recaption: Recaption
+    reprocess: Reprocess
     usage: UsageApi
     log_spent: Callable[[], None]
     close: Callable[[], None]
@@ -154,6 +157,9 @@ class _Composition:
             image_view=image_view(self._settings, storage, catalog),
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
+            reprocess=reprocess(
+                self._settings, storage, catalog, self._clients.providers, self._prices
+            ),
             usage=UsageApi(self._ledger, self._prices),
             log_spent=self._ledger.log_spent,
             close=self._close,

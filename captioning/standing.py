@@ -46,7 +46,10 @@ def standing(
 
 
 def _is_answered(record: CaptionRecord, wake: Wake, fingerprint: str) -> bool:
-    made = record.provenance
+    """By its texts, or by the error beside them."""
+    made, error = record.provenance, record.error
     if wake.afresh:
-        return made.afresh == wake.afresh
+        return made.afresh == wake.afresh or (error is not None and error.afresh == wake.afresh)
+    if made.reverted or (error and error.fingerprint == fingerprint):
+        return True
     return made.fingerprint in {None, fingerprint}  # None: given up before anybody was asked

@@ -61,6 +61,9 @@ def _to_entity(record: CaptionRecord, versions: RowVersions) -> dict[str, Any]:
     document = record.to_json()
     entity = to_properties(document, _PLAIN)
     note = " ".join(filter(None, [record.note, CUT]))
+    if size(entity) > ENTITY_BYTES and document["previous"]:
+        document["previous"] = None
+        entity = to_properties(document, _PLAIN)
     while size(entity) > ENTITY_BYTES and document["text"]:
         document["text"] = document["text"][: len(document["text"]) // 2]
         document["note"] = note

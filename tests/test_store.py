@@ -68,6 +68,15 @@ def test_a_record_of_next_to_nothing_survives(storage: Storage) -> None:
     assert storage.records.get(record_id("another.jpg")) is None
 
 
+def test_what_was_said_before_goes_first_where_a_record_is_too_big(storage: Storage) -> None:
+    """Text in the picture is cut only where that is not enough."""
+    assert FULL.previous
+    lines = (TextLine("a" * 30_000, (0, 0, 0, 0)),)
+    before = replace(FULL.previous, texts={"caption": "b" * 480_000})
+    record = replace(FULL, path="big.jpg", text=lines, previous=before)
+    assert saved(storage.records, record) == replace(record, previous=None)
+
+
 def test_replacing_drops_what_the_new_version_lacks(storage: Storage) -> None:
     etag = storage.records.put(FULL, None, VERSIONS)
     bare = replace(short(FULL.path), caption=None)

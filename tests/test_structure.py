@@ -18,7 +18,7 @@ GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
     "sketch storage_signature curl telemetry image_log stored words terms query cursor edits "
-    "carried etags edit_body",
+    "carried previous step_back etags edit_body model_date selection",
     "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding likeness",
     "blobs": "blobs thumbnails blob_account blob_wire",
@@ -36,17 +36,17 @@ GROUPS = {
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
     "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
-    "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
-    "openapi_schemas",
+    "reprocess estimate named_image answering gallery openapi openapi_answers openapi_parameters "
+    "openapi_paths openapi_schemas",
     "services": "services call_maker image_apis burst_parts storage_account service_clients "
-    "timeouts",
+    "timeouts stewardship",
     "commands": "check drop waiting console finding export export_command folder_path sidecar "
     "sidecar_files static_gallery static_page xml_text",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
-    "edges": "function_app __main__ command_context embedded.up",
+    "edges": "function_app __main__ steward_commands command_context embedded.up",
 }
 """Modules and packages by what they are; `models` are what everything may know."""
 
@@ -90,7 +90,7 @@ HOMES = {
     "PIL": "images decoding likeness check embedded",
     "pillow_heif": "decoding",
     "pydantic": "models work prices chat_answer vision_shapes edit_body openapi_schemas",
-    "typer": "__main__ command_context",
+    "typer": "__main__ steward_commands command_context",
     "rich": "console",
     "numpy": "embedded",
     "onnxruntime": "embedded",

@@ -77,6 +77,7 @@ function provenance(record) {
     Model: [how.model, how.input],
     [how.burst ? "Nearly the same as" : "Same bytes as"]: how.reused_from,
     "Written by people": how.edited_by_human.join(", ").replace("_", " "),
+    Held: how.reverted ? "a person went back to this text" : null,
     Support: support && `${Math.round(support.score * 100)} %`,
     Tokens: `${number(usage.input_tokens)} in, ${number(usage.output_tokens)} out`,
     Cost: how.reused_from ? `${dollars(usage.usd)} (reused)` : dollars(usage.usd),
