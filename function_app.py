@@ -10,10 +10,11 @@ import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
 from captioning import gallery as gallery_files
-from captioning import openapi, settings
+from captioning import indexing, openapi, settings
 from captioning.answering import healthy, respond
 from captioning.http_message import Request, Response
 from captioning.image_tools import DESCRIBE, FIND, told
+from captioning.notice import Notice
 from captioning.reports import deleted_blob, poison_message
 from captioning.wake import Wake
 
@@ -41,7 +42,7 @@ def services() -> Services:
     arg_name="image",
     path="%IMAGES_CONTAINER%/{name}",
     connection="ImageStorage",
-    source=func.BlobSource(settings.blob_trigger_source()),
+    source=func.BlobSource(indexing.blob_trigger_source()),
 )
 def caption_image(image: blob.BlobClient) -> None:
     """Captions a new or overwritten blob. The client names it; nothing is downloaded before its
@@ -50,7 +51,7 @@ def caption_image(image: blob.BlobClient) -> None:
 
 
 @app.function_name("caption_deferred")
-@app.queue_trigger("message", settings.deferred_queue(), "ImageStorage")
+@app.queue_trigger("message", indexing.deferred_queue(), "ImageStorage")
 def caption_deferred(message: func.QueueMessage) -> None:
     """Captions an image whose time has come."""
     services().pipeline.process(Wake.from_json(message.get_body()))
@@ -68,19 +69,26 @@ def record_poisoned(message: func.QueueMessage) -> None:
 
 
 @app.function_name("record_poisoned_deferral")
-@app.queue_trigger("message", f"{settings.deferred_queue()}-poison", "ImageStorage")
+@app.queue_trigger("message", f"{indexing.deferred_queue()}-poison", "ImageStorage")
 def record_poisoned_deferral(message: func.QueueMessage) -> None:
     """Records that the host gave up on a message of `caption_deferred`."""
     services().upkeep.poisoned(Wake.from_json(message.get_body()).path)
 
 
 @app.function_name("forget_image")
-@app.queue_trigger("message", settings.deleted_queue(), "ImageStorage")
+@app.queue_trigger("message", indexing.deleted_queue(), "ImageStorage")
 def forget_image(message: func.QueueMessage) -> None:
     """Removes the record of a blob that Event Grid says was deleted."""
     deleted = deleted_blob(message.get_body())
     if deleted and deleted[0] == services().images.name:
         services().upkeep.forget(deleted[1])
+
+
+@app.function_name("notify")
+@app.queue_trigger("message", indexing.notify_queue(), "ImageStorage")
+def notify(message: func.QueueMessage) -> None:
+    """Tells the webhook's receiver that an image came to an end."""
+    services().notify(Notice.from_json(message.get_body()))
 
 
 @app.function_name("reconcile")

@@ -25,6 +25,8 @@ from captioning.image_view import ImageView
 from captioning.images import inspect
 from captioning.index import CaptionIndex
 from captioning.ledger import Ledger
+from captioning.notice import Notice
+from captioning.notifying import notifying
 from captioning.pipeline import CaptionPipeline
 from captioning.prices import PriceList
 from captioning.providers import Providers
@@ -32,7 +34,7 @@ from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
 from captioning.reuse import ReuseTable
 from captioning.service_clients import ServiceClients
-from captioning.service_health import ServiceHealth
+from captioning.service_health import SERVICES, ServiceHealth
 from captioning.settings import Settings
 from captioning.state import StateTable
 from captioning.storage_account import StorageAccount
@@ -62,6 +64,7 @@ class Services:
     health: HealthApi
     recaption: Recaption
     usage: UsageApi
+    notify: Callable[[Notice], None]
     log_spent: Callable[[], None]
     close: Callable[[], None]
 
@@ -115,7 +118,9 @@ class _Composition:
         self._index = CaptionIndex(storage.table("index"))
         self._catalog = Catalog(self._records, self._index, now=now)
         self._state = StateTable(storage.table("state"))
-        self._health = ServiceHealth(self._state, now)
+        called = (*SERVICES, "webhook") if settings.webhook else SERVICES
+        self._health = ServiceHealth(self._state, now, called)
+        self._notifying = notifying(settings, storage, self._catalog, self._health, now)
         self._ledger = Ledger(
             UsageTable(storage.table("usage")),
             self._worker,
@@ -124,7 +129,7 @@ class _Composition:
             settings.monthly_budget_usd,
         )
         self._upkeep = Upkeep(
-            storage.images, self._catalog, storage.thumbnails, storage.deferrals, now
+            storage.images, self._notifying.endings, storage.thumbnails, storage.deferrals, now
         )
 
     def services(self) -> Services:
@@ -151,9 +156,12 @@ class _Composition:
                 self._settings, storage, catalog, self._clients.providers, self._upkeep.forget
             ),
             image_view=image_view(self._settings, storage, catalog),
-            health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
+            health=HealthApi(
+                is_there, self._health.troubles, self._ledger.check_budget, self._health.services
+            ),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
             usage=UsageApi(self._ledger, self._prices),
+            notify=self._notifying.notify,
             log_spent=self._ledger.log_spent,
             close=self._close,
         )
@@ -178,7 +186,7 @@ class _Composition:
         return CaptionPipeline(
             images=self._storage.images,
             examiner=examiner,
-            catalog=self._catalog,
+            catalog=self._notifying.endings,
             deferrals=self._storage.deferrals,
             ledger=self._ledger,
             forget=self._upkeep.forget,

@@ -17,8 +17,10 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
-    "telemetry image_log stored words terms query cursor edits carried etags edit_body",
-    "settings": "settings settings_table environment storage_settings budget_settings",
+    "telemetry notice delivery image_log stored words terms query cursor edits carried etags "
+    "edit_body",
+    "settings": "settings settings_table environment storage_settings budget_settings "
+    "webhook_settings indexing",
     "images": "images decoding",
     "blobs": "blobs thumbnails",
     "records": "store index dictionary tables entity reuse state usage_table",
@@ -26,17 +28,19 @@ GROUPS = {
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
     "captioner": "captioner chat_answer chat_refusal chat_request evidence prompt",
+    "webhook": "webhook",
     "credentials": "credentials",
     "calls": "gate run_calls",
     "ledger": "ledger",
     "contents": "contents content providers",
     "pipeline": "pipeline hold outcome standing deferral examiner",
+    "notifier": "notifier announcing",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
     "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
     "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
     "openapi_schemas",
-    "services": "services call_maker image_apis storage_account service_clients timeouts",
+    "services": "services call_maker notifying image_apis storage_account service_clients timeouts",
     "commands": "check drop waiting console finding export",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
@@ -48,10 +52,10 @@ GROUPS = {
 
 PARTS = {
     *("images", "blobs", "records", "deferrals"),
-    *("vision", "captioner", "credentials", "embedded providers"),
+    *("vision", "captioner", "webhook", "credentials", "embedded providers"),
 }
 """The adapters. They know neither each other, nor the pipeline, nor the settings."""
-FLOW = {"calls", "ledger", "contents", "pipeline", "upkeep", "catalog", "api"}
+FLOW = {"calls", "ledger", "contents", "pipeline", "notifier", "upkeep", "catalog", "api"}
 """What the app does with them, behind Protocols."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -60,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": set(),
     **{part: set() for part in FLOW},
     "pipeline": {"contents"},
+    "notifier": {"pipeline", "calls"},
     "services": PARTS | FLOW | {"settings"},
     "commands": {"services", "settings", "images"},
     "embedded host": set(),
@@ -73,8 +78,8 @@ HOMES = {
     "azurefunctions": "function_app embedded",
     "openai": "captioner",
     "httpx2": "captioner",
-    "requests": "vision vision_http exact_path",
-    "urllib3": "vision_http",
+    "requests": "vision vision_http webhook exact_path",
+    "urllib3": "vision_http webhook",
     "azure.identity": "credentials",
     "azure.storage.blob": "blobs thumbnails embedded",
     "azure.storage.queue": "deferrals embedded",
@@ -98,7 +103,7 @@ HOMES = {
 }
 """Who may import what is not ours; `embedded` stands for every module in it."""
 
-ENVIRONMENT = "settings embedded.host.__main__ embedded.stack embedded.azurite"
+ENVIRONMENT = "settings indexing embedded.host.__main__ embedded.stack embedded.azurite"
 
 
 def module_of(file: Path) -> str:
