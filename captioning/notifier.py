@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from captioning.announcing import FIRST_LOOK, Notices
 from captioning.deferral import LONGEST_FOR_A_REPAIR, delay, is_hopeless
@@ -134,7 +134,18 @@ def _note(
     identity: str | None = None,
 ) -> None:
     """A line for the log; an error where the receiver was not told and will not be."""
-    fields = {
+    is_loss = outcome in {"given_up", "refused"}
+    level = logging.ERROR if is_loss else logging.INFO
+    log.log(level, json.dumps(_fields(outcome, notice, error, identity)))
+
+
+def _fields(
+    outcome: str,
+    notice: Notice,
+    error: CaptioningError | None = None,
+    identity: str | None = None,
+) -> dict[str, Any]:
+    return {
         "event": "notify",
         "path": notice.path,
         "outcome": outcome,
@@ -142,5 +153,3 @@ def _note(
         "code": error.code if error else None,
         "attempts": notice.attempts,
     }
-    is_loss = outcome in {"given_up", "refused"}
-    log.log(logging.ERROR if is_loss else logging.INFO, json.dumps(fields))

@@ -165,12 +165,9 @@ def test_without_a_receiver_there_is_no_queue_and_no_word_of_it(
     assert deployed.server.received == []
 
 
-def test_every_key_of_the_log_is_documented(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        notifier._note("dropped", Notice("a.jpg", START))
-    [logged] = [record.getMessage() for record in caplog.records]
-    documented = {row[0].strip("`") for row in rows(PAGE, "key")}
-    assert {"event", *documented} == set(re.findall(r'"(\w+)": ', logged))
+def test_every_key_of_the_log_is_documented() -> None:
+    logged = notifier._fields("dropped", Notice("a.jpg", START)).keys()
+    assert {"event"} | {row[0].strip("`") for row in rows(PAGE, "key")} == logged
 
 
 @pytest.mark.parametrize("row", rows(PAGE, "what"), ids=lambda row: row[2].strip("`"))
