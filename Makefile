@@ -30,7 +30,7 @@ help:
 run: setup
 	@exec $(UP) $(if $(filter-out 0,$(ONCE)),--once)
 
-eval: setup-dev
+eval: setup
 	@$(BIN)/python -m bench.evaluate $(INPUTS)
 
 test: setup-dev lint types pytest
