@@ -21,12 +21,14 @@ from captioning.settings_table import SETTINGS
 from captioning.storage_settings import (
     DEFERRED,
     DELETED,
+    NOTIFY,
     StorageConnection,
     captions_table,
     images_container,
     queue_name,
     storage_connection,
 )
+from captioning.webhook_settings import Webhook, webhook
 from captioning.work import LEFT_FOR_A_CALL
 
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
@@ -74,6 +76,7 @@ class Settings:
     daily_budget_usd: float | None
     monthly_budget_usd: float | None
     prices_file: Path | None
+    webhook: Webhook | None
 
     @property
     def deferred_queue(self) -> str:
@@ -84,6 +87,11 @@ class Settings:
     def deleted_queue(self) -> str:
         """Queue of the events of deleted images."""
         return queue_name(DELETED, self.captions_table)
+
+    @property
+    def notify_queue(self) -> str:
+        """Queue of what the webhook's receiver is to be told."""
+        return queue_name(NOTIFY, self.captions_table)
 
     @classmethod
     def from_environ(cls, values: Mapping[str, str]) -> Settings:
@@ -115,22 +123,6 @@ def local_environ(folder: Path) -> dict[str, str]:
     if any(name.startswith("ImageStorage") for name in os.environ):
         values = {n: v for n, v in values.items() if not n.startswith("ImageStorage")}
     return {**values, **os.environ}
-
-
-def blob_trigger_source() -> BlobTriggerSource:
-    """Where blob events come from: read at indexing, when a bad setting may not stop the host."""
-    polling = os.environ.get("BLOB_TRIGGER_SOURCE") == "LogsAndContainerScan"
-    return "LogsAndContainerScan" if polling else "EventGrid"
-
-
-def deferred_queue() -> str:
-    """Queue of the images that wait for later: read at indexing, like the trigger's source."""
-    return queue_name(DEFERRED, os.environ.get("CAPTIONS_TABLE", ""))
-
-
-def deleted_queue() -> str:
-    """Queue of the events of deleted images: read at indexing too."""
-    return queue_name(DELETED, os.environ.get("CAPTIONS_TABLE", ""))
 
 
 def _parse(env: Environment) -> Settings:
@@ -170,6 +162,7 @@ def _parse(env: Environment) -> Settings:
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
         prices_file=env.file("PRICES_FILE"),
+        webhook=webhook(env),
     )
 
 
