@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from captioning.contents import Result
+from captioning.decorative import doubt
 from captioning.deferral import delay, is_hopeless, waiting_since
 from captioning.edits import kept
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
@@ -80,16 +81,17 @@ def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
     analysis, captioning = answers.analysis, answers.captioning
     main = next(iter(captioning.texts), None)
     words = captioning.texts[main] if main else None
+    notes = [note for note in (captioning.note, doubt(record, captioning, analysis)) if note]
     return replace(
         record,
         status="captioned",
-        review="needed" if words is None or (analysis and analysis.adult) else "none",
+        review="needed" if words is None or notes or (analysis and analysis.adult) else "none",
         language=main,
         caption=words.caption if words else None,
         alt_text=words.alt_text if words else None,
         decorative=captioning.decorative,
         description=(words.description or None) if words else None,
-        note=captioning.note,
+        note=" ".join(notes) or None,
         translations={name: text for name, text in captioning.texts.items() if name != main},
         tags=analysis.tags if analysis else (),
         objects=analysis.objects if analysis else (),

@@ -25,12 +25,12 @@ def test_a_captioned_record_holds_everything(works: Works) -> None:
     assert works.stored("2026/a b.jpg").record == made
     assert (made.status, made.review, made.error, made.note) == ("captioned", "none", None, None)
     assert made.caption == "A stand-in caption (en) for cat."
-    assert made.alt_text == "Stand-in (en) for cat."
+    assert made.alt_text == "Stand-in (en) for cat, “SALE”."
     assert made.description == "A longer stand-in description (en) for cat."
     assert made.translations == {
         "de": CaptionText(
             "A stand-in caption (de) for cat.",
-            "Stand-in (de) for cat.",
+            "Stand-in (de) for cat, “SALE”.",
             "A longer stand-in description (de) for cat.",
         )
     }

@@ -16,6 +16,7 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
+    "evidence_rules "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
     "telemetry image_log stored words terms query cursor edits carried etags edit_body",
     "settings": "settings settings_table environment storage_settings budget_settings",
@@ -25,12 +26,12 @@ GROUPS = {
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
-    "captioner": "captioner chat_answer chat_refusal chat_request evidence prompt",
+    "captioner": "captioner caption_answer chat_answer chat_refusal chat_request evidence prompt",
     "credentials": "credentials",
     "calls": "gate run_calls",
     "ledger": "ledger",
     "contents": "contents content providers",
-    "pipeline": "pipeline hold outcome standing deferral examiner",
+    "pipeline": "pipeline hold outcome decorative standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
     "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
@@ -84,7 +85,8 @@ HOMES = {
     "opentelemetry": "telemetry",
     "PIL": "images decoding check embedded",
     "pillow_heif": "decoding",
-    "pydantic": "models work prices chat_answer vision_shapes edit_body openapi_schemas",
+    "pydantic": "models work prices caption_answer chat_answer vision_shapes edit_body "
+    "openapi_schemas",
     "typer": "__main__ command_context",
     "rich": "console",
     "numpy": "embedded",
