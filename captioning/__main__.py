@@ -175,6 +175,21 @@ def reprocess(
 
 
 @cli.command()
+def retag(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+) -> None:
+    """Apply a changed tag vocabulary to what has its caption; nothing is paid for."""
+    count = 0
+    with local_services() as services:
+        for record in services.retag.all(dry_run=dry_run):
+            console.say(console.readable(record.path))
+            count += 1
+    images = "1 image" if count == 1 else f"{count:,} images"
+    console.say(f"{images} {'would get' if dry_run else 'will get'} their tags again")
+
+
+@cli.command()
 def check() -> None:
     """Check every setting, and ask each service once (a fraction of a cent with Azure)."""
     from captioning.check import findings

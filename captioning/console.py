@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from captioning.caption_text import ALT_TEXT
 from captioning.models import CaptionRecord, RecordError
 from captioning.usage import Usage
 
@@ -124,9 +125,10 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "status": _status(record),
         "review": "" if record.review == "none" else record.review,
         "caption": record.caption or "",
-        "alt text": record.alt_text or ("(decorative)" if record.decorative else ""),
+        "alt text": measured(record.alt_text) or ("(decorative)" if record.decorative else ""),
         "description": record.description or "",
         **{f"[{lang}]": text.caption for lang, text in record.translations.items()},
+        **{f"[{lang}] alt": measured(text.alt_text) for lang, text in record.translations.items()},
         "tags": tags,
         "objects": objects,
         "text": " | ".join(line.text for line in record.text),
@@ -141,6 +143,11 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
     for name, value in fields.items():
         if value:
             yield f"{name:<12} {readable(value)}"
+
+
+def measured(alt_text: str | None) -> str:
+    """The text with its length beside the limit; empty where there is none."""
+    return f"{alt_text} ({len(alt_text)} of {ALT_TEXT} characters)" if alt_text else ""
 
 
 def _status(record: CaptionRecord) -> str:

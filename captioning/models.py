@@ -118,6 +118,8 @@ class Provenance:
     fingerprint: str | None = None
     reused_from: str | None = None
     afresh: str | None = None
+    vocabulary: str | None = None
+    """Hash of what TAG_VOCABULARY_FILE made of the tags."""
     edited_by_human: tuple[str, ...] = ()
 
 

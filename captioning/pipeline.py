@@ -137,7 +137,13 @@ class CaptionPipeline:
     ) -> CaptionRecord | None:
         known = previous.record if previous else None
         found = standing(
-            known, blob, wake, run=run, fingerprint=self._examiner.fingerprint, now=self._now()
+            known,
+            blob,
+            wake,
+            run=run,
+            fingerprint=self._examiner.fingerprint,
+            vocabulary=self._examiner.vocabulary.digest,
+            now=self._now(),
         )
         if known and found is not Standing.FREE:
             if found is Standing.BUSY:  # should the other run have died
@@ -160,6 +166,7 @@ class CaptionPipeline:
             saved: CaptionRecord | None = None
             try:
                 if ended.status in FINAL:
+                    ended = self._examiner.vocabulary.applied(ended)
                     ended = replace(ended, seconds=self._stopwatch() - started)
                 else:
                     self._defer(ended, hold, wake)

@@ -10,6 +10,7 @@ from functools import cache, partial
 
 from azure.core.credentials import TokenCredential
 
+from captioning import vocabulary
 from captioning.api import CaptionApi
 from captioning.blobs import ImageContainer
 from captioning.call_maker import call_maker
@@ -30,6 +31,7 @@ from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
+from captioning.retag import Retag
 from captioning.reuse import ReuseTable
 from captioning.service_clients import ServiceClients
 from captioning.service_health import ServiceHealth
@@ -61,6 +63,7 @@ class Services:
     image_view: ImageView
     health: HealthApi
     recaption: Recaption
+    retag: Retag
     usage: UsageApi
     log_spent: Callable[[], None]
     close: Callable[[], None]
@@ -111,6 +114,7 @@ class _Composition:
         self._now = now
         self._worker = uuid.uuid4().hex[:12]
         self._prices = PriceList.load(settings.prices_file)
+        self._vocabulary = vocabulary.load(settings.tag_vocabulary_file)
         self._records = RecordStore(storage.table())
         self._index = CaptionIndex(storage.table("index"))
         self._catalog = Catalog(self._records, self._index, now=now)
@@ -129,7 +133,7 @@ class _Composition:
 
     def services(self) -> Services:
         """All of them."""
-        storage, catalog = self._storage, self._catalog
+        storage, catalog, providers = self._storage, self._catalog, self._clients.providers
         is_there = {
             "images": storage.images.is_there,
             "captions": self._records.is_there,
@@ -140,19 +144,20 @@ class _Composition:
             catalog=catalog,
             languages=self._settings.caption_languages,
             is_there=is_there,
-            providers=self._clients.providers,
+            providers=providers,
             pipeline=self._pipeline(),
             upkeep=self._upkeep,
             reconciler=self._reconciler(),
-            api=CaptionApi(catalog, self._settings.caption_languages),
+            api=CaptionApi(catalog, self._settings.caption_languages, self._vocabulary.beginning),
             edits=EditApi(catalog, self._now),
             tools=ImageTools(catalog, self._settings.caption_languages),
             image_changes=image_changes(
-                self._settings, storage, catalog, self._clients.providers, self._upkeep.forget
+                self._settings, storage, catalog, providers, self._upkeep.forget
             ),
             image_view=image_view(self._settings, storage, catalog),
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
+            retag=Retag(catalog, storage.deferrals, providers.fingerprint, self._vocabulary.digest),
             usage=UsageApi(self._ledger, self._prices),
             log_spent=self._ledger.log_spent,
             close=self._close,
@@ -174,6 +179,7 @@ class _Composition:
             inspect=inspect,
             contents=contents,
             max_image_bytes=self._settings.max_image_bytes,
+            vocabulary=self._vocabulary,
         )
         return CaptionPipeline(
             images=self._storage.images,

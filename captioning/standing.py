@@ -28,13 +28,15 @@ def standing(
     *,
     run: str,
     fingerprint: str,
+    vocabulary: str | None,
     now: datetime,
 ) -> Standing:
     """How the blob stands for this run. A newer upload is free whatever the older one's claim."""
     if record is None or record.image.etag != blob.etag:
         return Standing.FREE
     if record.status in FINAL:
-        return Standing.SETTLED if _is_answered(record, wake, fingerprint) else Standing.FREE
+        done = _is_answered(record, wake, fingerprint) and _has_its_tags(record, vocabulary)
+        return Standing.SETTLED if done else Standing.FREE
     claim = record.claim
     if claim is None or claim.until <= now or claim.worker == run:
         return Standing.FREE
@@ -43,6 +45,12 @@ def standing(
     if wake.afresh or wake.ticket == claim.worker:
         return Standing.FREE
     return Standing.BUSY if wake.ticket is None else Standing.SETTLED  # it has its own message
+
+
+def _has_its_tags(record: CaptionRecord, vocabulary: str | None) -> bool:
+    """Of another vocabulary they are made anew, from what is known of the bytes: it costs nothing.
+    Without a caption there are none, and asking may cost."""
+    return record.status != "captioned" or record.provenance.vocabulary == vocabulary
 
 
 def _is_answered(record: CaptionRecord, wake: Wake, fingerprint: str) -> bool:

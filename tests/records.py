@@ -59,6 +59,7 @@ FULL = CaptionRecord(
         fingerprint="cd" * 32,
         reused_from="other.jpg",
         afresh="ef" * 16,
+        vocabulary="12" * 8,
         edited_by_human=("caption",),
     ),
     usage=Usage(

@@ -16,10 +16,11 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
-    "evidence_rules "
+    "evidence_rules vocabulary "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
     "telemetry image_log stored words terms query cursor edits carried etags edit_body",
-    "settings": "settings settings_table environment storage_settings budget_settings",
+    "settings": "settings settings_table environment storage_settings budget_settings "
+    "text_settings",
     "images": "images decoding",
     "blobs": "blobs thumbnails",
     "records": "store index dictionary tables entity reuse state usage_table",
@@ -34,7 +35,7 @@ GROUPS = {
     "pipeline": "pipeline hold outcome decorative standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
+    "api": "api health usage_report recaption retag edit_api image_changes image_view image_tools "
     "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
     "openapi_schemas",
     "services": "services call_maker image_apis storage_account service_clients timeouts",
