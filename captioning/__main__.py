@@ -14,6 +14,7 @@ import typer
 from captioning import console
 from captioning.command_context import images_in, local_services, reported, wait_for
 from captioning.models import Status
+from captioning.try_command import try_
 
 DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 cli = typer.Typer(
@@ -187,6 +188,9 @@ def retag(
             count += 1
     images = "1 image" if count == 1 else f"{count:,} images"
     console.say(f"{images} {'would get' if dry_run else 'will get'} their tags again")
+
+
+cli.command("try")(try_)
 
 
 @cli.command()

@@ -100,6 +100,17 @@ def print_table(records: Iterable[CaptionRecord]) -> None:
     (out if folded else WIDE).print(table, soft_wrap=False)
 
 
+def print_grid(head: list[str], rows: list[list[str]]) -> None:
+    """Columns side by side: folded to a terminal, a line a row elsewhere."""
+    folded = out.is_terminal
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in head:
+        table.add_column(Text(readable(name)), overflow="fold", no_wrap=not folded)
+    for row in rows:
+        table.add_row(*(Text(readable(cell)) for cell in row))
+    (out if folded else WIDE).print(table, soft_wrap=False)
+
+
 def _spelled(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 

@@ -78,7 +78,7 @@ def build_services(
     """Everything the settings ask for. Nothing is connected to before its first use, except that
     containers, queue and tables are made where a connection string names the account, as it does on
     a laptop."""
-    credential = cache(partial(_credential, settings))
+    credential = cache(partial(credential_of, settings))
     storage = StorageAccount(settings, credential)
     clients = ServiceClients(settings, credential)
     try:
@@ -91,7 +91,8 @@ def build_services(
         raise
 
 
-def _credential(settings: Settings) -> TokenCredential:
+def credential_of(settings: Settings) -> TokenCredential:
+    """The app's identity, by the settings; made when it is first asked for."""
     from captioning.credentials import app_credential
 
     storage = settings.storage

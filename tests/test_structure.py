@@ -39,12 +39,12 @@ GROUPS = {
     "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
     "openapi_schemas",
     "services": "services call_maker image_apis storage_account service_clients timeouts",
-    "commands": "check drop waiting console finding export",
+    "commands": "check drop waiting console finding export trying variants",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
-    "edges": "function_app __main__ command_context embedded.up",
+    "edges": "function_app __main__ command_context try_command embedded.up",
 }
 """Modules and packages by what they are; `models` are what everything may know."""
 
@@ -88,7 +88,7 @@ HOMES = {
     "pillow_heif": "decoding",
     "pydantic": "models work prices caption_answer chat_answer vision_shapes edit_body "
     "openapi_schemas",
-    "typer": "__main__ command_context",
+    "typer": "__main__ command_context try_command",
     "rich": "console",
     "numpy": "embedded",
     "onnxruntime": "embedded",
