@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
 from captioning.call_maker import call_maker
-from captioning.calls import PLAIN, Calls, Memory
+from captioning.calls import PLAIN
 from captioning.errors import CaptioningError, ImageTooLarge
 from captioning.images import Picture, inspect
 from captioning.models import Captioning, ImageAnalysis
@@ -20,8 +20,6 @@ from captioning.services import credential_of
 from captioning.settings import Settings
 from captioning.usage import NOTHING, Bill, Usage
 from captioning.variants import Variant
-
-_CallMaker = Callable[[Callable[[], None], Callable[[Bill], None], Memory], tuple[Calls, Calls]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,6 @@ class Trial:
         self._ways = ways
         self._settings = ways[0].settings
         self._prices = PriceList.load(self._settings.prices_file)
-        self._calls = call_maker()
         credential = cache(partial(credential_of, self._settings))
         with ExitStack() as opened:
             clients = [ServiceClients(way.settings, credential) for way in ways]
@@ -91,7 +88,7 @@ class Trial:
     def _ask(self, picture: Picture, tried: Tried) -> None:
         seen: ImageAnalysis | None = None
         for way, providers in zip(self._ways, self._providers, strict=True):
-            terms = _Terms(seen, self._calls)
+            terms = _Terms(seen)
             price = partial(self._prices.usage, deployment=way.settings.caption_model)
             started = time.monotonic()
             captioning = failure = None
@@ -107,14 +104,15 @@ class Trial:
 
 
 class _Terms:
-    """The providers' terms for one attempt: the analysis of an earlier one, and a bill each."""
+    """The providers' terms for one attempt: the analysis of an earlier one, a bill each, and calls
+    of its own, so that a model that is not there keeps no other waiting."""
 
-    def __init__(self, analysis: ImageAnalysis | None, calls: _CallMaker) -> None:
+    def __init__(self, analysis: ImageAnalysis | None) -> None:
         self.analysis = analysis
         self.captioning: Captioning | None = None
         self.of_vision: list[Bill] = []
         self.of_model: list[Bill] = []
-        self.vision, self.model = calls(lambda: None, self._billed, PLAIN)
+        self.vision, self.model = call_maker()(lambda: None, self._billed, PLAIN)
 
     def analysed(self, analysis: ImageAnalysis) -> None:
         """For the next attempts."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioning.budget_settings import BUDGETS
-from captioning.errors import BadRequest, SettingsError
+from captioning.errors import SettingsError
 from captioning.settings import Settings
 
 PROMPT, MODEL, LANGUAGES = "CAPTION_PROMPT_FILE", "CAPTION_MODEL", "CAPTION_LANGUAGES"
@@ -26,18 +26,18 @@ class Variant:
 def variants(
     environ: Mapping[str, str], prompts: list[Path], models: list[str], languages: str | None
 ) -> list[Variant]:
-    """Every prompt with every model, what is set first. SettingsError names the option that is bad;
-    BadRequest where there is nothing to vary."""
+    """Every prompt with every model, what is set first. SettingsError names the option that is bad,
+    or that there is nothing to vary."""
     base = {**environ, **dict.fromkeys(BUDGETS, "")}  # budgets are of the app's runs
     said: _Changes = {} if languages is None else {LANGUAGES: languages or ","}
     deployed = _settings(base, said)
     if deployed.caption_provider == "embedded":
         if prompts or models:
-            raise BadRequest(
-                "nothing_to_try",
-                "--prompt and --model change nothing: CAPTION_PROVIDER is `embedded`, which has"
-                " neither. Set it to `azure` or `openai`.",
+            problem = (
+                "change nothing: CAPTION_PROVIDER is `embedded`, which has neither. Set it to"
+                " `azure` or `openai`."
             )
+            raise SettingsError({"--prompt and --model": problem})
         return [Variant("embedded", deployed)]
     file = deployed.caption_prompt_file
     by_prompt: dict[str, _Changes] = {str(file or "built-in prompt"): {}}
