@@ -44,6 +44,7 @@ setup: .venv/local.stamp node_modules/.stamp
 
 setup-dev: .venv/dev.stamp .venv-checkov/stamp node_modules/.stamp
 	@sh scripts/need shellcheck shellcheck
+	@sh scripts/need exiftool libimage-exiftool-perl
 	-@sh scripts/need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core 2>/dev/null
 
 chromium:

@@ -162,6 +162,13 @@ def recaption(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, lambda request: services().recaption.post(request))
 
 
+@app.function_name("revert")
+@app.route("api/revert/{*path:minlength(1)}", methods=["POST"])
+def revert(req: func.HttpRequest) -> func.HttpResponse:
+    """Gives a record the texts back that it had before."""
+    return _answer(req, lambda request: services().edits.post_revert(request))
+
+
 @app.function_name("get_usage")
 @app.route("api/usage", methods=["GET"])
 def get_usage(req: func.HttpRequest) -> func.HttpResponse:

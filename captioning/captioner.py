@@ -153,12 +153,17 @@ class OpenAICaptioner:
         return simpler
 
     def _send(self, conversation: Messages, dialect: Dialect) -> Completion | Refusal:
-        """One call. What openai raises may quote the service's text, so it is not chained."""
+        """One call. What openai raises may quote the service's text, so it is not chained.
+
+        `completions.create` would look through the body for what to rename, which takes as long as
+        the rest, and read the answer into models that nobody asks for.
+        """
         body = self._form.body(conversation, dialect)
-        headers = {"Authorization": self._authorization()}
-        completions = self._client.chat.completions.with_raw_response
+        options: openai.RequestOptions = {"headers": {"Authorization": self._authorization()}}
         try:
-            answered = completions.create(**body, extra_headers=headers).content
+            answered = self._client.post(
+                "/chat/completions", cast_to=httpx2.Response, body=body, options=options
+            ).content
         except openai.APIStatusError as error:
             return Refusal.of(error.status_code, error.body, error.response.headers)
         except openai.APITimeoutError:

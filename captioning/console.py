@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from captioning.caption_text import ALT_TEXT
-from captioning.models import CaptionRecord, RecordError
+from captioning.models import CaptionRecord, Provenance, RecordError
 from captioning.usage import Usage
 
 Item = TypeVar("Item")
@@ -144,10 +144,11 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "objects": objects,
         "text": " | ".join(line.text for line in record.text),
         "note": record.note or "",
+        "before": record.previous.texts.get("caption") or "" if record.previous else "",
         "error": f"{error.code}: {_reason(record, error)}" if error else "",
         "image": f"{size}{image.bytes:,} bytes, uploaded {_time(image.modified)}",
         "made by": " + ".join(filter(None, (record.provenance.vision, record.provenance.model))),
-        "reused from": record.provenance.reused_from or "",
+        "reused from": _source(record.provenance),
         "cost": _cost(record.usage),
         "seconds": "" if record.seconds is None else f"{record.seconds:.2f}",
     }
@@ -159,6 +160,11 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
 def measured(alt_text: str | None) -> str:
     """The text with its length beside the limit; empty where there is none."""
     return f"{alt_text} ({len(alt_text)} of {ALT_TEXT} characters)" if alt_text else ""
+
+
+def _source(made: Provenance) -> str:
+    near = " (a near-identical frame)" if made.burst else ""
+    return f"{made.reused_from}{near}" if made.reused_from else ""
 
 
 def _status(record: CaptionRecord) -> str:

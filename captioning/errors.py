@@ -19,7 +19,7 @@ CaptioningError
 │   │   └── StorageUnavailable  storage itself: the record cannot say so
 │   ├── ServiceTimeout        timeout
 │   ├── BudgetSpent           budget
-│   ├── ContentInProgress     in_progress: another run is paying for the same bytes
+│   ├── ContentInProgress     in_progress: another run is paying for the same bytes or burst
 │   └── DeploymentBroken      an operator has to mend something; images wait meanwhile
 │       ├── AuthRefused       auth
 │       └── ModelGone         model_gone
@@ -162,7 +162,7 @@ class BudgetSpent(ServiceDeferred):
 
 
 class ContentInProgress(ServiceDeferred):
-    """Another run has the claim on the same content."""
+    """Another run has the claim on the same content, or on a near-identical frame."""
 
     code = "in_progress"
 

@@ -58,9 +58,7 @@ class Examiner:
         except ImageRejected as error:
             return record, Result(error=error)
         record = with_carried(replace(record, image=with_picture(record.image, picture)))
-        return record, self._contents.caption(
-            picture, wake.path, blob.etag, run=run, afresh=wake.afresh
-        )
+        return record, self._contents.caption(picture, blob, run=run, afresh=wake.afresh)
 
     def provenance(self, wake: Wake, result: Result) -> Provenance:
         """How a record that ends now came to be, as far as it is not in the answers."""
@@ -68,7 +66,9 @@ class Examiner:
             input=self._contents.input,
             fingerprint=self._contents.fingerprint,
             reused_from=result.reused_from,
+            burst=result.burst,
             afresh=wake.afresh,
+            vocabulary=self.vocabulary.digest,
         )
 
     def _picture(self, blob: BlobDescription) -> InspectedPicture:

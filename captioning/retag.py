@@ -7,6 +7,7 @@ from typing import Protocol
 
 from captioning.models import CaptionRecord
 from captioning.query import Query
+from captioning.vocabulary import has_other_tags
 from captioning.wake import Wake
 
 
@@ -23,8 +24,7 @@ class Deferrals(Protocol):
 
 
 class Retag:
-    """Queues the captioned images whose tags are of another vocabulary. One that was captioned with
-    other settings is left alone: a run would pay for it."""
+    """Queues captioned images whose tags are of another vocabulary, where that costs nothing."""
 
     def __init__(
         self, catalog: Catalog, deferrals: Deferrals, fingerprint: str, vocabulary: str | None
@@ -37,8 +37,7 @@ class Retag:
     def all(self, *, dry_run: bool = False) -> Iterator[CaptionRecord]:
         """Yields the records, as they are queued."""
         for record in self._catalog.walk(Query(status="captioned")):
-            made = record.provenance
-            if made.vocabulary == self._vocabulary or made.fingerprint != self._fingerprint:
+            if not has_other_tags(record, self._fingerprint, self._vocabulary):
                 continue
             if not dry_run:
                 self._deferrals.put(Wake(record.path), 0)

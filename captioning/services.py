@@ -13,6 +13,7 @@ from azure.core.credentials import TokenCredential
 from captioning import vocabulary
 from captioning.api import CaptionApi
 from captioning.blobs import ImageContainer
+from captioning.burst_parts import bursts
 from captioning.call_maker import call_maker
 from captioning.catalog import Catalog
 from captioning.contents import Contents
@@ -31,12 +32,14 @@ from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
+from captioning.reprocess import Reprocess
 from captioning.retag import Retag
 from captioning.reuse import ReuseTable
 from captioning.service_clients import ServiceClients
 from captioning.service_health import ServiceHealth
 from captioning.settings import Settings
 from captioning.state import StateTable
+from captioning.stewardship import reprocess
 from captioning.storage_account import StorageAccount
 from captioning.store import RecordStore
 from captioning.upkeep import Upkeep
@@ -63,6 +66,7 @@ class Services:
     image_view: ImageView
     health: HealthApi
     recaption: Recaption
+    reprocess: Reprocess
     retag: Retag
     usage: UsageApi
     log_spent: Callable[[], None]
@@ -158,6 +162,7 @@ class _Composition:
             image_view=image_view(self._settings, storage, catalog),
             health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
+            reprocess=reprocess(self._settings, storage, catalog, providers, self._prices),
             retag=Retag(catalog, storage.deferrals, providers.fingerprint, self._vocabulary.digest),
             usage=UsageApi(self._ledger, self._prices),
             log_spent=self._ledger.log_spent,
@@ -166,14 +171,16 @@ class _Composition:
 
     def _pipeline(self) -> CaptionPipeline:
         lease = timedelta(seconds=self._settings.claim_seconds)
+        works = ReuseTable(self._storage.table("reuse"))
         contents = Contents(
-            works=ReuseTable(self._storage.table("reuse")),
+            works=works,
             providers=self._clients.providers,
             ledger=self._ledger,
             price=partial(self._prices.usage, deployment=self._settings.caption_model),
             calls=call_maker(self._health),
             lease=lease,
             now=self._now,
+            bursts=bursts(self._settings, self._storage, works, self._now),
         )
         examiner = Examiner(
             images=self._storage.images,

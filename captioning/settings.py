@@ -72,6 +72,7 @@ class Settings:
     vision_timeout_seconds: int
     caption_timeout_seconds: int
     claim_seconds: int
+    burst_seconds: int
     daily_budget_usd: float | None
     monthly_budget_usd: float | None
     prices_file: Path | None
@@ -168,6 +169,7 @@ def _parse(env: Environment) -> Settings:
         vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),
+        burst_seconds=env.whole("BURST_SECONDS", 0, 3600),
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
         prices_file=env.file("PRICES_FILE"),

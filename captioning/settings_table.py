@@ -159,6 +159,13 @@ SETTINGS = (
         "120",
     ),
     Setting(
+        "BURST_SECONDS",
+        "60",
+        "Near-identical frames that are uploaded to one folder within so many seconds, up to 3600, "
+        "share one caption; 0: each has its own.",
+        "60",
+    ),
+    Setting(
         "DAILY_BUDGET_USD",
         "",
         "Dollars that all workers together may spend in a day (UTC), such as 5 or 0.50; images "

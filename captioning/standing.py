@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from captioning.models import FINAL, CaptionRecord
 from captioning.stored import BlobDescription
+from captioning.vocabulary import has_other_tags
 from captioning.wake import Wake
 
 
@@ -35,8 +36,9 @@ def standing(
     if record is None or record.image.etag != blob.etag:
         return Standing.FREE
     if record.status in FINAL:
-        done = _is_answered(record, wake, fingerprint) and _has_its_tags(record, vocabulary)
-        return Standing.SETTLED if done else Standing.FREE
+        if has_other_tags(record, fingerprint, vocabulary):
+            return Standing.FREE
+        return Standing.SETTLED if _is_answered(record, wake, fingerprint) else Standing.FREE
     claim = record.claim
     if claim is None or claim.until <= now or claim.worker == run:
         return Standing.FREE
@@ -47,14 +49,11 @@ def standing(
     return Standing.BUSY if wake.ticket is None else Standing.SETTLED  # it has its own message
 
 
-def _has_its_tags(record: CaptionRecord, vocabulary: str | None) -> bool:
-    """Of another vocabulary they are made anew, from what is known of the bytes: it costs nothing.
-    Without a caption there are none, and asking may cost."""
-    return record.status != "captioned" or record.provenance.vocabulary == vocabulary
-
-
 def _is_answered(record: CaptionRecord, wake: Wake, fingerprint: str) -> bool:
-    made = record.provenance
+    """By its texts, or by the error beside them."""
+    made, error = record.provenance, record.error
     if wake.afresh:
-        return made.afresh == wake.afresh
+        return made.afresh == wake.afresh or (error is not None and error.afresh == wake.afresh)
+    if made.reverted or (error and error.fingerprint == fingerprint):
+        return True
     return made.fingerprint in {None, fingerprint}  # None: given up before anybody was asked

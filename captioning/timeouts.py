@@ -9,11 +9,11 @@ from captioning.vision import READ_POLL_SECONDS, READ_SECONDS
 CONNECT_SECONDS = float(settings.CONNECT_SECONDS)
 WAIT_SECONDS = 30.0
 """The patience of a run: waiting for services, and calls that failed and are made again."""
-STORAGE_OPERATIONS = 36
+STORAGE_OPERATIONS = 42
 """Record read, blob described and read; claim: note, rows, words, record, note; content: created,
 read, taken, learned twice, done; renewals before four calls; day's and month's spending; a note of
 the services' health, read and written; ledger; message; note, rows (200 words, 64 at a time), words
-(likewise), record, old rows, note."""
+(likewise), record, old rows, note. Rows and words: once side by side, then those that are left."""
 
 _VISION_CALL = CONNECT_SECONDS + settings.MAX_VISION_SECONDS
 _MODEL_CALL = CONNECT_SECONDS + settings.MAX_CAPTION_SECONDS

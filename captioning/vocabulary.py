@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -61,13 +61,6 @@ class Vocabulary:
                 best[tag_key(name)] = Tag(known.name if known else name, tag.confidence)
         return tuple(sorted(best.values(), key=lambda tag: -tag.confidence))
 
-    def applied(self, record: CaptionRecord) -> CaptionRecord:
-        """The record with these tags and the digest; tags that a person wrote stay."""
-        made = replace(record.provenance, vocabulary=self.digest)
-        by_a_person = "tags" in made.edited_by_human
-        tags = record.tags if by_a_person else self.normalised(record.tags)
-        return replace(record, tags=tags, provenance=made)
-
     def beginning(self, beginning: str) -> list[str]:
         """Its tags that begin so, by the alphabet."""
         key = tag_key(beginning)
@@ -100,6 +93,15 @@ def parse(text: str) -> Vocabulary:
     if not lines.names and not lines.stopped:
         raise ValueError("names no tag: write one a line, or leave the setting empty")
     return Vocabulary(lines.names, frozenset(lines.stopped), lines.only_these)
+
+
+def has_other_tags(record: CaptionRecord, fingerprint: str, vocabulary: str | None) -> bool:
+    """Whether its tags are of another vocabulary, and are made anew at no cost: from what is known
+    of the bytes. A run would pay where other settings made the text or another caption failed, and
+    what a person went back to stays."""
+    made = record.provenance
+    is_known = made.fingerprint == fingerprint and record.error is None and not made.reverted
+    return record.status == "captioned" and is_known and made.vocabulary != vocabulary
 
 
 class _Lines:

@@ -108,7 +108,7 @@ var names = {
 // What the app reads and writes: it makes none of it itself. tests/test_infra_storage.py holds these
 // against the app.
 var captionsTable = 'captions'
-var tables = map(['', 'index', 'reuse', 'usage', 'state'], kind => '${captionsTable}${kind}')
+var tables = map(['', 'index', 'reuse', 'bursts', 'usage', 'state'], kind => '${captionsTable}${kind}')
 var deferredQueue = 'caption-deferred'
 var deletedQueue = 'image-deleted'
 var queues = [

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from captioning.caption_text import (
     ALT_TEXT,
+    DESCRIPTION,
+    MOST,
     cut,
     faults,
     first_sentence,
@@ -172,3 +174,15 @@ def test_what_cannot_be_seen_is_removed() -> None:
 def test_words_need_a_letter_or_digit() -> None:
     assert has_words("7")
     assert not has_words("… !")
+
+
+def test_nothing_hides_in_a_text() -> None:
+    hidden = "\u034f\u17b4\u2065\ufe05\ufff0\U000e0002\U000e0041\U000e0fff"
+    assert visible(f"a{hidden}b") == tidy(f"a{hidden}b") == "ab"
+    assert tidy("❤\ufe0f\u200d🔥 می\u200cخواهم") == "❤\ufe0f\u200d🔥 می\u200cخواهم"
+    assert tidy("a\u200c\u200d\u200c\u200c\u200db\ufe0f\u200d\ufe0ec") == "a\u200cb\ufe0f\u200dc"
+
+
+def test_a_text_without_end_is_looked_at_as_far_as_it_matters() -> None:
+    assert tidy("x" * 100_000) == "x" * MOST
+    assert min(MOST, DESCRIPTION) == DESCRIPTION

@@ -17,22 +17,32 @@ import pytest
 
 from captioning import caption_text, evidence_rules, image_log, text_settings, vocabulary
 from captioning.__main__ import cli
+from captioning.caption_text import MOST
+from captioning.chat_request import MAX_SAID
 from captioning.edit_api import MAX_BODY
 from captioning.edit_body import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
 from captioning.errors import CaptioningError, ImageRejected, ServiceDeferred
+from captioning.evidence import MAX_TEXT
+from captioning.folder_path import LONGEST
 from captioning.prices import PriceList
 from captioning.reconcile import ReconcileReport
 from captioning.settings_table import SETTINGS
+from captioning.static_gallery import ON_A_PAGE, WIDTH
 from captioning.storage_account import TABLES
 from captioning.tally import Budget, Tally
+from captioning.terms import MOST_WORDS
 from captioning.usage import Bill
 from tests.azurite import ROOT
+from tests.hostile import HOSTILE
 from tests.records import FULL
 
 README, MAKEFILE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile"))
-API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, CAPTIONS = (
+API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS, CAPTIONS = (
     (ROOT / f"docs/{name}.md").read_text("utf-8")
-    for name in ("api", "settings", "architecture", "operations", "captions")
+    for name in (
+        *("api", "settings", "architecture", "operations"),
+        *("export", "security", "bursts", "captions"),
+    )
 )
 LIST_FUNCTIONS = """
 import json, function_app
@@ -216,7 +226,9 @@ def figure_of(where: str) -> float:
     return found.total_seconds() if isinstance(found, timedelta) else float(found)
 
 
-@pytest.mark.parametrize("row", rows(ARCHITECTURE, "what"), ids=lambda row: row[2].strip("`"))
+@pytest.mark.parametrize(
+    "row", rows(ARCHITECTURE + BURSTS, "what"), ids=lambda row: row[2].strip("`")
+)
 def test_every_figure_is_the_codes(row: list[str]) -> None:
     number, _, unit = row[1].partition(" ")
     assert float(number) * UNITS[unit] == pytest.approx(figure_of(row[2].strip("`")))
@@ -229,6 +241,20 @@ def test_the_pace_of_reconcile_is_as_told() -> None:
     )
     assert f"{page * blobs:,.0f} blobs and {page * records:,.0f} records a run" in OPERATIONS
     assert f"holds {deepest:,.0f} messages" in OPERATIONS
+
+
+def test_the_limits_of_hostile_text_are_as_told() -> None:
+    assert f"{len(HOSTILE)} pictures rendered" in SECURITY
+    assert f"{MAX_TEXT:,} characters of text are passed on" in SECURITY
+    assert f"{MAX_SAID:,} characters of it at most" in SECURITY
+    assert f"to {MOST:,} characters before any rule" in SECURITY
+    assert f"at most {MOST_WORDS} words of a record" in SECURITY
+
+
+def test_the_sizes_of_exports_are_as_told() -> None:
+    assert f"further pages of {ON_A_PAGE}\npictures" in EXPORT
+    assert f"thumbnails {WIDTH} pixels wide" in EXPORT
+    assert f"parts of more than {LONGEST} bytes" in EXPORT
 
 
 def test_threads_and_overshoot_are_as_told() -> None:
@@ -257,7 +283,10 @@ def test_every_make_variable_in_the_readme_is_one() -> None:
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, CAPTIONS])
+@pytest.mark.parametrize(
+    "page",
+    [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS, CAPTIONS],
+)
 def test_every_file_that_is_named_is_there(page: str) -> None:
     linked = re.findall(r"\]\(([^)#]+)\)", page)
     named = re.findall(r"`((?:\w+/)*[\w.]+\.(?:py|json|jsonl|md))`", page)

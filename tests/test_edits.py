@@ -235,7 +235,7 @@ class TestAskedForAgain:
         works.model.faults.extend([NO_ANSWER, NO_ANSWER])
         run(works)
         write(works)
-        [_] = again.redrive("failed")
+        again.ask(works.stored("a.jpg").record, "a request")
         is_kept(works.stored("a.jpg").record)
         record = run(works, works.due()[0])
         is_kept(record)
@@ -336,9 +336,8 @@ class TestUploadedAgain:
         assert works.upkeep.poisoned("a.jpg")
         record = works.stored("a.jpg").record
         assert (record.status, record.caption) == ("failed", None)
-        [_] = Recaption(works.storage.images, works.storage.catalog, works.deferrals).redrive(
-            "failed"
-        )
+        again = Recaption(works.storage.images, works.storage.catalog, works.deferrals)
+        again.ask(record, "a request")
         is_kept(run(works, works.due()[0]))
 
     def test_a_broken_transfer_between_changes_nothing(self, works: Works) -> None:

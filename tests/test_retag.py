@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,29 @@ def test_tags_that_a_person_wrote_stay(works: Works, first: CaptionRecord) -> No
     record = processed(works, NO_INDOOR, Wake("a.jpg"))
     assert names(record) == ["Mila the cat"]
     assert record.provenance.vocabulary == NO_INDOOR.digest
+
+
+def test_it_is_no_step_to_go_back(works: Works, first: CaptionRecord) -> None:
+    assert processed(works, NO_INDOOR, Wake("a.jpg")).previous == first.previous
+
+
+def test_what_a_person_went_back_to_stays(works: Works, first: CaptionRecord) -> None:
+    made = replace(first.provenance, reverted=True)
+    works.storage.catalog.save(replace(first, provenance=made), works.stored("a.jpg"))
+    assert names(processed(works, NO_INDOOR, Wake("a.jpg"))) == ["feline", "indoor"]
+    assert [*retag(works, NO_INDOOR).all()] == []
+
+
+def test_an_image_that_failed_since_is_not_paid_for(works: Works, first: CaptionRecord) -> None:
+    """What is known of its bytes was dropped for the caption that did not come."""
+    works.chat_service.script.extend(["no JSON", "none"])
+    failed = processed(works, FELINE, Wake("a.jpg", afresh="more"))
+    assert (failed.status, names(failed)) == ("captioned", ["feline", "indoor"])
+    assert failed.error
+    paid = works.calls
+    assert [*retag(works, NO_INDOOR).all()] == []
+    processed(works, NO_INDOOR, Wake("a.jpg"))
+    assert works.calls == paid
 
 
 def test_a_failed_image_is_not_paid_for_by_it(works: Works) -> None:

@@ -73,6 +73,7 @@ BAD = {
     "VISION_TIMEOUT_SECONDS": ["0", "31", "s3cret"],
     "CAPTION_TIMEOUT_SECONDS": ["0", "121", "2.5"],
     "CLAIM_SECONDS": ["4", "3601", "s3cret"],
+    "BURST_SECONDS": ["-1", "3601", "s3cret"],
     "DAILY_BUDGET_USD": ["0", "0.00", "-1", "$5", "0,50", "1e3", "nan", ".5", "\u0665", "s3cret"],
     "MONTHLY_BUDGET_USD": ["0", "s3cret"],
     "PRICES_FILE": ["/nowhere/s3cret.json", "/", __file__],
@@ -129,7 +130,7 @@ def test_defaults_are_those_of_the_table() -> None:
     assert (unset.images_container, unset.captions_table) == ("images", "captions")
     assert unset.blob_trigger_source == "EventGrid"
     assert (unset.vision_timeout_seconds, unset.caption_timeout_seconds) == (30, 60)
-    assert (unset.claim_seconds, unset.prices_file) == (120, None)
+    assert (unset.claim_seconds, unset.burst_seconds, unset.prices_file) == (120, 60, None)
     assert (unset.daily_budget_usd, unset.monthly_budget_usd) == (None, None)
 
 
@@ -360,7 +361,7 @@ def test_queues_are_called_after_the_table(
     for queue in (deferred, deleted):
         assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])*", queue)
         assert 3 <= len(f"{queue}-poison") <= 63
-    for suffix in ("index", "reuse", "state", "usage"):
+    for suffix in ("index", "reuse", "bursts", "state", "usage"):
         assert 3 <= len(f"{settings.captions_table}{suffix}") <= 63
 
 

@@ -142,6 +142,12 @@ def test_show_names_the_image_whose_answers_are_reused(
     assert "reused from  a\\u001b.jpg\n" in command("show", record.path).stdout
 
 
+def test_show_tells_a_frame_of_a_burst(command: CommandLine, storage: Storage) -> None:
+    record = saved(storage, provenance=Provenance(reused_from="a.jpg", burst=True))
+    line = "reused from  a.jpg (a near-identical frame)\n"
+    assert line in command("show", record.path).stdout
+
+
 @pytest.mark.parametrize("path", ["none.jpg", f"sha256:{'0' * 64}", "esc\x1b.jpg"])
 def test_an_unknown_path_is_an_error(path: str, command: CommandLine) -> None:
     result = command("show", path)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioning.models import Provenance, Tag
+from captioning.models import Tag
 from captioning.vocabulary import NO_VOCABULARY, Vocabulary, parse
-from tests.records import short
 
 FILE = """
 # animals
@@ -106,15 +104,6 @@ def test_tags_are_normal_once_they_are_normalised(
         vocabulary = NO_VOCABULARY
     made = vocabulary.normalised(tuple(Tag(name, of) for name, of in given_tags))
     assert vocabulary.normalised(made) == made
-
-
-def test_tags_that_a_person_wrote_stay() -> None:
-    vocabulary = parse(FILE)
-    record = short("a.jpg", tags=tags(puppy=0.8))
-    assert vocabulary.applied(record).tags == tags(dog=0.8)
-    edited = replace(record, provenance=Provenance(edited_by_human=("tags",)))
-    made = vocabulary.applied(edited)
-    assert (made.tags, made.provenance.vocabulary) == (record.tags, vocabulary.digest)
 
 
 def test_completion_is_by_what_a_search_takes_for_one() -> None:

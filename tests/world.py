@@ -36,6 +36,7 @@ from captioning.pipeline import CaptionPipeline
 from captioning.providers import Providers
 from captioning.reconcile import Reconciler
 from captioning.rendition import InputLimits, Rendition
+from captioning.sketch import Sketch
 from captioning.upkeep import Upkeep
 from captioning.usage import NOTHING, Bill, Usage
 from tests.line import Clock, Line
@@ -70,6 +71,9 @@ class FakePicture:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+    def sketch(self) -> Sketch:
+        return Sketch(0)
 
     def for_model(self) -> Rendition:
         return Rendition(self.data, "image/jpeg", 8, 8, 1, (8, 8))

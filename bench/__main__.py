@@ -1,0 +1,52 @@
+"""What it costs, measured: `python -m bench [PART…] [--quick]`, or `make bench`.
+
+Prints tables in markdown, and writes them with JSON and pictures to bench/results. By themselves:
+`python -m bench.round_trips` (requests of lookups in large tables), `python -m bench.write_cost`
+(what recording an image costs).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from bench import badday, cold, latency, lookups, memory, overhead, throughput
+from bench.bed import Bed
+from bench.report import Report, machine
+
+PARTS: dict[str, tuple[str, Callable[..., Report]]] = {
+    "throughput": ("Throughput", throughput.run),
+    "overhead": ("CPU an image", overhead.run),
+    "latency": ("Latency", latency.run),
+    "memory": ("Memory", memory.run),
+    "cold": ("Cold start", cold.run),
+    "lookups": ("Lookups", lookups.run),
+    "badday": ("A bad day", badday.run),
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the parts that are named, or all of them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="small counts, for a quick look")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.parts) - set(PARTS))
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}")
+    print("\n".join(f"{name}: {value}" for name, value in machine().items()))
+    with Bed() as bed:
+        for name in options.parts or PARTS:
+            title, run = PARTS[name]
+            report = run(bed, quick=options.quick)
+            report.save(name)
+            print(f"\n## {title}\n\n{report.text}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,50 @@
+"""CPU time of the app an image, by step; the services' time costs none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bench.bed import Bed
+from bench.figures import markdown
+from bench.report import Report
+from bench.throughput import measure
+
+IN_FLIGHT = 8
+"""Few enough that two cores are not full: then waiting for them is no part of it."""
+ALL, REST = "**all of it**", "all else: threads, this bench"
+
+
+def run(bed: Bed, *, quick: bool) -> Report:
+    """Both sizes, each step measured."""
+    window = 4.0 if quick else 12.0
+    found = {size: measure(bed, size, IN_FLIGHT, window, "--meter") for size in (1, 12)}
+    return Report(table(found), list(found.values()))
+
+
+def table(found: dict[int, Any]) -> str:
+    """Milliseconds of CPU by step, as docs/performance.md has it."""
+    steps = {size: dict(_steps(run)) for size, run in found.items()}
+    names = sorted({name for rows in steps.values() for name in rows} - {REST, ALL})
+    names.sort(key=lambda name: -sum(rows.get(name, 0.0) for rows in steps.values()))
+    head = ["step, calls an image", *(f"{size} MP, ms" for size in found)]
+    calls = {
+        name: max(run["calls"].get(name, 0) / run["images"] for run in found.values())
+        for name in names
+    }
+    rows = [
+        [
+            name if name in (REST, ALL) else f"{name}, {calls[name]:.1f}",
+            *(f"{steps[size].get(name, 0.0):.2f}" for size in found),
+        ]
+        for name in [*names, REST, ALL]
+    ]
+    return markdown(head, rows)
+
+
+def _steps(run: Any) -> Iterator[tuple[str, float]]:
+    """Milliseconds an image of each step, of what none accounts for, and of all."""
+    images = max(1, run["images"])
+    yield from ((name, 1000 * spent / images) for name, spent in run["steps"].items())
+    yield REST, 1000 * (run["cpu_seconds"] - sum(run["steps"].values())) / images
+    yield ALL, 1000 * run["cpu_seconds"] / images
