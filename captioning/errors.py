@@ -22,7 +22,8 @@ CaptioningError
 │   ├── ContentInProgress     in_progress: another run is paying for the same bytes or burst
 │   └── DeploymentBroken      an operator has to mend something; images wait meanwhile
 │       ├── AuthRefused       auth
-│       └── ModelGone         model_gone
+│       ├── ModelGone         model_gone
+│       └── EndpointRefused   refused: by the webhook's receiver; no image meets it
 ├── CrashedTooOften           poisoned: recorded `failed`
 ├── GaveUp                    gave_up: recorded `failed`, after a day of being deferred
 └── BadResponse               bad_response: recorded `failed`; the same call would fail the same way
@@ -181,6 +182,12 @@ class ModelGone(DeploymentBroken):
     """The endpoint or model deployment does not exist."""
 
     code = "model_gone"
+
+
+class EndpointRefused(DeploymentBroken):
+    """The webhook's receiver is not where it should be, or does not know the key."""
+
+    code = "refused"
 
 
 class CrashedTooOften(CaptioningError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, partial
 
 from azure.core.credentials import TokenCredential
@@ -13,30 +13,27 @@ from azure.core.credentials import TokenCredential
 from captioning import vocabulary
 from captioning.api import CaptionApi
 from captioning.blobs import ImageContainer
-from captioning.burst_parts import bursts
-from captioning.call_maker import call_maker
 from captioning.catalog import Catalog
-from captioning.contents import Contents
 from captioning.edit_api import EditApi
-from captioning.examiner import Examiner
 from captioning.health import HealthApi
 from captioning.image_apis import image_changes, image_view
 from captioning.image_changes import ImageChanges
 from captioning.image_tools import ImageTools
 from captioning.image_view import ImageView
-from captioning.images import inspect
 from captioning.index import CaptionIndex
 from captioning.ledger import Ledger
+from captioning.notice import Notice
+from captioning.notifying import notifying
 from captioning.pipeline import CaptionPipeline
+from captioning.pipeline_parts import caption_pipeline
 from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
 from captioning.reprocess import Reprocess
 from captioning.retag import Retag
-from captioning.reuse import ReuseTable
 from captioning.service_clients import ServiceClients
-from captioning.service_health import ServiceHealth
+from captioning.service_health import SERVICES, ServiceHealth
 from captioning.settings import Settings
 from captioning.state import StateTable
 from captioning.stewardship import reprocess
@@ -69,6 +66,7 @@ class Services:
     reprocess: Reprocess
     retag: Retag
     usage: UsageApi
+    notify: Callable[[Notice], None]
     log_spent: Callable[[], None]
     close: Callable[[], None]
 
@@ -124,7 +122,9 @@ class _Composition:
         self._index = CaptionIndex(storage.table("index"))
         self._catalog = Catalog(self._records, self._index, now=now)
         self._state = StateTable(storage.table("state"))
-        self._health = ServiceHealth(self._state, now)
+        called = (*SERVICES, "webhook") if settings.webhook else SERVICES
+        self._health = ServiceHealth(self._state, now, called)
+        self._notifying = notifying(settings, storage, self._catalog, self._health, now)
         self._ledger = Ledger(
             UsageTable(storage.table("usage")),
             self._worker,
@@ -133,7 +133,7 @@ class _Composition:
             settings.monthly_budget_usd,
         )
         self._upkeep = Upkeep(
-            storage.images, self._catalog, storage.thumbnails, storage.deferrals, now
+            storage.images, self._notifying.endings, storage.thumbnails, storage.deferrals, now
         )
 
     def services(self) -> Services:
@@ -160,44 +160,29 @@ class _Composition:
                 self._settings, storage, catalog, providers, self._upkeep.forget
             ),
             image_view=image_view(self._settings, storage, catalog),
-            health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
+            health=HealthApi(
+                is_there, self._health.troubles, self._ledger.check_budget, self._health.services
+            ),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
             reprocess=reprocess(self._settings, storage, catalog, providers, self._prices),
             retag=Retag(catalog, storage.deferrals, providers.fingerprint, self._vocabulary.digest),
             usage=UsageApi(self._ledger, self._prices),
+            notify=self._notifying.notify,
             log_spent=self._ledger.log_spent,
             close=self._close,
         )
 
     def _pipeline(self) -> CaptionPipeline:
-        lease = timedelta(seconds=self._settings.claim_seconds)
-        works = ReuseTable(self._storage.table("reuse"))
-        contents = Contents(
-            works=works,
-            providers=self._clients.providers,
+        return caption_pipeline(
+            self._settings,
+            self._storage,
+            self._clients.providers,
+            prices=self._prices,
+            health=self._health,
             ledger=self._ledger,
-            price=partial(self._prices.usage, deployment=self._settings.caption_model),
-            calls=call_maker(self._health),
-            lease=lease,
-            now=self._now,
-            bursts=bursts(self._settings, self._storage, works, self._now),
-        )
-        examiner = Examiner(
-            images=self._storage.images,
-            inspect=inspect,
-            contents=contents,
-            max_image_bytes=self._settings.max_image_bytes,
-            vocabulary=self._vocabulary,
-        )
-        return CaptionPipeline(
-            images=self._storage.images,
-            examiner=examiner,
-            catalog=self._catalog,
-            deferrals=self._storage.deferrals,
-            ledger=self._ledger,
+            catalog=self._notifying.endings,
             forget=self._upkeep.forget,
             worker=self._worker,
-            lease=lease,
             now=self._now,
         )
 

@@ -21,6 +21,7 @@ from captioning.settings_table import SETTINGS
 from captioning.storage_settings import (
     DEFERRED,
     DELETED,
+    NOTIFY,
     StorageConnection,
     captions_table,
     images_container,
@@ -28,6 +29,7 @@ from captioning.storage_settings import (
     storage_connection,
 )
 from captioning.text_settings import prompt_file, vocabulary_file
+from captioning.webhook_settings import Webhook, webhook
 from captioning.work import LEFT_FOR_A_CALL
 
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
@@ -76,6 +78,7 @@ class Settings:
     daily_budget_usd: float | None
     monthly_budget_usd: float | None
     prices_file: Path | None
+    webhook: Webhook | None
 
     @property
     def deferred_queue(self) -> str:
@@ -86,6 +89,11 @@ class Settings:
     def deleted_queue(self) -> str:
         """Queue of the events of deleted images."""
         return queue_name(DELETED, self.captions_table)
+
+    @property
+    def notify_queue(self) -> str:
+        """Queue of what the webhook's receiver is to be told."""
+        return queue_name(NOTIFY, self.captions_table)
 
     @classmethod
     def from_environ(cls, values: Mapping[str, str]) -> Settings:
@@ -117,22 +125,6 @@ def local_environ(folder: Path) -> dict[str, str]:
     if any(name.startswith("ImageStorage") for name in os.environ):
         values = {n: v for n, v in values.items() if not n.startswith("ImageStorage")}
     return {**values, **os.environ}
-
-
-def blob_trigger_source() -> BlobTriggerSource:
-    """Where blob events come from: read at indexing, when a bad setting may not stop the host."""
-    polling = os.environ.get("BLOB_TRIGGER_SOURCE") == "LogsAndContainerScan"
-    return "LogsAndContainerScan" if polling else "EventGrid"
-
-
-def deferred_queue() -> str:
-    """Queue of the images that wait for later: read at indexing, like the trigger's source."""
-    return queue_name(DEFERRED, os.environ.get("CAPTIONS_TABLE", ""))
-
-
-def deleted_queue() -> str:
-    """Queue of the events of deleted images: read at indexing too."""
-    return queue_name(DELETED, os.environ.get("CAPTIONS_TABLE", ""))
 
 
 def _parse(env: Environment) -> Settings:
@@ -173,6 +165,7 @@ def _parse(env: Environment) -> Settings:
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
         prices_file=env.file("PRICES_FILE"),
+        webhook=webhook(env),
     )
 
 

@@ -177,5 +177,17 @@ SETTINGS = (
         "",
         "A price list to use instead of the built-in, dated `prices.json`, in the same form.",
     ),
+    Setting(
+        "NOTIFY_URL",
+        "",
+        "Address that gets every record that is final: https, or http on this machine. Empty: "
+        "nobody is told.",
+    ),
+    Setting(
+        "NOTIFY_KEY",
+        "",
+        "Key that signs what goes there, `whsec_` and base64; required with `NOTIFY_URL`. Several, "
+        "with spaces between them, while a receiver changes its key.",
+    ),
 )
 """In the order of the documentation."""

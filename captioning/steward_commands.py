@@ -21,7 +21,7 @@ def _day(value: str) -> date:
     if found := model_date(value):
         return found
     raise typer.BadParameter(
-        f"{value!r} names no day: give a model's dated version, such as gpt-4o-mini-2024-07-18,"
+        f"{value!r} names no day: give a model's dated version, such as NAME-2024-07-18,"
         " or a day, such as 2024-07-18"
     )
 

@@ -59,16 +59,30 @@ class StorageAccount:
         self._closers.append(queue.close)
         return queue
 
+    @cached_property
+    def notices(self) -> DeferralQueue:
+        """The queue of what the webhook's receiver is to be told."""
+        queue = deferrals.connect(
+            self._settings.notify_queue,
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.queue_uri,
+            credential=self._credential,
+        )
+        self._closers.append(queue.close)
+        return queue
+
     def table(self, kind: str = "") -> Table:
         """One of TABLES."""
         return self._tables.table(f"{self._settings.captions_table}{kind}")
 
     def create(self) -> None:
-        """Makes containers, queue and tables where they are missing."""
+        """Makes containers, queues and tables where they are missing."""
         try:
             self.images.create()
             self.thumbnails.create()
             self.deferrals.create()
+            if self._settings.webhook:
+                self.notices.create()
             for kind in TABLES:
                 self._tables.create(f"{self._settings.captions_table}{kind}")
         except AzureError as error:

@@ -111,11 +111,14 @@ var captionsTable = 'captions'
 var tables = map(['', 'index', 'reuse', 'bursts', 'usage', 'state'], kind => '${captionsTable}${kind}')
 var deferredQueue = 'caption-deferred'
 var deletedQueue = 'image-deleted'
+var notifyQueue = 'caption-notify'
 var queues = [
   deferredQueue
   '${deferredQueue}-poison'
   deletedQueue
   '${deletedQueue}-poison'
+  notifyQueue
+  '${notifyQueue}-poison'
   'webjobs-blobtrigger-poison'
 ]
 var imageContainers = [imagesContainer, '${imagesContainer}-thumbnails']

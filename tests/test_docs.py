@@ -49,7 +49,7 @@ import json, function_app
 for function in function_app.app.get_functions():
     print(json.dumps([function.get_function_name(), json.loads(str(function))["bindings"]]))
 """
-NEVER_IN_A_RECORD = {"error", "settings", "changed", "gone", "bad_request", "bad_name"}
+NEVER_IN_A_RECORD = {"error", "settings", "changed", "gone", "bad_request", "bad_name", "refused"}
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
 
 

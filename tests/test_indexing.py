@@ -162,6 +162,7 @@ QUEUES = {
     "record_poisoned": "webjobs-blobtrigger-poison",
     "record_poisoned_deferral": "caption-deferred-poison",
     "forget_image": "image-deleted",
+    "notify": "caption-notify",
 }
 """The queues beside the usual table. The poison queues' names are the host's."""
 OTHERS = {"caption_image", "reconcile"}

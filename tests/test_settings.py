@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from azure.core.credentials import TokenCredential
 
-from captioning import settings as module
-from captioning import timeouts
+from captioning import indexing, timeouts
 from captioning.errors import SettingsError
 from captioning.prices import BUILT_IN
 from captioning.service_clients import ServiceClients
@@ -142,7 +141,9 @@ def test_examples_of_the_table_are_good_settings() -> None:
 
 
 def test_every_setting_of_the_table_is_parsed() -> None:
-    fields = {field.name for field in dataclasses.fields(Settings)} - {"storage"}
+    """Those of the webhook make one field."""
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"storage", "webhook"}
+    fields |= {"notify_url", "notify_key"}
     names = {row.name.lower() for row in SETTINGS if not row.name.startswith("ImageStorage")}
     assert names == fields
 
@@ -280,7 +281,7 @@ def test_the_trigger_source_is_polling_only_when_asked(monkeypatch: pytest.Monke
         "nonsense": "EventGrid",
     }.items():
         monkeypatch.setenv("BLOB_TRIGGER_SOURCE", value)
-        assert module.blob_trigger_source() == source
+        assert indexing.blob_trigger_source() == source
 
 
 def test_a_claim_outlasts_the_longest_call_of_the_services_that_are_asked() -> None:
@@ -356,7 +357,7 @@ def test_queues_are_called_after_the_table(
     if table is not None:
         monkeypatch.setenv("CAPTIONS_TABLE", table)
     settings = Settings.from_environ({**AZURE, "CAPTIONS_TABLE": table or ""})
-    assert (module.deferred_queue(), module.deleted_queue()) == (deferred, deleted)
+    assert (indexing.deferred_queue(), indexing.deleted_queue()) == (deferred, deleted)
     assert (settings.deferred_queue, settings.deleted_queue) == (deferred, deleted)
     for queue in (deferred, deleted):
         assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])*", queue)
@@ -370,7 +371,7 @@ def test_a_bad_table_does_not_keep_the_host_from_starting(
     monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     monkeypatch.setenv("CAPTIONS_TABLE", table)
-    assert (module.deferred_queue(), module.deleted_queue()) == (
+    assert (indexing.deferred_queue(), indexing.deleted_queue()) == (
         "caption-deferred",
         "image-deleted",
     )

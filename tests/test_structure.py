@@ -18,10 +18,10 @@ GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
     "evidence_rules vocabulary "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
-    "sketch storage_signature curl telemetry image_log stored words terms query cursor edits "
-    "carried previous step_back etags edit_body model_date selection",
+    "sketch storage_signature curl telemetry notice delivery image_log stored words terms query "
+    "cursor edits carried previous step_back etags edit_body model_date selection",
     "settings": "settings settings_table environment storage_settings budget_settings "
-    "text_settings",
+    "webhook_settings text_settings indexing",
     "images": "images decoding likeness",
     "blobs": "blobs thumbnails blob_account blob_wire",
     "records": "store index dictionary entity reuse burst_table state usage_table tables "
@@ -40,8 +40,8 @@ GROUPS = {
     "api": "api health usage_report recaption retag edit_api image_changes image_view image_tools "
     "reprocess estimate named_image answering gallery openapi openapi_answers openapi_parameters "
     "openapi_paths openapi_schemas",
-    "services": "services call_maker image_apis burst_parts storage_account service_clients "
-    "timeouts stewardship",
+    "services": "services pipeline_parts call_maker notifying image_apis burst_parts "
+    "storage_account service_clients timeouts stewardship",
     "commands": "check drop waiting console finding export export_command folder_path sidecar "
     "sidecar_files static_gallery static_page trying variants xml_text",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
@@ -49,15 +49,17 @@ GROUPS = {
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
     "edges": "function_app __main__ steward_commands try_command command_context embedded.up",
+    "webhook": "webhook",
+    "notifier": "notifier announcing",
 }
 """Modules and packages by what they are; `models` are what everything may know."""
 
 PARTS = {
     *("images", "blobs", "records", "deferrals"),
-    *("vision", "captioner", "credentials", "embedded providers"),
+    *("vision", "captioner", "webhook", "credentials", "embedded providers"),
 }
 """The adapters. They know neither each other, nor the pipeline, nor the settings."""
-FLOW = {"calls", "ledger", "contents", "pipeline", "upkeep", "catalog", "api"}
+FLOW = {"calls", "ledger", "contents", "pipeline", "notifier", "upkeep", "catalog", "api"}
 """What the app does with them, behind Protocols."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -66,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": set(),
     **{part: set() for part in FLOW},
     "pipeline": {"contents"},
+    "notifier": {"pipeline", "calls"},
     "services": PARTS | FLOW | {"settings"},
     "commands": {"services", "settings", "images"},
     "embedded host": set(),
@@ -79,8 +82,8 @@ HOMES = {
     "azurefunctions": "function_app embedded",
     "openai": "captioner",
     "httpx2": "captioner",
-    "requests": "vision vision_http exact_path",
-    "urllib3": "vision_http",
+    "requests": "vision vision_http webhook exact_path",
+    "urllib3": "vision_http webhook",
     "azure.identity": "credentials",
     "azure.storage.blob": "blobs thumbnails blob_account embedded",
     "azure.storage.queue": "deferrals embedded",
@@ -108,7 +111,7 @@ HOMES = {
 }
 """Who may import what is not ours; `embedded` stands for every module in it."""
 
-ENVIRONMENT = "settings embedded.host.__main__ embedded.stack embedded.azurite"
+ENVIRONMENT = "settings indexing embedded.host.__main__ embedded.stack embedded.azurite"
 
 
 def module_of(file: Path) -> str:

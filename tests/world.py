@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from captioning.announcing import AnnouncingCatalog
+from captioning.announcing import Catalog as Endings
 from captioning.calls import Calls, Memory
 from captioning.catalog import Catalog
 from captioning.contents import Contents
@@ -44,6 +46,7 @@ from tests.memory import (
     MemoryDeferrals,
     MemoryImages,
     MemoryIndex,
+    MemoryNotices,
     MemoryRecords,
     MemoryReuse,
     MemoryState,
@@ -192,8 +195,11 @@ class Inline:
 class Store:
     """Everything that outlives a process."""
 
-    def __init__(self, daily_usd: float | None, caption_input: CaptionInput) -> None:
+    def __init__(
+        self, daily_usd: float | None, caption_input: CaptionInput, *, has_webhook: bool = False
+    ) -> None:
         self.now = Clock()
+        self.notices = MemoryNotices(self.now) if has_webhook else None
         self.daily_usd, self.caption_input = daily_usd, caption_input
         self.records, self.index = MemoryRecords(), MemoryIndex()
         self.reuse, self.usage, self.state = MemoryReuse(), MemoryUsage(), MemoryState()
@@ -210,12 +216,15 @@ class Process:
         images, deferrals = line.to(store.images), line.to(store.deferrals)
         records = line.to(store.records)
         self.catalog = Catalog(records, line.to(store.index), now=store.now)
+        endings: Endings = self.catalog
+        if store.notices:
+            endings = AnnouncingCatalog(self.catalog, line.to(store.notices))
         self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
         services = line.to(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
         providers._beside = Inline()  # type: ignore[assignment]
-        upkeep = Upkeep(images, self.catalog, MemoryThumbnails(), deferrals, store.now)
+        upkeep = Upkeep(images, endings, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
         contents = Contents(
             works=line.to(store.reuse),
@@ -232,7 +241,7 @@ class Process:
             examiner=Examiner(
                 images=images, inspect=inspect, contents=contents, max_image_bytes=100
             ),
-            catalog=self.catalog,
+            catalog=endings,
             deferrals=deferrals,
             ledger=self.ledger,
             forget=lambda path: void(upkeep.forget(path)),
