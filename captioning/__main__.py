@@ -15,6 +15,7 @@ from captioning import console
 from captioning.command_context import DAYS, images_in, local_services, reported, wait_for
 from captioning.models import Status
 from captioning.steward_commands import reprocess, revert
+from captioning.try_command import try_
 
 cli = typer.Typer(
     add_completion=False,
@@ -169,6 +170,24 @@ def export(
 
 cli.command()(reprocess)
 cli.command()(revert)
+
+
+@cli.command()
+def retag(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+) -> None:
+    """Apply a changed tag vocabulary to what has its caption; nothing is paid for."""
+    count = 0
+    with local_services() as services:
+        for record in services.retag.all(dry_run=dry_run):
+            console.say(console.readable(record.path))
+            count += 1
+    images = "1 image" if count == 1 else f"{count:,} images"
+    console.say(f"{images} {'would get' if dry_run else 'will get'} their tags again")
+
+
+cli.command("try")(try_)
 
 
 @cli.command()

@@ -8,6 +8,8 @@ import unicodedata
 from captioning.models import CaptionText
 
 ALT_TEXT = 125
+"""Characters at most. W3C names no number; JAWS, the screen reader, took longer ones apart into
+pieces of 125 (washington.edu/accessit, article 1257), and style guides have kept to that."""
 CAPTION = 300
 DESCRIPTION = 1_000
 """Characters at most."""
@@ -31,6 +33,12 @@ _OPENING = re.compile(
     r"|\s*in\s+(?:the|this)\s+(?:image|photograph|photo|picture)\s*,?\s+",
     re.IGNORECASE,
 )
+_NOTHING = re.compile(
+    r"(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic|img|untitled)s?[\W\d_]*"
+    r"|(?:img|dscn?|dscf|pxl|mvimg|wp)[_-]?\d[\w-]*"
+    r"|\S+\.(?:jpe?g|png|gif|webp|tiff?|bmp|ico|heic|heif|avif|svg)",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r'“[^”]{2,}”|"[^"]{2,}"|«[^»]{2,}»|„[^“”]{2,}[“”]|「[^」]{2,}」')
 _STOP = re.compile(r"""[.!?…।۔؟]["'”’»)\]]*(?=\s+["'“‘«„(\[¿¡]*(\w))|[。！？]["'”’»」)]*(?=.)""")
 _ABBREVIATION = re.compile(
@@ -50,6 +58,7 @@ def faults(text: CaptionText, *, decorative: bool) -> tuple[str, ...]:
         f"alt_text must have at most {ALT_TEXT} characters": len(alt) > ALT_TEXT,
         "alt_text must be one sentence": first_sentence(alt) != alt,
         'alt_text must not open with "image of" or the like': opening(alt),
+        "alt_text must say what the picture shows, not its name or kind": says_nothing(alt),
         f"description must have at most {DESCRIPTION} characters": len(text.description)
         > DESCRIPTION,
     }
@@ -59,7 +68,8 @@ def faults(text: CaptionText, *, decorative: bool) -> tuple[str, ...]:
 def mended(text: CaptionText, *, decorative: bool) -> CaptionText:
     """The texts with every fault removed that can be without a word of our own."""
     caption = without_opening(text.caption)
-    alt = without_opening(text.alt_text if has_words(text.alt_text) else text.caption)
+    has_alt = has_words(text.alt_text) and not says_nothing(text.alt_text)
+    alt = without_opening(text.alt_text if has_alt else text.caption)
     return CaptionText(
         caption=cut(caption, CAPTION),
         alt_text="" if decorative else cut(first_sentence(alt), ALT_TEXT),
@@ -88,6 +98,11 @@ def has_words(text: str) -> bool:
 def opening(text: str) -> bool:
     """Whether it opens with "image of", "this photo shows" or the like."""
     return _OPENING.match(text) is not None
+
+
+def says_nothing(text: str) -> bool:
+    """Whether it is "an image" or the like, or the name of a file."""
+    return _NOTHING.fullmatch(text.strip(" .\"'“”")) is not None
 
 
 def without_opening(text: str) -> str:

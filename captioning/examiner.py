@@ -14,6 +14,7 @@ from captioning.outcome import with_picture
 from captioning.providers import InspectedPicture
 from captioning.stored import BlobDescription
 from captioning.telemetry import span
+from captioning.vocabulary import NO_VOCABULARY, Vocabulary
 from captioning.wake import Wake
 
 MOST_CRASHES = 5
@@ -37,12 +38,14 @@ class Examiner:
         inspect: Callable[[bytes], InspectedPicture],
         contents: Contents,
         max_image_bytes: int,
+        vocabulary: Vocabulary = NO_VOCABULARY,
     ) -> None:
         self._images = images
         self._inspect = inspect
         self._contents = contents
         self._max_image_bytes = max_image_bytes
         self.fingerprint = contents.fingerprint
+        self.vocabulary = vocabulary
 
     def examine(
         self, record: CaptionRecord, blob: BlobDescription, wake: Wake, run: str
@@ -65,6 +68,7 @@ class Examiner:
             reused_from=result.reused_from,
             burst=result.burst,
             afresh=wake.afresh,
+            vocabulary=self.vocabulary.digest,
         )
 
     def _picture(self, blob: BlobDescription) -> InspectedPicture:

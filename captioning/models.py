@@ -122,6 +122,8 @@ class Provenance:
     reused_from: str | None = None
     burst: bool = False
     afresh: str | None = None
+    vocabulary: str | None = None
+    """Hash of what TAG_VOCABULARY_FILE made of the tags."""
     edited_by_human: tuple[str, ...] = ()
     reverted: bool = False
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from captioning.contents import Result
+from captioning.decorative import doubt
 from captioning.deferral import delay, is_hopeless, waiting_since
 from captioning.edits import kept
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
@@ -15,6 +16,7 @@ from captioning.providers import Answers, InspectedPicture
 from captioning.step_back import after_failure, has_model_text
 from captioning.stored import BlobDescription
 from captioning.upload import record_of
+from captioning.vocabulary import NO_VOCABULARY, Vocabulary
 
 
 def claimed(
@@ -53,6 +55,7 @@ def ended(
     run: str,
     now: datetime,
     uniform: Callable[[float, float], float],
+    vocabulary: Vocabulary = NO_VOCABULARY,
 ) -> CaptionRecord:
     """What the run ends with: a final record, or a deferred one until it is tried again."""
     error = result.error
@@ -68,7 +71,10 @@ def ended(
     record = replace(record, provenance=made, usage=result.usage, claim=None, updated=now)
     if error:
         return _refused(record, error, Provenance(), now)
-    return kept(_captioned(record, result.answers), known) if result.answers else record
+    if result.answers is None:
+        return record
+    captioned = _captioned(record, result.answers)
+    return kept(replace(captioned, tags=vocabulary.normalised(captioned.tags)), known)
 
 
 def outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:
@@ -82,16 +88,17 @@ def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
     analysis, captioning = answers.analysis, answers.captioning
     main = next(iter(captioning.texts), None)
     words = captioning.texts[main] if main else None
+    notes = [note for note in (captioning.note, doubt(record, captioning, analysis)) if note]
     return replace(
         record,
         status="captioned",
-        review="needed" if words is None or (analysis and analysis.adult) else "none",
+        review="needed" if words is None or notes or (analysis and analysis.adult) else "none",
         language=main,
         caption=words.caption if words else None,
         alt_text=words.alt_text if words else None,
         decorative=captioning.decorative,
         description=(words.description or None) if words else None,
-        note=captioning.note,
+        note=" ".join(notes) or None,
         translations={name: text for name, text in captioning.texts.items() if name != main},
         tags=analysis.tags if analysis else (),
         objects=analysis.objects if analysis else (),

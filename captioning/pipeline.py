@@ -138,7 +138,13 @@ class CaptionPipeline:
     ) -> CaptionRecord | None:
         known = previous.record if previous else None
         found = standing(
-            known, blob, wake, run=run, fingerprint=self._examiner.fingerprint, now=self._now()
+            known,
+            blob,
+            wake,
+            run=run,
+            fingerprint=self._examiner.fingerprint,
+            vocabulary=self._examiner.vocabulary.digest,
+            now=self._now(),
         )
         if known and found is not Standing.FREE:
             if found is Standing.BUSY:  # should the other run have died
@@ -157,7 +163,9 @@ class CaptionPipeline:
         with span("caption_image") as current:
             record, result = self._examiner.examine(hold.record, blob, wake, run)
             made = self._examiner.provenance(wake, result)
-            ended = outcome.ended(record, result, made, run, self._now(), self._uniform)
+            ended = outcome.ended(
+                record, result, made, run, self._now(), self._uniform, self._examiner.vocabulary
+            )
             saved: CaptionRecord | None = None
             try:
                 if ended.status in FINAL:

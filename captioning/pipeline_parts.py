@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+from captioning import vocabulary
 from captioning.burst_parts import bursts
 from captioning.call_maker import call_maker
 from captioning.contents import Contents
@@ -42,6 +43,7 @@ def caption_pipeline(
         inspect=inspect,
         contents=contents,
         max_image_bytes=settings.max_image_bytes,
+        vocabulary=vocabulary.load(settings.tag_vocabulary_file),
     )
     return CaptionPipeline(
         images=storage.images,

@@ -10,6 +10,7 @@ from functools import cache, partial
 
 from azure.core.credentials import TokenCredential
 
+from captioning import vocabulary
 from captioning.api import CaptionApi
 from captioning.blobs import ImageContainer
 from captioning.catalog import Catalog
@@ -30,6 +31,7 @@ from captioning.providers import Providers
 from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
 from captioning.reprocess import Reprocess
+from captioning.retag import Retag
 from captioning.service_clients import ServiceClients
 from captioning.service_health import SERVICES, ServiceHealth
 from captioning.settings import Settings
@@ -62,6 +64,7 @@ class Services:
     health: HealthApi
     recaption: Recaption
     reprocess: Reprocess
+    retag: Retag
     usage: UsageApi
     notify: Callable[[Notice], None]
     log_spent: Callable[[], None]
@@ -77,7 +80,7 @@ def build_services(
     """Everything the settings ask for. Nothing is connected to before its first use, except that
     containers, queue and tables are made where a connection string names the account, as it does on
     a laptop."""
-    credential = cache(partial(_credential, settings))
+    credential = cache(partial(credential_of, settings))
     storage = StorageAccount(settings, credential)
     clients = ServiceClients(settings, credential)
     try:
@@ -90,7 +93,8 @@ def build_services(
         raise
 
 
-def _credential(settings: Settings) -> TokenCredential:
+def credential_of(settings: Settings) -> TokenCredential:
+    """The app's identity, by the settings; made when it is first asked for."""
     from captioning.credentials import app_credential
 
     storage = settings.storage
@@ -113,6 +117,7 @@ class _Composition:
         self._now = now
         self._worker = uuid.uuid4().hex[:12]
         self._prices = PriceList.load(settings.prices_file)
+        self._vocabulary = vocabulary.load(settings.tag_vocabulary_file)
         self._records = RecordStore(storage.table())
         self._index = CaptionIndex(storage.table("index"))
         self._catalog = Catalog(self._records, self._index, now=now)
@@ -133,7 +138,7 @@ class _Composition:
 
     def services(self) -> Services:
         """All of them."""
-        storage, catalog = self._storage, self._catalog
+        storage, catalog, providers = self._storage, self._catalog, self._clients.providers
         is_there = {
             "images": storage.images.is_there,
             "captions": self._records.is_there,
@@ -144,24 +149,23 @@ class _Composition:
             catalog=catalog,
             languages=self._settings.caption_languages,
             is_there=is_there,
-            providers=self._clients.providers,
+            providers=providers,
             pipeline=self._pipeline(),
             upkeep=self._upkeep,
             reconciler=self._reconciler(),
-            api=CaptionApi(catalog, self._settings.caption_languages),
+            api=CaptionApi(catalog, self._settings.caption_languages, self._vocabulary.beginning),
             edits=EditApi(catalog, self._now),
             tools=ImageTools(catalog, self._settings.caption_languages),
             image_changes=image_changes(
-                self._settings, storage, catalog, self._clients.providers, self._upkeep.forget
+                self._settings, storage, catalog, providers, self._upkeep.forget
             ),
             image_view=image_view(self._settings, storage, catalog),
             health=HealthApi(
                 is_there, self._health.troubles, self._ledger.check_budget, self._health.services
             ),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
-            reprocess=reprocess(
-                self._settings, storage, catalog, self._clients.providers, self._prices
-            ),
+            reprocess=reprocess(self._settings, storage, catalog, providers, self._prices),
+            retag=Retag(catalog, storage.deferrals, providers.fingerprint, self._vocabulary.digest),
             usage=UsageApi(self._ledger, self._prices),
             notify=self._notifying.notify,
             log_spent=self._ledger.log_spent,

@@ -28,6 +28,7 @@ from captioning.storage_settings import (
     queue_name,
     storage_connection,
 )
+from captioning.text_settings import prompt_file, vocabulary_file
 from captioning.webhook_settings import Webhook, webhook
 from captioning.work import LEFT_FOR_A_CALL
 
@@ -69,6 +70,7 @@ class Settings:
     caption_detail: Literal["low", "high", "auto"]
     caption_max_tokens: int
     caption_prompt_file: Path | None
+    tag_vocabulary_file: Path | None
     vision_timeout_seconds: int
     caption_timeout_seconds: int
     claim_seconds: int
@@ -154,7 +156,8 @@ def _parse(env: Environment) -> Settings:
         caption_languages=env.languages("CAPTION_LANGUAGES"),
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
-        caption_prompt_file=env.file("CAPTION_PROMPT_FILE"),
+        caption_prompt_file=prompt_file(env),
+        tag_vocabulary_file=vocabulary_file(env),
         vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),

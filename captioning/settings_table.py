@@ -138,6 +138,12 @@ SETTINGS = (
         "1000",
     ),
     Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
+    Setting(
+        "TAG_VOCABULARY_FILE",
+        "",
+        "A text file of tags with their aliases and a stop list, for tags that do not sprawl. "
+        "Empty: tags as they come.",
+    ),
     Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),
     Setting(
         "CAPTION_TIMEOUT_SECONDS",

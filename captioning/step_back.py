@@ -121,8 +121,8 @@ def _is_original(earlier: CaptionRecord | None, record: CaptionRecord) -> bool:
 
 
 def _making(made: Provenance) -> Provenance:
-    """How texts came to be, whatever people did to them."""
-    return replace(made, edited_by_human=(), reverted=False)
+    """How texts came to be, whatever people did to them, and however their tags are called."""
+    return replace(made, edited_by_human=(), reverted=False, vocabulary=None)
 
 
 def _edited_texts(made: Provenance) -> set[str]:

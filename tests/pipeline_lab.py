@@ -27,6 +27,7 @@ from captioning.stored import StoredRecord
 from captioning.upkeep import Upkeep
 from captioning.usage import Bill
 from captioning.vision import VisionClient
+from captioning.vocabulary import NO_VOCABULARY
 from captioning.wake import Wake
 from tests.line import Clock
 from tests.memory import MemoryDeferrals, MemoryUsage
@@ -145,6 +146,7 @@ class Works:
             inspect=inspect,
             contents=contents,
             max_image_bytes=max_image_bytes,
+            vocabulary=changes.pop("vocabulary", NO_VOCABULARY),
         )
         keywords: dict[str, Any] = {
             "images": images or self.storage.images,

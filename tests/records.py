@@ -61,6 +61,7 @@ FULL = CaptionRecord(
         reused_from="other.jpg",
         burst=True,
         afresh="ef" * 16,
+        vocabulary="12" * 8,
         edited_by_human=("caption",),
         reverted=True,
     ),

@@ -22,6 +22,8 @@ from captioning.caption_text import (
 )
 from captioning.models import CaptionText
 
+NOT_ITS_NAME = "alt_text must say what the picture shows, not its name or kind"
+
 
 def text(caption: str = "A cat.", alt_text: str = "A cat.", description: str = "") -> CaptionText:
     return CaptionText(caption, alt_text, description)
@@ -37,6 +39,10 @@ def text(caption: str = "A cat.", alt_text: str = "A cat.", description: str = "
         (text(alt_text=" "), "alt_text must not be empty unless decorative"),
         (text(alt_text="x" * 126), "alt_text must have at most 125 characters"),
         (text(alt_text="A cat. It sleeps."), "alt_text must be one sentence"),
+        (text(alt_text="An image."), NOT_ITS_NAME),
+        (text(alt_text="IMG_2041.jpeg"), NOT_ITS_NAME),
+        (text(alt_text="DSC-0042"), NOT_ITS_NAME),
+        (text(alt_text="“photo 3”"), NOT_ITS_NAME),
         (text(alt_text="An image of a cat"), 'alt_text must not open with "image of" or the like'),
         (text(description="x" * 1_001), "description must have at most 1000 characters"),
     ],
@@ -46,6 +52,14 @@ def test_each_rule_is_named(given_text: CaptionText, rule: str) -> None:
     assert faults(mended(given_text, decorative=False), decorative=False) == (
         (rule,) if "caption must not be empty" in rule else ()
     )
+
+
+@pytest.mark.parametrize(
+    "alt_text",
+    ["A photo album.", "Imaging device.", "Picture frame", "DSC is a band.", "See a.jpg there."],
+)
+def test_what_only_begins_like_a_name_says_something(alt_text: str) -> None:
+    assert faults(text(alt_text=alt_text), decorative=False) == ()
 
 
 def test_text_at_the_limits_is_right() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from captioning import image_log
+from captioning import caption_text, evidence_rules, image_log, text_settings, vocabulary
 from captioning.__main__ import cli
 from captioning.caption_text import MOST
 from captioning.chat_request import MAX_SAID
@@ -37,9 +37,12 @@ from tests.hostile import HOSTILE
 from tests.records import FULL
 
 README, MAKEFILE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile"))
-API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS = (
+API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS, CAPTIONS = (
     (ROOT / f"docs/{name}.md").read_text("utf-8")
-    for name in ("api", "settings", "architecture", "operations", "export", "security", "bursts")
+    for name in (
+        *("api", "settings", "architecture", "operations"),
+        *("export", "security", "bursts", "captions"),
+    )
 )
 LIST_FUNCTIONS = """
 import json, function_app
@@ -170,6 +173,27 @@ def test_what_a_correction_may_hold_is_documented() -> None:
     assert f"at most {MAX_BODY // 1024} KiB" in API
 
 
+def test_the_lengths_and_limits_of_captions_are_as_told() -> None:
+    assert {row[0].strip("`"): row[2] for row in rows(CAPTIONS, "text")} == {
+        "caption": f"{caption_text.CAPTION} characters",
+        "alt_text": f"{caption_text.ALT_TEXT} characters",
+        "description": f"{caption_text.DESCRIPTION:,} characters",
+    }
+    assert f"Of at most {evidence_rules.MOST_WORDS} words" in CAPTIONS
+    twentieth = "a twentieth of the shorter side" in CAPTIONS
+    assert (evidence_rules.LEAST_HEIGHT, twentieth) == (1 / 20, True)
+    assert f"at most {text_settings.MOST_PROMPT_BYTES:,} bytes" in CAPTIONS
+    editor = (ROOT / "captioning/web/editor.js").read_text("utf-8")
+    assert f"good: {caption_text.ALT_TEXT} " in editor
+    assert f"good: {caption_text.CAPTION} " in editor
+
+
+def test_the_vocabulary_in_the_documents_is_one() -> None:
+    [found] = re.findall(r"^```\n(# a line a tag.*?)^```", CAPTIONS, re.MULTILINE | re.DOTALL)
+    told = vocabulary.parse(found)
+    assert (told.names["puppy"], "indoor" in told.stopped, told.only_these) == ("dog", True, True)
+
+
 def test_every_key_of_the_log_is_documented() -> None:
     of_images, of_reconcile = OPERATIONS.split("## Reconcile")
     assert names(of_images, "key") == image_log._fields(FULL, 1.0).keys()
@@ -260,7 +284,8 @@ def test_every_make_variable_in_the_readme_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS]
+    "page",
+    [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS, CAPTIONS],
 )
 def test_every_file_that_is_named_is_there(page: str) -> None:
     linked = re.findall(r"\]\(([^)#]+)\)", page)

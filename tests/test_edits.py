@@ -214,7 +214,11 @@ class TestAskedForAgain:
         run(works)
         write(works)
         again.post(Request("/x", "a.jpg"))
-        words = {"caption": "A cat.", "alt_text": "Quite another one.", "description": "A cat."}
+        words = {
+            "caption": "A cat.",
+            "alt_text": "Quite another one: SALE.",
+            "description": "A cat.",
+        }
         answer = {"decorative": False, "texts": {"en": words, "de": words}}
         works.model.faults.append(completion(json.dumps(answer)))
         [wake] = works.due()
@@ -222,7 +226,7 @@ class TestAskedForAgain:
         is_kept(record)
         assert works.calls == (2, 2)
         assert record.provenance.afresh == wake.afresh
-        assert record.alt_text == "Quite another one."
+        assert record.alt_text == "Quite another one: SALE."
 
     def test_a_failed_image_that_is_captioned_in_the_end_keeps_it(
         self, works: Works, again: Recaption

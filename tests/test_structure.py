@@ -16,11 +16,12 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
+    "evidence_rules vocabulary "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
     "sketch storage_signature curl telemetry notice delivery image_log stored words terms query "
     "cursor edits carried previous step_back etags edit_body model_date selection",
     "settings": "settings settings_table environment storage_settings budget_settings "
-    "webhook_settings indexing",
+    "webhook_settings text_settings indexing",
     "images": "images decoding likeness",
     "blobs": "blobs thumbnails blob_account blob_wire",
     "records": "store index dictionary entity reuse burst_table state usage_table tables "
@@ -28,26 +29,26 @@ GROUPS = {
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
-    "captioner": "captioner chat_answer chat_refusal chat_request evidence prompt",
+    "captioner": "captioner caption_answer chat_answer chat_refusal chat_request evidence prompt",
     "credentials": "credentials",
     "calls": "gate run_calls",
     "ledger": "ledger",
     "contents": "contents content bursts providers",
-    "pipeline": "pipeline hold outcome standing deferral examiner",
+    "pipeline": "pipeline hold outcome decorative standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
+    "api": "api health usage_report recaption retag edit_api image_changes image_view image_tools "
     "reprocess estimate named_image answering gallery openapi openapi_answers openapi_parameters "
     "openapi_paths openapi_schemas",
     "services": "services pipeline_parts call_maker notifying image_apis burst_parts "
     "storage_account service_clients timeouts stewardship",
     "commands": "check drop waiting console finding export export_command folder_path sidecar "
-    "sidecar_files static_gallery static_page xml_text",
+    "sidecar_files static_gallery static_page trying variants xml_text",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
-    "edges": "function_app __main__ steward_commands command_context embedded.up",
+    "edges": "function_app __main__ steward_commands try_command command_context embedded.up",
     "webhook": "webhook",
     "notifier": "notifier announcing",
 }
@@ -93,8 +94,9 @@ HOMES = {
     "opentelemetry": "telemetry",
     "PIL": "images decoding likeness check embedded",
     "pillow_heif": "decoding",
-    "pydantic": "models work prices chat_answer vision_shapes edit_body openapi_schemas",
-    "typer": "__main__ steward_commands command_context",
+    "pydantic": "models work prices caption_answer chat_answer vision_shapes edit_body "
+    "openapi_schemas",
+    "typer": "__main__ steward_commands try_command command_context",
     "rich": "console",
     "numpy": "embedded",
     "onnxruntime": "embedded",
