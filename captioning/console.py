@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from captioning.models import CaptionRecord, RecordError
+from captioning.models import CaptionRecord, RecordError, Support
 from captioning.usage import Usage
 
 Item = TypeVar("Item")
@@ -130,6 +130,7 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "tags": tags,
         "objects": objects,
         "text": " | ".join(line.text for line in record.text),
+        "support": _support(record.support),
         "note": record.note or "",
         "error": f"{error.code}: {_reason(record, error)}" if error else "",
         "image": f"{size}{image.bytes:,} bytes, uploaded {_time(image.modified)}",
@@ -141,6 +142,14 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
     for name, value in fields.items():
         if value:
             yield f"{name:<12} {readable(value)}"
+
+
+def _support(support: Support | None) -> str:
+    """How far the evidence carries the texts, and which words it does not."""
+    if support is None:
+        return ""
+    words = f", nothing seen supports: {', '.join(support.unsupported)}"
+    return f"{support.score:.0%}{words if support.unsupported else ''}"
 
 
 def _status(record: CaptionRecord) -> str:

@@ -19,7 +19,7 @@ from captioning.errors import (
     ServiceDeferred,
     StorageUnavailable,
 )
-from captioning.models import Captioning, Claim, ImageAnalysis
+from captioning.models import Captioning, Claim, ImageAnalysis, Support
 from captioning.providers import Answers, InspectedPicture, Providers
 from captioning.usage import NOTHING, Bill, Usage
 from captioning.work import Refusal, Work
@@ -48,7 +48,8 @@ class Result:
     """What became of a content: answers, or the error that ended the run.
 
     `usage` is what was paid for it so far, `spent` what this run adds to the ledger, `saved` what
-    a reused result had cost.
+    a reused result had cost. `support` is of the answers' main text; `is_doubtful`
+    where it is too low.
     """
 
     answers: Answers | None = None
@@ -57,6 +58,8 @@ class Result:
     spent: Usage = NOTHING
     saved: Usage | None = None
     reused_from: str | None = None
+    support: Support | None = None
+    is_doubtful: bool = False
 
 
 class Contents:

@@ -15,6 +15,8 @@ from captioning.carried import Carried
 from captioning.models import CaptionRecord
 
 Edits = Mapping[str, Any]
+TEXTS = frozenset({"caption", "alt_text", "decorative"})
+"""What support is about: that of a record in which a person wrote one of them is gone."""
 
 
 def edited(record: CaptionRecord, edits: Edits, now: datetime) -> CaptionRecord:
@@ -76,4 +78,5 @@ def _with_edits(record: CaptionRecord, edits: Edits) -> CaptionRecord:
         made,
         provenance=replace(record.provenance, edited_by_human=tuple(names)),
         note=None if told_why_none else record.note,
+        support=None if TEXTS.intersection(edits) else record.support,
     )

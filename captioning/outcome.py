@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from captioning.contents import Result
 from captioning.deferral import delay, is_hopeless, waiting_since
-from captioning.edits import kept
+from captioning.edits import TEXTS, kept
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
 from captioning.models import CaptionRecord, Claim, ImageInfo, Provenance, RecordError
 from captioning.providers import Answers, InspectedPicture
@@ -67,7 +67,10 @@ def ended(
     record = replace(record, provenance=made, usage=result.usage, claim=None, updated=now)
     if error:
         return _refused(record, error)
-    return kept(_captioned(record, result.answers), record) if result.answers else record
+    if result.answers is None:
+        return record
+    captioned = _captioned(record, result.answers)
+    return kept(_with_support(captioned, result), record)
 
 
 def outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:
@@ -102,6 +105,13 @@ def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
         ),
         error=None,
     )
+
+
+def _with_support(record: CaptionRecord, result: Result) -> CaptionRecord:
+    """Doubt is about the model's texts: where a person wrote one, there is none."""
+    is_doubtful = result.is_doubtful and not TEXTS.intersection(record.provenance.edited_by_human)
+    review = "needed" if is_doubtful else record.review
+    return replace(record, support=result.support, review=review)
 
 
 def _refused(record: CaptionRecord, error: CaptioningError) -> CaptionRecord:

@@ -37,6 +37,7 @@ from captioning.settings import Settings
 from captioning.state import StateTable
 from captioning.storage_account import StorageAccount
 from captioning.store import RecordStore
+from captioning.support import Witness
 from captioning.upkeep import Upkeep
 from captioning.usage_report import UsageApi
 from captioning.usage_table import UsageTable
@@ -173,6 +174,7 @@ class _Composition:
             images=self._storage.images,
             inspect=inspect,
             contents=contents,
+            witness=self._witness(),
             max_image_bytes=self._settings.max_image_bytes,
         )
         return CaptionPipeline(
@@ -186,6 +188,10 @@ class _Composition:
             lease=lease,
             now=self._now,
         )
+
+    def _witness(self) -> Witness:
+        settings = self._settings
+        return Witness(settings.vision_features, settings.support_threshold)
 
     def _reconciler(self) -> Reconciler:
         return Reconciler(

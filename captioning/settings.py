@@ -67,6 +67,7 @@ class Settings:
     caption_detail: Literal["low", "high", "auto"]
     caption_max_tokens: int
     caption_prompt_file: Path | None
+    support_threshold: float
     vision_timeout_seconds: int
     caption_timeout_seconds: int
     claim_seconds: int
@@ -162,6 +163,7 @@ def _parse(env: Environment) -> Settings:
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
         caption_prompt_file=env.file("CAPTION_PROMPT_FILE"),
+        support_threshold=env.fraction("SUPPORT_THRESHOLD"),
         vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),

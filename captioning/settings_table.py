@@ -138,6 +138,12 @@ SETTINGS = (
         "1000",
     ),
     Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
+    Setting(
+        "SUPPORT_THRESHOLD",
+        "0.6",
+        "Captions that Vision's evidence supports less are for `review`: see support.md. 0: none.",
+        "0.6",
+    ),
     Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),
     Setting(
         "CAPTION_TIMEOUT_SECONDS",

@@ -22,6 +22,7 @@ from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.run_calls import Patience, RunCalls
 from captioning.stored import StoredRecord
+from captioning.support import Witness
 from captioning.upkeep import Upkeep
 from captioning.usage import Bill
 from captioning.vision import VisionClient
@@ -111,6 +112,7 @@ class Works:
         max_image_bytes: int = 50 * 1024 * 1024,
         patience: float = 0.0,
         budget: float | None = None,
+        threshold: float = 0.0,
         **changes: Any,
     ) -> CaptionPipeline:
         """A process's pipeline. A run takes 1.5 seconds by its watch; time is the works' clock, and
@@ -137,6 +139,7 @@ class Works:
             images=images or self.storage.images,
             inspect=inspect,
             contents=contents,
+            witness=Witness(("tags", "objects", "read"), threshold),
             max_image_bytes=max_image_bytes,
         )
         keywords: dict[str, Any] = {

@@ -66,6 +66,7 @@ BAD = {
     "CAPTION_DETAIL": ["s3cret"],
     "CAPTION_MAX_TOKENS": ["99", "128001", "s3cret"],
     "CAPTION_PROMPT_FILE": ["/nowhere/s3cret.txt", "/"],
+    "SUPPORT_THRESHOLD": ["1.1", "-1", "s3cret"],
     "VISION_TIMEOUT_SECONDS": ["0", "31", "s3cret"],
     "CAPTION_TIMEOUT_SECONDS": ["0", "121", "2.5"],
     "CLAIM_SECONDS": ["4", "3601", "s3cret"],

@@ -17,7 +17,8 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
-    "telemetry image_log stored words terms query cursor edits carried etags edit_body",
+    "telemetry image_log stored words terms query cursor edits carried etags edit_body "
+    "broader_terms word_groups spelling statements sightings support",
     "settings": "settings settings_table environment storage_settings budget_settings",
     "images": "images decoding",
     "blobs": "blobs thumbnails",

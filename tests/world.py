@@ -36,6 +36,7 @@ from captioning.pipeline import CaptionPipeline
 from captioning.providers import Providers
 from captioning.reconcile import Reconciler
 from captioning.rendition import InputLimits, Rendition
+from captioning.support import Witness
 from captioning.upkeep import Upkeep
 from captioning.usage import NOTHING, Bill, Usage
 from tests.line import Clock, Line
@@ -226,7 +227,11 @@ class Process:
         self.pipeline = CaptionPipeline(
             images=images,
             examiner=Examiner(
-                images=images, inspect=inspect, contents=contents, max_image_bytes=100
+                images=images,
+                inspect=inspect,
+                contents=contents,
+                witness=Witness(("tags",), 0.0),
+                max_image_bytes=100,
             ),
             catalog=self.catalog,
             deferrals=deferrals,
