@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from captioning.word_groups import PLURALS
@@ -34,6 +34,7 @@ class BroaderTerms:
             if not line.startswith("#"):
                 self._read(line.rstrip("\n").split("\t"))
         self.ancestors = cache(self._ancestors)
+        self._found = lru_cache(16_384)(self._find)
 
     def _read(self, columns: list[str]) -> None:
         words, broader, wholes = [*columns, "", ""][:3]
@@ -50,18 +51,21 @@ class BroaderTerms:
 
     def concepts(self, phrase: str) -> tuple[str, ...]:
         """What a noun in lower case may mean, in singular or plural; of one or more words."""
-        for form in _forms(phrase):
-            if form in self._concepts:
-                return tuple(self._concepts[form])
-        return ()
+        return self._found(phrase)[1]
 
     def lemma(self, phrase: str) -> str:
         """The form under which the table has it; itself where it has none."""
-        return next((form for form in _forms(phrase) if form in self._concepts), phrase)
+        return self._found(phrase)[0]
 
     def wholes(self, concept: str) -> list[str]:
         """What it is part of."""
         return self._wholes.get(concept, [])
+
+    def _find(self, phrase: str) -> tuple[str, tuple[str, ...]]:
+        for form in _forms(phrase):
+            if form in self._concepts:
+                return form, tuple(self._concepts[form])
+        return phrase, ()
 
     def _ancestors(self, concept: str) -> frozenset[str]:
         """It and everything broader."""

@@ -140,9 +140,9 @@ SETTINGS = (
     Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
     Setting(
         "SUPPORT_THRESHOLD",
-        "0.6",
+        "0.7",
         "Captions that Vision's evidence supports less are for `review`: see support.md. 0: none.",
-        "0.6",
+        "0.7",
     ),
     Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),
     Setting(

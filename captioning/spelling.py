@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from captioning.words import words
 
 LETTERS_PER_EDIT = 4
 """A word of so many letters may differ by one, of twice as many by two."""
 MOST_EDITS = 2
+MOST_WORDS = 2_000
+"""Of a longer text, those after them count as not there."""
 
 
 class Spelling:
     """The words of some texts, folded, to be found in near spellings."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._words = frozenset(word for text in texts for word in words(text))
+        every = (word for text in texts for word in words(text))
+        self._words = frozenset(islice(every, MOST_WORDS))
         self._by_length: dict[int, list[str]] = {}
         for word in self._words:
             self._by_length.setdefault(len(word), []).append(word)
@@ -40,7 +44,7 @@ class Spelling:
         if not most or word.isdecimal():
             return False
         if len(word) > LETTERS_PER_EDIT and word in self._joined:
-            return True  # two words that the reader took for one
+            return True  # glued to another by the reader
         lengths = range(len(word) - most, len(word) + most + 1)
         return any(
             edits(word, other, most) <= most
