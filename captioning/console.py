@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from captioning.caption_text import ALT_TEXT
-from captioning.models import CaptionRecord, Provenance, RecordError
+from captioning.models import CaptionRecord, Provenance, RecordError, Support
 from captioning.usage import Usage
 
 Item = TypeVar("Item")
@@ -143,6 +143,7 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "tags": tags,
         "objects": objects,
         "text": " | ".join(line.text for line in record.text),
+        "support": _support(record.support),
         "note": record.note or "",
         "before": record.previous.texts.get("caption") or "" if record.previous else "",
         "error": f"{error.code}: {_reason(record, error)}" if error else "",
@@ -165,6 +166,14 @@ def measured(alt_text: str | None) -> str:
 def _source(made: Provenance) -> str:
     near = " (a near-identical frame)" if made.burst else ""
     return f"{made.reused_from}{near}" if made.reused_from else ""
+
+
+def _support(support: Support | None) -> str:
+    """How far the evidence carries the texts, and which words it does not."""
+    if support is None:
+        return ""
+    words = f", nothing seen supports: {', '.join(support.unsupported)}"
+    return f"{support.score:.0%}{words if support.unsupported else ''}"
 
 
 def _status(record: CaptionRecord) -> str:

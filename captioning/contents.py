@@ -19,7 +19,7 @@ from captioning.errors import (
     ServiceDeferred,
     StorageUnavailable,
 )
-from captioning.models import Captioning, Claim, ImageAnalysis
+from captioning.models import Captioning, Claim, ImageAnalysis, Support
 from captioning.providers import Answers, InspectedPicture, Providers
 from captioning.stored import BlobDescription
 from captioning.usage import NOTHING, Bill, Usage
@@ -56,7 +56,8 @@ class Result:
     """What became of a content: answers, or the error that ended the run.
 
     `usage` is what was paid for it so far, `spent` what this run adds to the ledger, `saved` what
-    a reused result had cost; with `burst` that is a near-identical frame's.
+    a reused result had cost; with `burst` that is a near-identical frame's. `support` is of the
+    answers' main text; `is_doubtful` where it is too low.
     """
 
     answers: Answers | None = None
@@ -66,6 +67,8 @@ class Result:
     saved: Usage | None = None
     reused_from: str | None = None
     burst: bool = False
+    support: Support | None = None
+    is_doubtful: bool = False
 
 
 class Contents:

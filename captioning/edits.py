@@ -16,6 +16,8 @@ from captioning.models import CaptionRecord
 from captioning.step_back import after_edit, after_run
 
 Edits = Mapping[str, Any]
+JUDGED = frozenset({"caption", "alt_text", "decorative"})
+"""What support is about: that of a record in which a person wrote one of them is gone."""
 
 
 def edited(record: CaptionRecord, edits: Edits, now: datetime) -> CaptionRecord:
@@ -78,4 +80,5 @@ def _with_edits(record: CaptionRecord, edits: Edits) -> CaptionRecord:
         made,
         provenance=replace(record.provenance, edited_by_human=tuple(names)),
         note=None if told_why_none else record.note,
+        support=None if JUDGED.intersection(edits) else record.support,
     )

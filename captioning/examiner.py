@@ -13,6 +13,7 @@ from captioning.models import CaptionRecord, Provenance
 from captioning.outcome import with_picture
 from captioning.providers import InspectedPicture
 from captioning.stored import BlobDescription
+from captioning.support import Witness
 from captioning.telemetry import span
 from captioning.vocabulary import NO_VOCABULARY, Vocabulary
 from captioning.wake import Wake
@@ -37,12 +38,14 @@ class Examiner:
         images: Reader,
         inspect: Callable[[bytes], InspectedPicture],
         contents: Contents,
+        witness: Witness,
         max_image_bytes: int,
         vocabulary: Vocabulary = NO_VOCABULARY,
     ) -> None:
         self._images = images
         self._inspect = inspect
         self._contents = contents
+        self._witness = witness
         self._max_image_bytes = max_image_bytes
         self.fingerprint = contents.fingerprint
         self.vocabulary = vocabulary
@@ -58,7 +61,8 @@ class Examiner:
         except ImageRejected as error:
             return record, Result(error=error)
         record = with_carried(replace(record, image=with_picture(record.image, picture)))
-        return record, self._contents.caption(picture, blob, run=run, afresh=wake.afresh)
+        result = self._contents.caption(picture, blob, run=run, afresh=wake.afresh)
+        return record, self._judged(result)
 
     def provenance(self, wake: Wake, result: Result) -> Provenance:
         """How a record that ends now came to be, as far as it is not in the answers."""
@@ -70,6 +74,15 @@ class Examiner:
             afresh=wake.afresh,
             vocabulary=self.vocabulary.digest,
         )
+
+    def _judged(self, result: Result) -> Result:
+        """The result with its support: worked out anew each time, also where answers are reused."""
+        answers = result.answers
+        if answers is None or answers.captioning.decorative or not answers.captioning.texts:
+            return result
+        language, text = next(iter(answers.captioning.texts.items()))
+        support = self._witness.support(text, language, answers.analysis)
+        return replace(result, support=support, is_doubtful=self._witness.doubts(support))
 
     def _picture(self, blob: BlobDescription) -> InspectedPicture:
         if blob.bytes > self._max_image_bytes:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from captioning.contents import Result
 from captioning.decorative import doubt
 from captioning.deferral import delay, is_hopeless, waiting_since
-from captioning.edits import kept
+from captioning.edits import JUDGED, kept
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
 from captioning.models import CaptionRecord, Claim, ImageInfo, Provenance, RecordError
 from captioning.providers import Answers, InspectedPicture
@@ -73,7 +73,7 @@ def ended(
         return _refused(record, error, Provenance(), now)
     if result.answers is None:
         return record
-    captioned = _captioned(record, result.answers)
+    captioned = _with_support(_captioned(record, result.answers), result)
     return kept(replace(captioned, tags=vocabulary.normalised(captioned.tags)), known)
 
 
@@ -111,6 +111,13 @@ def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
         ),
         error=None,
     )
+
+
+def _with_support(record: CaptionRecord, result: Result) -> CaptionRecord:
+    """Doubt is about the model's texts: where a person wrote one, there is none."""
+    is_doubtful = result.is_doubtful and not JUDGED.intersection(record.provenance.edited_by_human)
+    review = "needed" if is_doubtful else record.review
+    return replace(record, support=result.support, review=review)
 
 
 def _refused(

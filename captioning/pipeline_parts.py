@@ -20,6 +20,7 @@ from captioning.reuse import ReuseTable
 from captioning.service_health import ServiceHealth
 from captioning.settings import Settings
 from captioning.storage_account import StorageAccount
+from captioning.support import Witness
 
 
 def caption_pipeline(
@@ -42,6 +43,7 @@ def caption_pipeline(
         images=storage.images,
         inspect=inspect,
         contents=contents,
+        witness=Witness(settings.vision_features, settings.support_threshold),
         max_image_bytes=settings.max_image_bytes,
         vocabulary=vocabulary.load(settings.tag_vocabulary_file),
     )

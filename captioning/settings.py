@@ -71,6 +71,7 @@ class Settings:
     caption_max_tokens: int
     caption_prompt_file: Path | None
     tag_vocabulary_file: Path | None
+    support_threshold: float
     vision_timeout_seconds: int
     caption_timeout_seconds: int
     claim_seconds: int
@@ -158,6 +159,7 @@ def _parse(env: Environment) -> Settings:
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
         caption_prompt_file=prompt_file(env),
         tag_vocabulary_file=vocabulary_file(env),
+        support_threshold=env.fraction("SUPPORT_THRESHOLD"),
         vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),

@@ -144,6 +144,12 @@ SETTINGS = (
         "A text file of tags with their aliases and a stop list, for tags that do not sprawl. "
         "Empty: tags as they come.",
     ),
+    Setting(
+        "SUPPORT_THRESHOLD",
+        "0.7",
+        "Captions that Vision's evidence supports less are for `review`: see support.md. 0: none.",
+        "0.7",
+    ),
     Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),
     Setting(
         "CAPTION_TIMEOUT_SECONDS",

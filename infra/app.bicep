@@ -163,6 +163,7 @@ var appSettings = {
   CAPTION_LANGUAGES: captionLanguages
   CAPTION_DETAIL: 'low'
   CAPTION_MAX_TOKENS: string(captionMaxTokens)
+  SUPPORT_THRESHOLD: '0.7'
 
   VISION_TIMEOUT_SECONDS: '30'
   CAPTION_TIMEOUT_SECONDS: '60'

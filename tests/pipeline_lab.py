@@ -24,6 +24,7 @@ from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.run_calls import Patience, RunCalls
 from captioning.stored import StoredRecord
+from captioning.support import Witness
 from captioning.upkeep import Upkeep
 from captioning.usage import Bill
 from captioning.vision import VisionClient
@@ -115,6 +116,7 @@ class Works:
         patience: float = 0.0,
         budget: float | None = None,
         bursts: float = 0.0,
+        threshold: float = 0.0,
         **changes: Any,
     ) -> CaptionPipeline:
         """A process's pipeline; `bursts` is their window in seconds. A run takes 1.5 seconds by its
@@ -145,6 +147,7 @@ class Works:
             images=images or self.storage.images,
             inspect=inspect,
             contents=contents,
+            witness=Witness(("tags", "objects", "read"), threshold),
             max_image_bytes=max_image_bytes,
             vocabulary=changes.pop("vocabulary", NO_VOCABULARY),
         )

@@ -69,6 +69,7 @@ BAD = {
     "CAPTION_MAX_TOKENS": ["99", "128001", "s3cret"],
     "CAPTION_PROMPT_FILE": ["/nowhere/s3cret.txt", "/", "/dev/zero", "s3\0cret"],
     "TAG_VOCABULARY_FILE": ["/nowhere/s3cret.txt", "/", "/dev/zero", __file__],
+    "SUPPORT_THRESHOLD": ["1.1", "-1", "s3cret"],
     "VISION_TIMEOUT_SECONDS": ["0", "31", "s3cret"],
     "CAPTION_TIMEOUT_SECONDS": ["0", "121", "2.5"],
     "CLAIM_SECONDS": ["4", "3601", "s3cret"],

@@ -16,10 +16,10 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
-    "evidence_rules vocabulary "
-    "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
-    "sketch storage_signature curl telemetry notice delivery image_log stored words terms query "
-    "cursor edits carried previous step_back etags edit_body model_date selection",
+    "evidence_rules vocabulary retry_after exact_path usage wake work upload reports calls prices "
+    "tally storage_trouble sketch storage_signature curl telemetry notice delivery image_log "
+    "stored words terms query cursor edits carried previous step_back etags edit_body "
+    "broader_terms word_groups spelling statements sightings support model_date selection",
     "settings": "settings settings_table environment storage_settings budget_settings "
     "webhook_settings text_settings indexing",
     "images": "images decoding likeness",

@@ -39,6 +39,7 @@ from captioning.providers import Providers
 from captioning.reconcile import Reconciler
 from captioning.rendition import InputLimits, Rendition
 from captioning.sketch import Sketch
+from captioning.support import Witness
 from captioning.upkeep import Upkeep
 from captioning.usage import NOTHING, Bill, Usage
 from tests.line import Clock, Line
@@ -239,7 +240,11 @@ class Process:
         self.pipeline = CaptionPipeline(
             images=images,
             examiner=Examiner(
-                images=images, inspect=inspect, contents=contents, max_image_bytes=100
+                images=images,
+                inspect=inspect,
+                contents=contents,
+                witness=Witness(("tags",), 0.0),
+                max_image_bytes=100,
             ),
             catalog=endings,
             deferrals=deferrals,
