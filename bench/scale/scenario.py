@@ -89,7 +89,7 @@ class Capacity:
         assert quotas.vision
         assert quotas.images
         per_minute = min(quotas.vision * 60, quotas.images)
-        share = max(int(per_minute * bicep("secondsPerImage") / 60 * 2), 1)
+        share = max(per_minute * bicep("secondsPerImage") * 2 // 60, 1)
         most = bicep("mostAtATime")
         instances = min((share + most - 1) // most, bicep("mostInstances"))
         degree = min(share // instances, most)
