@@ -96,8 +96,11 @@ var callsPerImage = empty(intersection(features, ['brands', 'description', 'adul
 var imagesPerMinute = min(visionCallsPerSecond * 60 / callsPerImage, modelTokensPerMinute / tokensPerImage)
 
 // At work are as many images as come while one takes its time (Little's law). Two functions pay,
-// caption_image and caption_deferred, on instances of their own: each has half.
-var share = max(imagesPerMinute * secondsPerImage / 60 / 2, 1)
+// caption_image and caption_deferred, on instances of their own. Each has room for twice as many: the
+// host fills places in batches, so that a third of them are free on the average, and while nothing is
+// put off one function has all the work. Too few leave quota unused, a few too many cost next to
+// nothing (docs/scale.md).
+var share = max(imagesPerMinute * secondsPerImage * 2 / 60, 1)
 
 // 16 at a time are what an instance of one core and 2 GB is made for. The limit of instances is one
 // for each function and not for their sum: 100 for each of the two stay within the 250 cores that a

@@ -1,0 +1,76 @@
+"""python -m bench.scale [--quick] [--images N] [--only bursts,streams,…] [--measure]
+
+Prints tables, and writes them with the figures to bench/results/. A million images take some
+minutes a scenario; `--quick` takes seconds in all. `--measure` runs the app as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from multiprocessing import Pool
+from pathlib import Path
+
+from bench.scale import limits, runs
+from bench.scale.chart import chart
+from bench.scale.check import compared
+from bench.scale.figures import Figures, simulate, table
+from bench.scale.scenario import Scenario
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table: its scenarios, how many images each has, and how many where it is to be quick."""
+
+    scenarios: Callable[[int], Iterator[Scenario]]
+    images: int
+    quick: int
+
+
+PARTS = {
+    "bursts": Part(runs.bursts, 1_000_000, 2_000),
+    "streams": Part(runs.streams, 1_000_000, 2_000),
+    "naive": Part(runs.naive, 1_000_000, 2_000),
+    "instances": Part(runs.instances, 50_000, 2_000),
+    "bad_days": Part(runs.bad_days, 20_000, 500),
+}
+
+
+def main() -> None:
+    """Runs what is asked for."""
+    asked = _arguments()
+    RESULTS.mkdir(exist_ok=True)
+    if asked.measure:
+        print(compared())
+    for name in asked.only.split(","):
+        part = PARTS[name]
+        images = part.quick if asked.quick else asked.images or part.images
+        with Pool(asked.processes) as pool:
+            rows = pool.map(simulate, list(part.scenarios(images)), chunksize=1)
+        print(f"\n### {name}\n\n{table(rows)}", flush=True)
+        _write(name, rows)
+    print(f"\n### limits\n\n{limits.table()}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--measure", action="store_true")
+    parser.add_argument("--images", type=int)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--processes", type=int, default=1)
+    return parser.parse_args()
+
+
+def _write(name: str, rows: list[Figures]) -> None:
+    document = [asdict(row) for row in rows]
+    (RESULTS / f"scale-{name}.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    (RESULTS / f"scale-{name}.svg").write_text(chart(rows), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

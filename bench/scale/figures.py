@@ -1,0 +1,112 @@
+"""What a scenario comes to: one row of figures, as JSON and as Markdown."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+from bench.scale.cost import usd
+from bench.scale.limits import requests
+from bench.scale.model import Model
+from bench.scale.scenario import Scenario
+
+HEADINGS = (
+    ("scenario", "name"),
+    ("images", "images"),
+    ("instances × events + messages", "at_work"),
+    ("hours", "hours"),
+    ("of the limit", "share"),
+    ("captioned", "captioned"),
+    ("poisoned", "poisoned"),
+    ("given up", "gave_up"),
+    ("429s an image", "wasted"),
+    ("runs an image", "runs"),
+    ("deepest: events", "deepest_events"),
+    ("deferred", "deepest_deferred"),
+    ("oldest, hours", "oldest_hours"),
+    ("median, minutes", "median_minutes"),
+    ("USD", "usd"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`hours` until the last image ended; `share` is the part of it that the captioned images need
+    by the quotas (in a stream: take to come), 1 where nothing of the quotas is left unused;
+    `requests` to storage a second, on the average."""
+
+    name: str
+    policy: str
+    images: int
+    at_work: str
+    hours: float
+    share: float
+    captioned: int
+    poisoned: int
+    gave_up: int
+    expired: int
+    wasted: float
+    runs: float
+    deferrals: int
+    deepest_events: int
+    deepest_deferred: int
+    redelivered: int
+    oldest_hours: float
+    median_minutes: float
+    usd: float
+    requests: float
+    computed_in: float
+
+
+def simulate(scenario: Scenario) -> Figures:
+    """Runs the scenario."""
+    began = time.monotonic()
+    model = Model(scenario).run()
+    counts, images = model.counts, scenario.images
+    capacity = scenario.capacity
+    seconds = max(counts.last_end, 1e-9)
+    least = scenario.quotas.least_seconds(counts.captioned)
+    if scenario.per_second:
+        least = max(least, counts.captioned / scenario.per_second)
+    ages = sorted(counts.ages)
+    return Figures(
+        scenario.name,
+        scenario.policy,
+        images,
+        f"{capacity.instances} × {capacity.blobs.most} + {capacity.messages.most}",
+        seconds / 3600,
+        least / seconds,
+        counts.captioned,
+        counts.poisoned,
+        counts.gave_up,
+        counts.expired,
+        (model.vision.refused + model.model.refused) / images,
+        counts.runs / images,
+        counts.deferrals,
+        model.events.deepest,
+        model.deferred_queue.deepest,
+        model.event_grid.redelivered,
+        counts.oldest / 3600,
+        ages[len(ages) // 2] / 60,
+        usd(counts.vision_paid, counts.model_paid),
+        requests(counts.captioned, counts.deferrals) / seconds,
+        time.monotonic() - began,
+    )
+
+
+def table(rows: list[Figures]) -> str:
+    """Markdown."""
+    lines = ["| " + " | ".join(heading for heading, _ in HEADINGS) + " |"]
+    lines.append("|" + "---|" * len(HEADINGS))
+    for row in rows:
+        found = asdict(row)
+        lines.append("| " + " | ".join(_cell(found[name], name) for _, name in HEADINGS) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object, name: str) -> str:
+    if name == "share":
+        return f"{value:.0%}"
+    if isinstance(value, float):
+        return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,118 @@
+"""The Functions host: takes messages in batches, tries each several times, then gives it up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.scale.clock import Simulation
+from bench.scale.image import Image
+from bench.scale.queues import Queue
+
+ROOT = Path(__file__).parents[2]
+DEFAULT_DEGREE = 8
+"""Blob events at a time that the host takes for each core by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How one function's messages are taken: `batch` at a time whenever `threshold` or fewer are at
+    work; each up to `attempts` times, `pause` seconds apart."""
+
+    batch: int
+    threshold: int
+    attempts: int = 5
+    pause: float = 0.0
+
+    @property
+    def most(self) -> int:
+        """At work at a time."""
+        return self.batch + self.threshold
+
+    @classmethod
+    def of_blobs(cls, degree: int) -> Rules:
+        """What the blob extension makes of `maxDegreeOfParallelism`. It has no pause."""
+        batch = min(32, degree // 2 + 1)
+        return cls(batch, max(degree - batch, 0), attempts=_figure("blobs", "poisonBlobThreshold"))
+
+    @classmethod
+    def of_messages(cls, batch: int, threshold: int) -> Rules:
+        """What the queue extension is told; attempts and pause are host.json's."""
+        hours, minutes, seconds = _figure("queues", "visibilityTimeout").split(":")
+        pause = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+        return cls(batch, threshold, _figure("queues", "maxDequeueCount"), pause)
+
+    @classmethod
+    def embedded(cls, most: int, attempts: int = 5, pause: float = 0.0) -> Rules:
+        """The embedded host knows no batches: a free place is filled at once."""
+        return cls(1, most - 1, attempts, pause)
+
+
+def host_json() -> tuple[Rules, Rules]:
+    """The rules for events and for messages in host.json, which the infrastructure overrides."""
+    return (
+        Rules.of_blobs(_figure("blobs", "maxDegreeOfParallelism")),
+        Rules.of_messages(_figure("queues", "batchSize"), _figure("queues", "newBatchThreshold")),
+    )
+
+
+def _figure(section: str, name: str) -> Any:
+    found = json.loads((ROOT / "host.json").read_text("utf-8"))
+    return found["extensions"][section][name]
+
+
+class Listener:
+    """One function on one instance. `run` raises where an attempt fails; `given_up` gets the image
+    after the last one."""
+
+    def __init__(
+        self,
+        time: Simulation,
+        queue: Queue,
+        rules: Rules,
+        run: Callable[[Image], None],
+        given_up: Callable[[Image], None],
+    ) -> None:
+        self._time = time
+        self._queue = queue
+        self._rules = rules
+        self._run = run
+        self._given_up = given_up
+        self._at_work = 0
+        self._is_resting = False
+
+    def fetch(self) -> None:
+        """Takes what it may, or rests until there is something."""
+        self._is_resting = False
+        while self._at_work <= self._rules.threshold:
+            found = self._queue.take(self._rules.batch)
+            if not found:
+                self._is_resting = True
+                self._queue.rest(self)
+                return
+            for sent, image in found:
+                self._at_work += 1
+                self._begin(sent, image)
+
+    def _begin(self, sent: float, image: Image) -> None:
+        self._time.start(lambda: self._attempt(sent, image))
+
+    def _attempt(self, sent: float, image: Image) -> None:
+        try:
+            self._run(image)
+        except Failed:
+            image.deliveries += 1
+            if image.deliveries >= self._rules.attempts:
+                self._given_up(image)
+            else:
+                self._queue.put(image, self._rules.pause, sent)
+        self._at_work -= 1
+        if not self._is_resting:
+            self.fetch()
+
+
+class Failed(Exception):
+    """A function raised: the host tries again."""

@@ -1,0 +1,47 @@
+"""Where storage and instances bind, once the quotas of the services do not: arithmetic, not a
+simulation. Rates are Azure's scalability targets."""
+
+from __future__ import annotations
+
+from bench.scale.scenario import MODEL_SECONDS, STORAGE_SECONDS, VISION_SECONDS, Quotas, bicep
+
+REQUESTS_OF_AN_IMAGE = 50
+"""To table, queue and blob storage, from the event to the record."""
+REQUESTS_OF_A_DEFERRAL = 20
+"""The same for a run that ends in a deferral."""
+WRITES_IN_ONE_PARTITION = 2
+"""Of an image in the busiest partition of the index, that of its month: a row by each save."""
+MESSAGES_OF_AN_IMAGE = 1
+ACCOUNT_PER_SECOND, PARTITION_PER_SECOND, QUEUE_PER_SECOND = 20_000, 2_000, 2_000
+FILLED = 0.62
+"""Part of an instance's places that are taken on the average: the host fetches a batch when half of
+them are free. From the simulation."""
+
+
+def requests(images: int, deferrals: int) -> float:
+    """Of storage, for so many images and deferrals."""
+    return images * REQUESTS_OF_AN_IMAGE + deferrals * REQUESTS_OF_A_DEFERRAL
+
+
+def ceilings(requests_of_an_image: int = REQUESTS_OF_AN_IMAGE) -> dict[str, float]:
+    """Images a second at which each limit binds, by its name."""
+    seconds = VISION_SECONDS + MODEL_SECONDS + STORAGE_SECONDS
+    places = bicep("mostInstances") * bicep("mostAtATime") * FILLED
+    return {
+        **{f"quotas x{times}": Quotas.times(times).rate for times in (1, 10, 100, 1000)},
+        "storage account": ACCOUNT_PER_SECOND / requests_of_an_image,
+        "instances": places / seconds,
+        "partition of a month in the index": PARTITION_PER_SECOND / WRITES_IN_ONE_PARTITION,
+        "the host's queue": QUEUE_PER_SECOND / MESSAGES_OF_AN_IMAGE,
+    }
+
+
+def table() -> str:
+    """Markdown, the tightest first."""
+    now, fewer = ceilings(), ceilings(REQUESTS_OF_AN_IMAGE // 2)
+    lines = ["| limit | images a second | with half the storage requests |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {rate:,.2f} | {fewer[name]:,.2f} |"
+        for name, rate in sorted(now.items(), key=lambda found: found[1])
+    ]
+    return "\n".join(lines) + "\n"
