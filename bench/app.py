@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import threading
 from collections import deque
@@ -33,7 +32,7 @@ class Deferred:
 
     def __init__(self) -> None:
         self._queue = QueueClient.from_connection_string(
-            os.environ["ImageStorage"],
+            settings.load().storage.connection_string or "",
             settings.deferred_queue(),
             message_decode_policy=TextBase64DecodePolicy(),
         )
