@@ -31,6 +31,8 @@ HEAD = [
     "p50 s",
     "p99 s",
     "CPU ms an image",
+    "storage",
+    "services",
 ]
 
 
@@ -52,14 +54,16 @@ def measure(bed: Bed, megapixels: int, in_flight: int, window: float, *options: 
     paths = bed.upload(megapixels, min(wanted, MOST_IMAGES[megapixels]))
     bed.behave()
     with bed.app(*options) as app:
+        before = bed.cpu()
         run = app.run(paths, in_flight, window)
+        run["beside"] = {name: now - before[name] for name, now in bed.cpu().items()}
     return judged(run, bed.counts(), megapixels, in_flight)
 
 
 def sample(bed: Bed, megapixels: int, window: float) -> Any:
     """The sample's flow, in a process of its own."""
     bed.behave()
-    environ = bed.environ()
+    environ, before = bed.environ(), bed.cpu()
     done = subprocess.run(
         [sys.executable, "-m", "bench.baseline", str(window), str(megapixels)],
         cwd=ROOT,
@@ -68,11 +72,14 @@ def sample(bed: Bed, megapixels: int, window: float) -> Any:
         text=True,
         check=True,
     )
-    return judged(json.loads(done.stdout), bed.counts(), megapixels, 1) | {"sample": True}
+    run = json.loads(done.stdout)
+    run["beside"] = {name: now - before[name] for name, now in bed.cpu().items()}
+    return judged(run, bed.counts(), megapixels, 1) | {"sample": True}
 
 
 def judged(run: Any, counts: Any, megapixels: int, in_flight: int) -> Any:
     """The run with its rate, and the ideal by the mean time that the services were to take."""
+    done = max(1, counts["chat"])
     drawn = counts["vision_seconds"] / counts["vision"] + counts["chat_seconds"] / counts["chat"]
     rate, best = run["images"] / run["seconds"], ideal(in_flight, drawn)
     return {
@@ -85,6 +92,7 @@ def judged(run: Any, counts: Any, megapixels: int, in_flight: int) -> Any:
         "share": rate / best,
         "cpu_ms": 1000 * run["cpu_seconds"] / max(1, run["images"]),
         "counts": counts,
+        "beside_ms": {name: 1000 * spent / done for name, spent in run.pop("beside").items()},
     }
 
 
@@ -100,6 +108,7 @@ def table(found: list[Any]) -> str:
             f"{percentile(run['took'], 0.5):.2f}",
             f"{percentile(run['took'], 0.99):.2f}",
             f"{run['cpu_ms']:.1f}",
+            *(f"{run['beside_ms'].get(name, 0.0):.1f}" for name in ("storage", "services")),
         ]
         for run in found
     ]
