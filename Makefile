@@ -6,6 +6,8 @@
 #   make run PORT=8071 STORAGE_PORT=11000 DATA=.azurite-2
 #   make bench                  what it costs, measured: ten minutes, on a quiet machine
 #   make bench PARTS="throughput --quick"
+#   make eval                   how good the captions of the configured services are
+#   make eval INPUTS=tags       the same for one CAPTION_INPUT
 #   make test                   lint, types, all tests (installs Chromium on Debian if there is none)
 
 SHELL := /bin/sh
@@ -21,7 +23,7 @@ endif
 UP = $(BIN)/python -m captioning up --port $(PORT) --storage-port $(STORAGE_PORT) --host $(HOST) \
 	--data "$(DATA)"
 
-.PHONY: run bench test lint types pytest setup setup-dev chromium clean
+.PHONY: run bench eval test lint types pytest setup setup-dev chromium clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +34,9 @@ run: setup
 
 bench: setup-dev
 	$(BIN)/python -m bench $(PARTS)
+
+eval: setup
+	@$(BIN)/python -m bench.evaluate $(INPUTS)
 
 test: setup-dev lint types pytest
 
@@ -49,6 +54,7 @@ setup: .venv/local.stamp node_modules/.stamp
 
 setup-dev: .venv/dev.stamp .venv-checkov/stamp node_modules/.stamp
 	@sh scripts/need shellcheck shellcheck
+	@sh scripts/need exiftool libimage-exiftool-perl
 	-@sh scripts/need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core 2>/dev/null
 
 chromium:

@@ -10,10 +10,11 @@ import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
 from captioning import gallery as gallery_files
-from captioning import openapi, settings
+from captioning import indexing, openapi, settings
 from captioning.answering import healthy, respond
 from captioning.http_message import Request, Response
 from captioning.image_tools import DESCRIBE, FIND, told
+from captioning.notice import Notice
 from captioning.reports import deleted_blob, poison_message
 from captioning.wake import Wake
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from captioning.services import Services
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+_events = func.BlobSource(indexing.blob_trigger_source())
 _building = threading.Lock()
 _services: Services | None = None
 
@@ -37,20 +39,14 @@ def services() -> Services:
 
 
 @app.function_name("caption_image")
-@app.blob_trigger(
-    arg_name="image",
-    path="%IMAGES_CONTAINER%/{name}",
-    connection="ImageStorage",
-    source=func.BlobSource(settings.blob_trigger_source()),
-)
+@app.blob_trigger("image", "%IMAGES_CONTAINER%/{name}", "ImageStorage", source=_events)
 def caption_image(image: blob.BlobClient) -> None:
-    """Captions a new or overwritten blob. The client names it; nothing is downloaded before its
-    size is known, and the app reads through its own pool of connections."""
+    """Captions a new or overwritten blob. The client only names it."""
     services().pipeline.process(Wake(image.blob_name))
 
 
 @app.function_name("caption_deferred")
-@app.queue_trigger("message", settings.deferred_queue(), "ImageStorage")
+@app.queue_trigger("message", indexing.deferred_queue(), "ImageStorage")
 def caption_deferred(message: func.QueueMessage) -> None:
     """Captions an image whose time has come."""
     services().pipeline.process(Wake.from_json(message.get_body()))
@@ -59,8 +55,7 @@ def caption_deferred(message: func.QueueMessage) -> None:
 @app.function_name("record_poisoned")
 @app.queue_trigger("message", "webjobs-blobtrigger-poison", "ImageStorage")
 def record_poisoned(message: func.QueueMessage) -> None:
-    """Records that the host gave up on a blob's event. Messages of another app's container raise:
-    they stay for that app."""
+    """Records that the host gave up on a blob's event; another app's raises, and stays for it."""
     container, path = poison_message(message.get_body())
     if container != services().images.name:
         raise ValueError(f"a poison message of the container {container}, which is not this app's")
@@ -68,14 +63,14 @@ def record_poisoned(message: func.QueueMessage) -> None:
 
 
 @app.function_name("record_poisoned_deferral")
-@app.queue_trigger("message", f"{settings.deferred_queue()}-poison", "ImageStorage")
+@app.queue_trigger("message", f"{indexing.deferred_queue()}-poison", "ImageStorage")
 def record_poisoned_deferral(message: func.QueueMessage) -> None:
     """Records that the host gave up on a message of `caption_deferred`."""
     services().upkeep.poisoned(Wake.from_json(message.get_body()).path)
 
 
 @app.function_name("forget_image")
-@app.queue_trigger("message", settings.deleted_queue(), "ImageStorage")
+@app.queue_trigger("message", indexing.deleted_queue(), "ImageStorage")
 def forget_image(message: func.QueueMessage) -> None:
     """Removes the record of a blob that Event Grid says was deleted."""
     deleted = deleted_blob(message.get_body())
@@ -83,11 +78,17 @@ def forget_image(message: func.QueueMessage) -> None:
         services().upkeep.forget(deleted[1])
 
 
+@app.function_name("notify")
+@app.queue_trigger("message", indexing.notify_queue(), "ImageStorage")
+def notify(message: func.QueueMessage) -> None:
+    """Tells the webhook's receiver that an image came to an end."""
+    services().notify(Notice.from_json(message.get_body()))
+
+
 @app.function_name("reconcile")
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 def reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it by name
-    """Looks for images that no event and no message sees to, a part of the container at a time, and
-    says what is spent of a budget."""
+    """Looks for images that nothing else sees to, and says what is spent of a budget."""
     services().log_spent()
     services().reconciler.run()
 
@@ -162,6 +163,13 @@ def recaption(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, lambda request: services().recaption.post(request))
 
 
+@app.function_name("revert")
+@app.route("api/revert/{*path:minlength(1)}", methods=["POST"])
+def revert(req: func.HttpRequest) -> func.HttpResponse:
+    """Gives a record the texts back that it had before."""
+    return _answer(req, lambda request: services().edits.post_revert(request))
+
+
 @app.function_name("get_usage")
 @app.route("api/usage", methods=["GET"])
 def get_usage(req: func.HttpRequest) -> func.HttpResponse:
@@ -199,8 +207,8 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
 
 def _answer(req: func.HttpRequest, handle: Callable[[Request], Response]) -> func.HttpResponse:
     headers = {name.lower(): value for name, value in req.headers.items()}
-    path = req.route_params.get("path", "")
-    response = respond(handle, Request(req.url, path, headers, req.get_body()))
+    request = Request(req.url, req.route_params.get("path", ""), headers, req.get_body())
+    response = respond(handle, request)
     return func.HttpResponse(
         response.body,
         status_code=response.status,

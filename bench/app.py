@@ -21,7 +21,7 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 from bench.ingest import Ingest, Plan
 from bench.meter import Meter
 from bench.readers import Readers
-from captioning import settings
+from captioning import indexing, settings
 from captioning.wake import Wake
 
 POLL_SECONDS = 0.25
@@ -33,7 +33,7 @@ class Deferred:
     def __init__(self) -> None:
         self._queue = QueueClient.from_connection_string(
             settings.load().storage.connection_string or "",
-            settings.deferred_queue(),
+            indexing.deferred_queue(),
             message_decode_policy=TextBase64DecodePolicy(),
         )
         self._held: deque[Wake] = deque()

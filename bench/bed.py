@@ -20,7 +20,7 @@ from typing import Any, Self
 from azure.storage.blob import ContainerClient
 
 from bench.photos import photo
-from captioning import blobs
+from captioning.blob_account import BlobAccount
 from captioning.embedded.azurite import is_taken
 from captioning.embedded.child import Child
 from tests.azurite import ROOT, Azurite, free_ports
@@ -67,8 +67,9 @@ class Bed:
         self._open.callback(child.stop)
         child.wait_until(lambda: is_taken(self._port))
         self._pids = {"storage": azurite.pid, "services": child.pid}
-        self.images = blobs.connect(CONTAINER, connection_string=self.storage)
-        self._open.callback(self.images.close)
+        account = BlobAccount(connection_string=self.storage)
+        self._open.callback(account.close)
+        self.images = account.images(CONTAINER)
         self.images.create()
         return self
 

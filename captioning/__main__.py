@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 import typer
 
 from captioning import console
-from captioning.command_context import images_in, local_services, reported, wait_for
+from captioning.command_context import DAYS, images_in, local_services, reported, wait_for
 from captioning.models import Status
+from captioning.steward_commands import reprocess, revert
+from captioning.try_command import try_
 
-DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -138,40 +139,55 @@ def find(
 @cli.command()
 def export(
     *,
-    as_: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="Of the output.")],
+    form: Annotated[
+        Literal["csv", "jsonl", "xmp", "html"],
+        typer.Option("--format", help="A file of records, sidecars, or a gallery."),
+    ],
+    query: Annotated[
+        list[str] | None, typer.Option(help='A word or "a phrase"; may come several times.')
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may come several times.")] = None,
     since: Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")] = None,
-    output: Annotated[Path | None, typer.Option(help="A file; else standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A file, else standard output; of xmp and html a folder.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace sidecars that other programs wrote.")
+    ] = False,
 ) -> None:
-    """Write all records, or those of images uploaded since a time, the newest first."""
-    from captioning.export import WRITERS, opened
+    """Write all records, or those that are asked for, the newest first."""
+    from captioning.export_command import export as write
     from captioning.finding import query_of
 
-    with local_services() as services, opened(output) as stream:
-        query = query_of([], [], None, since, services.languages)
-        WRITERS[as_](services.catalog.walk(query), stream)
+    if output is None and form in {"xmp", "html"}:
+        raise typer.BadParameter("must name a folder for xmp and html", param_hint="--output")
+    with local_services() as services:
+        asked = query_of(query or [], tag or [], None, since, services.languages)
+        done = write(services, form, asked, output, overwrite=overwrite)
+    if not done:
+        raise typer.Exit(1)
+
+
+cli.command()(reprocess)
+cli.command()(revert)
 
 
 @cli.command()
-def reprocess(
+def retag(
     *,
-    status: Annotated[
-        Literal["failed", "rejected", "deferred", "captioned"],
-        typer.Option(help="Which images. Rejected and captioned ones are paid for again."),
-    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
 ) -> None:
-    """Ask for the captions of all images with a status again; the app then sees to them."""
+    """Apply a changed tag vocabulary to what has its caption; nothing is paid for."""
     count = 0
     with local_services() as services:
-        try:
-            for record in services.recaption.redrive(status, dry_run=dry_run):
-                code = record.error.code if record.error else ""
-                line = f"{record.status:<9} {console.readable(record.path)}  {code}"
-                console.say(line.rstrip())
-                count += 1
-        finally:
-            images = "1 image" if count == 1 else f"{count:,} images"
-            console.say(f"{images} {'would be ' if dry_run else ''}asked for again")
+        for record in services.retag.all(dry_run=dry_run):
+            console.say(console.readable(record.path))
+            count += 1
+    images = "1 image" if count == 1 else f"{count:,} images"
+    console.say(f"{images} {'would get' if dry_run else 'will get'} their tags again")
+
+
+cli.command("try")(try_)
 
 
 @cli.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar, get_args
@@ -14,6 +15,7 @@ from captioning.listing import BEGINNING, Page
 from captioning.models import Review, Status
 from captioning.query import Query, parse
 from captioning.stored import StoredRecord
+from captioning.terms import tag_key
 from captioning.words import ALWAYS
 
 DEFAULT_LIMIT = 20
@@ -31,11 +33,18 @@ class Catalog(Protocol):
 
 
 class CaptionApi:
-    """Lookups; safe to share between threads. `languages` are the captions'."""
+    """Lookups; safe to share between threads. `languages` are the captions', `listed` gives the
+    vocabulary's tags that begin so."""
 
-    def __init__(self, catalog: Catalog, languages: tuple[str, ...] = (ALWAYS,)) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        languages: tuple[str, ...] = (ALWAYS,),
+        listed: Callable[[str], list[str]] = lambda _: [],
+    ) -> None:
         self._catalog = catalog
         self._languages = languages
+        self._listed = listed
 
     def get_caption(self, request: Request) -> Response:
         """GET /api/captions/{*path}: the record by blob path or `sha256:<id>`."""
@@ -63,10 +72,13 @@ class CaptionApi:
         )
 
     def list_tags(self, request: Request) -> Response:
-        """GET /api/tags?prefix=&limit=: tags that images have, by the alphabet."""
+        """GET /api/tags?prefix=&limit=: tags that images have or the vocabulary lists, by the
+        alphabet."""
         given = request.query(frozenset({"prefix", "limit"}))
-        tags = self._catalog.tags(given.get("prefix", ""), _limit(given))
-        return json_response({"items": tags})
+        prefix, limit = given.get("prefix", ""), _limit(given)
+        named = {tag_key(name): name for name in self._catalog.tags(prefix, limit)}
+        named |= {tag_key(name): name for name in self._listed(prefix)}
+        return json_response({"items": [named[key] for key in sorted(named)[:limit]]})
 
     def _query(self, given: dict[str, str], tags: list[str]) -> Query:
         if not all(tag.strip() for tag in tags):

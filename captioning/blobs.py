@@ -1,4 +1,4 @@
-"""The container of images. The home of azure-storage-blob."""
+"""The container of images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from azure.core import MatchConditions
-from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
@@ -15,28 +14,23 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import (
     BlobProperties,
-    BlobServiceClient,
     ContainerClient,
     ContentSettings,
     StorageErrorCode,
 )
 
+from captioning.blob_wire import BlobWire
+from captioning.curl import Unclear
 from captioning.errors import BlobChanged, BlobGone
-from captioning.exact_path import BACKOFF, PATIENCE, ExactPathSession
+from captioning.exact_path import RETRIES
 from captioning.storage_trouble import storage_answers
 from captioning.stored import BlobDescription
 
 SHA256_METADATA = "sha256"
 """Metadata on what the app uploads: the content's SHA-256 in hex, so that it is not sent again."""
 
-_ONE_GET = 104_857_600
-"""Bytes that one request reads: the most that MAX_IMAGE_BYTES may be."""
-_BLOCK = 262_144
-"""Bytes taken from a connection at a time, as in the SDK's own transport. With the 4,096 of one
-that is handed to it, taking them costs more than all else of a download."""
 Page = tuple[list[BlobDescription], str | None]
 """Blobs, and where the next page begins."""
 
@@ -47,8 +41,10 @@ class ImageContainer:
     What a run asks raises StorageUnavailable where storage does not answer as it should.
     """
 
-    def __init__(self, client: ContainerClient) -> None:
+    def __init__(self, client: ContainerClient, wire: BlobWire, retries: int = RETRIES) -> None:
         self._client = client
+        self._wire = wire
+        self._again = max(0, retries - 1)  # of what the wire has tried once
 
     @property
     def name(self) -> str:
@@ -58,17 +54,25 @@ class ImageContainer:
     @storage_answers
     def describe(self, path: str) -> BlobDescription:
         """Size, ETag and time of a blob; BlobGone when there is none."""
+        with suppress(Unclear):
+            return self._wire.describe(path, SHA256_METADATA)
         with _of_the_blob(path):
-            return _description(self._client.get_blob_client(path).get_blob_properties(), path)
+            return _description(
+                self._client.get_blob_client(path).get_blob_properties(retry_total=self._again),
+                path,
+            )
 
     @storage_answers
     def read(self, blob: BlobDescription) -> bytes:
         """The content that was described; BlobChanged when it is not there any more."""
+        with suppress(Unclear):
+            return self._wire.read(blob)
         client = self._client.get_blob_client(blob.path)
         with _of_the_blob(blob.path):
             return client.download_blob(
                 etag=blob.etag,
                 match_condition=MatchConditions.IfNotModified,
+                retry_total=self._again,
             ).readall()
 
     @storage_answers
@@ -127,43 +131,6 @@ class ImageContainer:
         does that."""
         with suppress(ResourceExistsError):
             self._client.create_container(retry_total=0)
-
-    def close(self) -> None:
-        """Closes the pool."""
-        self._client.close()
-
-
-def connect(
-    container: str,
-    *,
-    connection_string: str | None = None,
-    account_uri: str = "",
-    credential: TokenCredential | None = None,
-) -> ImageContainer:
-    """The container of a connection string, or of an account's blob address and an identity."""
-    return ImageContainer(container_client(container, connection_string, account_uri, credential))
-
-
-def container_client(
-    container: str,
-    connection_string: str | None,
-    account_uri: str,
-    credential: TokenCredential | None,
-) -> ContainerClient:
-    """A client with a pool of its own."""
-    options = {
-        "transport": RequestsTransport(
-            session=ExactPathSession(pool=64), connection_data_block_size=_BLOCK
-        ),
-        "max_single_get_size": _ONE_GET,
-        **PATIENCE,
-        **BACKOFF,
-    }
-    if connection_string:
-        service = BlobServiceClient.from_connection_string(connection_string, **options)
-    else:
-        service = BlobServiceClient(account_uri, credential=credential, **options)
-    return service.get_container_client(container)
 
 
 @contextmanager

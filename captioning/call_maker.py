@@ -9,23 +9,15 @@ from captioning.calls import Calls, Memory
 from captioning.contents import CallMaker
 from captioning.gate import Gate
 from captioning.run_calls import Patience, RunCalls
-from captioning.service_health import ServiceHealth
+from captioning.service_health import Service, ServiceHealth
 from captioning.timeouts import WAIT_SECONDS
 from captioning.usage import Bill
 
 
-def call_maker(health: ServiceHealth) -> CallMaker:
-    """What makes a run's calls; `health` learns what they meet."""
-    vision = Gate(
-        "Azure AI Vision",
-        on_broken=partial(health.broken, "vision"),
-        on_answer=partial(health.answered, "vision"),
-    )
-    model = Gate(
-        "The caption service",
-        on_broken=partial(health.broken, "model"),
-        on_answer=partial(health.answered, "model"),
-    )
+def call_maker(health: ServiceHealth | None = None) -> CallMaker:
+    """What makes a run's calls; `health`, where there is one, learns what they meet."""
+    vision = _gate("Azure AI Vision", "vision", health)
+    model = _gate("The caption service", "model", health)
 
     def calls(
         before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
@@ -37,3 +29,13 @@ def call_maker(health: ServiceHealth) -> CallMaker:
         )
 
     return calls
+
+
+def _gate(title: str, service: Service, health: ServiceHealth | None) -> Gate:
+    if health is None:
+        return Gate(title)
+    return Gate(
+        title,
+        on_broken=partial(health.broken, service),
+        on_answer=partial(health.answered, service),
+    )

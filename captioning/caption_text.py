@@ -8,18 +8,35 @@ import unicodedata
 from captioning.models import CaptionText
 
 ALT_TEXT = 125
+"""Characters at most. W3C names no number; JAWS, the screen reader, took longer ones apart into
+pieces of 125 (washington.edu/accessit, article 1257), and style guides have kept to that."""
 CAPTION = 300
 DESCRIPTION = 1_000
 """Characters at most."""
 
-JOINERS = "\u200c\u200d"
+MOST = 4_000
+"""Characters of a text that are looked at: all limits are below it, and some rules slow beyond."""
+JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 """Invisible, and part of Persian words and of emoji."""
+_ROW = re.compile(f"(\ufe0f\u200d|(?!\ufe0f\u200d)[{JOINERS}])[{JOINERS}]+")
+"""More of them than any word or emoji has: what they could spell is hidden."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""Of other categories, and not shown either: fillers, variation selectors, and what Unicode keeps
+free for such."""
 _OPENING = re.compile(
     r"\s*(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic)s?\s+(?:that\s+|is\s+)?"
     r"(?:of|showing|shows|depicting|depicts|featuring|features)\s+"
     r"|\s*in\s+(?:the|this)\s+(?:image|photograph|photo|picture)\s*,?\s+",
+    re.IGNORECASE,
+)
+_NOTHING = re.compile(
+    r"(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic|img|untitled)s?[\W\d_]*"
+    r"|(?:img|dscn?|dscf|pxl|mvimg|wp)[_-]?\d[\w-]*"
+    r"|\S+\.(?:jpe?g|png|gif|webp|tiff?|bmp|ico|heic|heif|avif|svg)",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r'“[^”]{2,}”|"[^"]{2,}"|«[^»]{2,}»|„[^“”]{2,}[“”]|「[^」]{2,}」')
@@ -41,6 +58,7 @@ def faults(text: CaptionText, *, decorative: bool) -> tuple[str, ...]:
         f"alt_text must have at most {ALT_TEXT} characters": len(alt) > ALT_TEXT,
         "alt_text must be one sentence": first_sentence(alt) != alt,
         'alt_text must not open with "image of" or the like': opening(alt),
+        "alt_text must say what the picture shows, not its name or kind": says_nothing(alt),
         f"description must have at most {DESCRIPTION} characters": len(text.description)
         > DESCRIPTION,
     }
@@ -50,7 +68,8 @@ def faults(text: CaptionText, *, decorative: bool) -> tuple[str, ...]:
 def mended(text: CaptionText, *, decorative: bool) -> CaptionText:
     """The texts with every fault removed that can be without a word of our own."""
     caption = without_opening(text.caption)
-    alt = without_opening(text.alt_text if has_words(text.alt_text) else text.caption)
+    has_alt = has_words(text.alt_text) and not says_nothing(text.alt_text)
+    alt = without_opening(text.alt_text if has_alt else text.caption)
     return CaptionText(
         caption=cut(caption, CAPTION),
         alt_text="" if decorative else cut(first_sentence(alt), ALT_TEXT),
@@ -59,13 +78,16 @@ def mended(text: CaptionText, *, decorative: bool) -> CaptionText:
 
 
 def tidy(text: str) -> str:
-    """One line of visible characters."""
-    return " ".join(visible(text, keep=JOINERS).split())
+    """One line of visible characters, of the first MOST."""
+    return " ".join(visible(text[:MOST], keep=JOINERS).split())
 
 
 def visible(text: str, keep: str = "") -> str:
     """The text without control, invisible and broken characters; line breaks become spaces."""
-    return "".join(" " if char.isspace() else char for char in text if _seen(char, keep)).strip()
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    shown = "".join(" " if char.isspace() else char for char in text if _seen(char, keep))
+    return _ROW.sub(r"\1", shown).strip()
 
 
 def has_words(text: str) -> bool:
@@ -76,6 +98,11 @@ def has_words(text: str) -> bool:
 def opening(text: str) -> bool:
     """Whether it opens with "image of", "this photo shows" or the like."""
     return _OPENING.match(text) is not None
+
+
+def says_nothing(text: str) -> bool:
+    """Whether it is "an image" or the like, or the name of a file."""
+    return _NOTHING.fullmatch(text.strip(" .\"'“”")) is not None
 
 
 def without_opening(text: str) -> str:
@@ -122,5 +149,4 @@ def _attaches(char: str) -> bool:
 def _seen(char: str, keep: str) -> bool:
     if char.isspace() or char in keep:
         return True
-    hidden = unicodedata.category(char) in _INVISIBLE or char in _BLANK
-    return not hidden and not "\U000e0100" <= char <= "\U000e01ef"
+    return unicodedata.category(char) not in _INVISIBLE and not _BLANK.match(char)

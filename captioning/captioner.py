@@ -10,7 +10,8 @@ import openai
 
 from captioning.address import check_address, fits_a_header, is_loopback
 from captioning.calls import PLAIN, Calls
-from captioning.chat_answer import Answer, Completion, read_answer, read_completion
+from captioning.caption_answer import Answer, read_answer
+from captioning.chat_answer import Completion, read_completion
 from captioning.chat_refusal import ENDPOINT, KEY, Provider, Refusal
 from captioning.chat_request import (
     Detail,
@@ -99,29 +100,33 @@ class OpenAICaptioner:
         with chat(
             calls, provider=self._provider, model=self._form.model, server=self._server
         ) as traced:
-            return self._texts(asked, traced)
+            return self._texts(asked, evidence, traced)
 
-    def _texts(self, asked: Messages, calls: Calls) -> Captioning:
+    def _texts(self, asked: Messages, evidence: ImageAnalysis | None, calls: Calls) -> Captioning:
         first = self._ask(asked, calls)
         answer = read_answer(first.text, self._form.languages)
-        if answer and not answer.faults:
-            return self._captioning(answer, first)
-        faults = answer.faults if answer else (NOT_JSON,)
+        faults = answer.faults(evidence) if answer else (NOT_JSON,)
+        if answer and not faults:
+            return self._captioning(answer, evidence, first)
         try:
             second = self._ask(asked + reminder(first.text, faults), calls)
         except CaptioningError:
             if answer and answer.usable:
-                return self._captioning(answer, first)
+                return self._captioning(answer, evidence, first)
             raise
-        for candidate in (read_answer(second.text, self._form.languages), answer):
+        later = read_answer(second.text, self._form.languages)
+        for candidate, other in ((later, answer), (answer, later)):
             if candidate and candidate.usable:
-                return self._captioning(candidate, second)
+                return self._captioning(candidate.with_rest_of(other), evidence, second)
         raise BadResponse("The caption model gave no caption in the form asked for, twice.")
 
-    def _captioning(self, answer: Answer, completion: Completion) -> Captioning:
+    def _captioning(
+        self, answer: Answer, evidence: ImageAnalysis | None, completion: Completion
+    ) -> Captioning:
         return Captioning(
             model=completion.model_name(self._form.model),
             texts=answer.mended(),
+            note=answer.note(evidence),
             decorative=answer.decorative,
         )
 

@@ -1,22 +1,16 @@
-"""What a chat completions service answered: the completion, and the texts in it."""
+"""What a chat completions service answered: the completion and its bill."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
 from captioning import caption_text
 from captioning.errors import BadResponse, ContentFiltered, ServiceUnavailable
-from captioning.models import CaptionText
 from captioning.usage import Bill
 
 MAX_MODEL = 100
-_MAX_OBJECTS = 20
 
 
 @dataclass(frozen=True)
@@ -85,35 +79,6 @@ class Completion:
             )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The texts of a completion by language, tidied."""
-
-    decorative: bool
-    texts: dict[str, CaptionText] = field(repr=False)
-
-    @cached_property
-    def faults(self) -> tuple[str, ...]:
-        """The rules it breaks, with the language of the text that does."""
-        return tuple(
-            f"{language}: {fault}"
-            for language, text in self.texts.items()
-            for fault in caption_text.faults(text, decorative=self.decorative)
-        )
-
-    @property
-    def usable(self) -> bool:
-        """Whether it can be mended without another question."""
-        return all(caption_text.has_words(text.caption) for text in self.texts.values())
-
-    def mended(self) -> dict[str, CaptionText]:
-        """The texts as they are kept."""
-        return {
-            language: caption_text.mended(text, decorative=self.decorative)
-            for language, text in self.texts.items()
-        }
-
-
 def read_completion(body: bytes) -> Completion:
     """The completion in a response; ServiceUnavailable when the body holds none."""
     try:
@@ -125,42 +90,4 @@ def read_completion(body: bytes) -> Completion:
     return completion
 
 
-def read_answer(text: str, languages: tuple[str, ...]) -> Answer | None:
-    """The first JSON object in a text that answers the question; code fences do not matter."""
-    for candidate in _objects(text):
-        try:
-            found = _answer.validate_python(candidate)
-        except ValidationError:
-            continue
-        if all(language in found.texts for language in languages):
-            texts = {language: _tidied(found.texts[language]) for language in languages}
-            return Answer(found.decorative, texts)
-    return None
-
-
-def _tidied(text: CaptionText) -> CaptionText:
-    return CaptionText(
-        caption_text.tidy(text.caption),
-        caption_text.tidy(text.alt_text),
-        caption_text.tidy(text.description),
-    )
-
-
-def _objects(text: str) -> Iterator[Any]:
-    """JSON values that start with a brace, in order; not those inside another one."""
-    decoder = json.JSONDecoder()
-    start = text.find("{")
-    for _ in range(_MAX_OBJECTS):
-        if start < 0:
-            return
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            yield value
-        start = text.find("{", end)
-
-
 _completion = TypeAdapter(Completion)
-_answer = TypeAdapter(Answer)

@@ -12,6 +12,8 @@ from captioning.rendition import Rendition
 
 Detail = Literal["low", "high", "auto"]
 Messages = list[dict[str, Any]]
+MAX_SAID = 20_000
+"""Characters of an answer that go back to the model with what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +66,5 @@ class Form:
 
 def reminder(said: str, faults: tuple[str, ...]) -> Messages:
     """What follows an answer that breaks rules; the service remembers nothing by itself."""
-    answered = [{"role": "assistant", "content": said}] if said else []
+    answered = [{"role": "assistant", "content": said[:MAX_SAID]}] if said else []
     return [*answered, {"role": "user", "content": again(faults)}]

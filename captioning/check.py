@@ -19,7 +19,10 @@ from captioning.settings import Settings
 from captioning.settings_table import SETTINGS
 from captioning.storage_trouble import explain
 
-SECRETS = frozenset({"ImageStorage", "VISION_KEY", "AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"})
+SECRETS = frozenset(
+    {"ImageStorage", "VISION_KEY", "AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"}
+    | {"NOTIFY_URL", "NOTIFY_KEY"}
+)
 
 NO_STORAGE = (
     "ImageStorage does not give it: start it with `make run`, or mend address, key or role."

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from captioning.services import Services
 
 
+DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+"""How a person writes a time (UTC)."""
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Bad settings and storage that does not serve are a line on stderr each, and no traceback."""

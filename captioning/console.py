@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from captioning.models import CaptionRecord, RecordError
+from captioning.caption_text import ALT_TEXT
+from captioning.models import CaptionRecord, Provenance, RecordError
 from captioning.usage import Usage
 
 Item = TypeVar("Item")
@@ -99,6 +100,17 @@ def print_table(records: Iterable[CaptionRecord]) -> None:
     (out if folded else WIDE).print(table, soft_wrap=False)
 
 
+def print_grid(head: list[str], rows: list[list[str]]) -> None:
+    """Columns side by side: folded to a terminal, a line a row elsewhere."""
+    folded = out.is_terminal
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in head:
+        table.add_column(Text(readable(name)), overflow="fold", no_wrap=not folded)
+    for row in rows:
+        table.add_row(*(Text(readable(cell)) for cell in row))
+    (out if folded else WIDE).print(table, soft_wrap=False)
+
+
 def _spelled(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
@@ -124,23 +136,35 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
         "status": _status(record),
         "review": "" if record.review == "none" else record.review,
         "caption": record.caption or "",
-        "alt text": record.alt_text or ("(decorative)" if record.decorative else ""),
+        "alt text": measured(record.alt_text) or ("(decorative)" if record.decorative else ""),
         "description": record.description or "",
         **{f"[{lang}]": text.caption for lang, text in record.translations.items()},
+        **{f"[{lang}] alt": measured(text.alt_text) for lang, text in record.translations.items()},
         "tags": tags,
         "objects": objects,
         "text": " | ".join(line.text for line in record.text),
         "note": record.note or "",
+        "before": record.previous.texts.get("caption") or "" if record.previous else "",
         "error": f"{error.code}: {_reason(record, error)}" if error else "",
         "image": f"{size}{image.bytes:,} bytes, uploaded {_time(image.modified)}",
         "made by": " + ".join(filter(None, (record.provenance.vision, record.provenance.model))),
-        "reused from": record.provenance.reused_from or "",
+        "reused from": _source(record.provenance),
         "cost": _cost(record.usage),
         "seconds": "" if record.seconds is None else f"{record.seconds:.2f}",
     }
     for name, value in fields.items():
         if value:
             yield f"{name:<12} {readable(value)}"
+
+
+def measured(alt_text: str | None) -> str:
+    """The text with its length beside the limit; empty where there is none."""
+    return f"{alt_text} ({len(alt_text)} of {ALT_TEXT} characters)" if alt_text else ""
+
+
+def _source(made: Provenance) -> str:
+    near = " (a near-identical frame)" if made.burst else ""
+    return f"{made.reused_from}{near}" if made.reused_from else ""
 
 
 def _status(record: CaptionRecord) -> str:

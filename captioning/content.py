@@ -94,6 +94,13 @@ class Content:
         """As it is known to be stored."""
         return self._work
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing has been paid for it yet, nor a new caption been asked for."""
+        known = self._work
+        learned = known.parts or known.analysis or known.captioning or known.afresh
+        return not learned and known.usage == NOTHING
+
     def keep(self) -> None:
         """Renews the claim where less of it is left than the longest call may take."""
         with self._lock:
@@ -131,6 +138,18 @@ class Content:
         """Saves what it ended with and gives the claim up. Where that fails, the caller has the
         answers all the same."""
         self._end(paid, captioning=captioning, refusal=refusal, is_done=True)
+
+    def share(self, found: Work) -> Work:
+        """Ends with the answers to a near-identical frame, and what they cost there; likewise."""
+
+        def shared(known: Work) -> Work:
+            return replace(
+                found, sha256=known.sha256, run=known.run, claim=None, afresh=None, burst=True
+            )
+
+        with self._lock, suppress(ContentInProgress, RecordChanged, StorageUnavailable):
+            self._change(shared)
+        return shared(self._work)
 
     def release(self, paid: Usage) -> None:
         """Gives the claim up, for whoever comes next; where that fails it runs out by itself."""

@@ -21,6 +21,7 @@ from captioning.errors import (
 )
 from captioning.models import Captioning, Claim, ImageAnalysis
 from captioning.providers import Answers, InspectedPicture, Providers
+from captioning.stored import BlobDescription
 from captioning.usage import NOTHING, Bill, Usage
 from captioning.work import Refusal, Work
 
@@ -33,6 +34,13 @@ class Ledger(Protocol):
 
     def add(self, usage: Usage) -> None:
         """Adds what was paid."""
+
+
+class Bursts(Protocol):
+    """Finds near-identical frames."""
+
+    def leader(self, work: Work, picture: InspectedPicture, blob: BlobDescription) -> Work | None:
+        """Finished work that serves for this one too; ContentInProgress while it is under way."""
 
 
 class CallMaker(Protocol):
@@ -48,7 +56,7 @@ class Result:
     """What became of a content: answers, or the error that ended the run.
 
     `usage` is what was paid for it so far, `spent` what this run adds to the ledger, `saved` what
-    a reused result had cost.
+    a reused result had cost; with `burst` that is a near-identical frame's.
     """
 
     answers: Answers | None = None
@@ -57,6 +65,7 @@ class Result:
     spent: Usage = NOTHING
     saved: Usage | None = None
     reused_from: str | None = None
+    burst: bool = False
 
 
 class Contents:
@@ -72,6 +81,7 @@ class Contents:
         calls: CallMaker,
         lease: timedelta,
         now: Callable[[], datetime],
+        bursts: Bursts | None = None,
     ) -> None:
         self._works = works
         self._providers = providers
@@ -80,22 +90,23 @@ class Contents:
         self._calls = calls
         self._lease = lease
         self._now = now
+        self._bursts = bursts
         self.fingerprint = providers.fingerprint
         self.input = providers.input
 
     def caption(
-        self, picture: InspectedPicture, path: str, upload: str, *, run: str, afresh: str | None
+        self, picture: InspectedPicture, blob: BlobDescription, *, run: str, afresh: str | None
     ) -> Result:
-        """What the services say of the picture: the `upload` (an ETag) at a path. Errors of theirs
-        are in the result; storage's raise StorageUnavailable."""
+        """What the services say of the picture in this blob. Errors of theirs are in the result;
+        storage's raise StorageUnavailable."""
         wanted = Work(
             picture.sha256,
             self.fingerprint,
-            path,
+            blob.path,
             run,
             claim=Claim(run, self._now() + self._lease),
             afresh=afresh,
-            upload=upload,
+            upload=blob.etag,
         )
         try:
             content = Content.take(self._works, wanted, lease=self._lease, now=self._now)
@@ -103,7 +114,24 @@ class Contents:
             return Result(error=error)
         if content.work.is_done:
             return _known(content.work, wanted)
-        return self._ask(content, picture)
+        try:
+            found = self._shared(content, picture, blob)
+        except ContentInProgress as error:
+            return Result(error=error)
+        return _known(found, wanted) if found else self._ask(content, picture)
+
+    def _shared(
+        self, content: Content, picture: InspectedPicture, blob: BlobDescription
+    ) -> Work | None:
+        """The work as it ends with what a near-identical frame was paid for; None without one."""
+        if self._bursts is None or not content.is_untouched:
+            return None
+        try:
+            found = self._bursts.leader(content.work, picture, blob)
+        except Exception:
+            content.release(NOTHING)
+            raise
+        return content.share(found) if found else None
 
     def _ask(self, content: Content, picture: InspectedPicture) -> Result:
         terms = _Terms(content, self._price, self._calls)
@@ -185,4 +213,4 @@ def _known(work: Work, wanted: Work) -> Result:
         answers = Answers(work.analysis, work.captioning)
     if (work.path, work.upload) == (wanted.path, wanted.upload):
         return Result(answers, error, usage=work.usage)
-    return Result(answers, error, saved=work.usage, reused_from=work.path)
+    return Result(answers, error, saved=work.usage, reused_from=work.path, burst=work.burst)

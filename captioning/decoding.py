@@ -76,8 +76,10 @@ def decode(image: Image.Image, side: int, least: int) -> tuple[Image.Image, int]
             wanted = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
             image.draft(None, wanted)
         image.load()
-        turned = ImageOps.exif_transpose(at_most(_eight_bits(image), side))
-        return _on_white(turned), before or _orientation(image)
+        orientation = before or _orientation(image)
+        upright = at_most(_eight_bits(image), side)
+        ImageOps.exif_transpose(upright, in_place=True)
+        return _on_white(upright), orientation
 
 
 def at_most(image: Image.Image, side: int) -> Image.Image:

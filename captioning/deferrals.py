@@ -1,4 +1,5 @@
-"""The queue of images that are to be processed later. The home of azure-storage-queue."""
+"""The queues of images that are to be processed later, and of notices for the webhook. The home of
+azure-storage-queue."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 
 from captioning.exact_path import BACKOFF, PATIENCE, ExactPathSession
+from captioning.notice import Notice
 from captioning.storage_trouble import storage_answers
 from captioning.wake import Wake
 
@@ -31,7 +33,7 @@ class DeferralQueue:
         self._client = client
 
     @storage_answers
-    def put(self, wake: Wake, delay: float) -> None:
+    def put(self, wake: Wake | Notice, delay: float) -> None:
         """Sends the message, to be seen after `delay` seconds; at most seven days."""
         hidden = min(max(math.ceil(delay), 0), LONGEST_DELAY)
         self._client.send_message(wake.to_json(), visibility_timeout=hidden, time_to_live=FOREVER)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,16 +62,18 @@ class Dictionary:
             if self._known.get((entry.partition, entry.key), -KNOWN_SECONDS) <= now - KNOWN_SECONDS
         ]
 
+    def add_all(self, entries: list[Entry]) -> list[Entry]:
+        """Writes entries, in one attempt each; those that are left to `add`."""
+        before = self._seconds()
+        left = [str(row["RowKey"]) for row in self._table.upsert_all(list(map(_row, entries)))]
+        self._know((entry for entry in entries if entry.key not in left), before)
+        return [entry for entry in entries if entry.key in left]
+
     def add(self, entry: Entry) -> None:
         """Writes an entry."""
         before = self._seconds()
-        self._table.upsert(
-            {"PartitionKey": entry.partition, "RowKey": entry.key, "shown": entry.shown}
-        )
-        with self._changing:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[entry.partition, entry.key] = before
+        self._table.upsert(_row(entry))
+        self._know([entry], before)
 
     def months(self) -> list[str]:
         """Months with uploads, the newest first."""
@@ -89,12 +91,22 @@ class Dictionary:
         found = self._table.first(TAGS, max(beginning, start), end, most, ["RowKey", "shown"])
         return [Entry(TAGS, str(entity["RowKey"]), str(entity["shown"])) for entity in found]
 
+    def _know(self, entries: Iterable[Entry], since: float) -> None:
+        with self._changing:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known.update({(entry.partition, entry.key): since for entry in entries})
+
     def drop(self, entry: Entry) -> None:
         """Removes an entry that nobody has written for a while."""
         row = self._table.get(entry.partition, entry.key)
         if row and row.written < self._now() - UNUSED:
             with suppress(RecordChanged):
                 self._table.delete(entry.partition, entry.key, row.etag)
+
+
+def _row(entry: Entry) -> dict[str, str]:
+    return {"PartitionKey": entry.partition, "RowKey": entry.key, "shown": entry.shown}
 
 
 def _entries(record: CaptionRecord) -> Iterator[Entry]:

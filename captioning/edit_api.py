@@ -1,10 +1,10 @@
-"""Corrections by people. It knows no host."""
+"""Corrections by people, and steps back. It knows no host."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from captioning.edit_body import edits_in
 from captioning.edits import edited
@@ -12,6 +12,7 @@ from captioning.errors import RecordChanged, ServiceUnavailable
 from captioning.etags import matches, strong
 from captioning.http_message import Request, Response, json_response, problem
 from captioning.models import CaptionRecord
+from captioning.step_back import obstacle, reverted
 from captioning.stored import StoredRecord
 
 MAX_BODY = 64 * 1024
@@ -45,31 +46,55 @@ class EditApi:
             return problem(415, "bad_media_type", f"The Content-Type must be {known}.")
         if len(request.body) > MAX_BODY:
             return problem(413, "too_large", f"The body may have {MAX_BODY:,} bytes.")
-        condition = request.headers.get("if-match", "").strip()
-        if not condition:
-            return problem(
-                428,
-                "precondition_required",
-                "Send If-Match with the ETag of the record that you read, or * for any.",
-            )
-        return self._edit(request.item_id(), condition, edits_in(request.body))
+        if refusal := _without_condition(request):
+            return refusal
+        edits = edits_in(request.body)
+        return self._change(request, lambda record: edited(record, edits, self._now()))
 
-    def _edit(self, identity: str, condition: str, edits: dict[str, Any]) -> Response:
+    def post_revert(self, request: Request) -> Response:
+        """POST /api/revert/{*path}: the record with its texts and those before in each other's
+        place, where If-Match names the version that is there. 409 where there are none before, or
+        new ones are on their way."""
+        request.query(frozenset())
+        if refusal := _without_condition(request):
+            return refusal
+        return self._change(request, lambda record: reverted(record, self._now()), obstacle)
+
+    def _change(
+        self,
+        request: Request,
+        change: Callable[[CaptionRecord], CaptionRecord],
+        obstacle: Callable[[CaptionRecord], tuple[str, str] | None] = lambda _: None,
+    ) -> Response:
+        condition = request.headers.get("if-match", "")
         record: CaptionRecord | None = None
         for _ in range(ATTEMPTS):
-            stored = self._catalog.get_by_id(identity)
+            stored = self._catalog.get_by_id(request.item_id())
             if stored is None:
                 return problem(404, "not_found", "There is no record for this path.")
             if stored.record == record:  # it was saved, and the answer to that was lost
                 return _answer(stored)
             if not matches(condition, stored.etag):
                 return problem(412, "changed", "The record is another by now: read it again.")
-            record = edited(stored.record, edits, self._now())
+            if refusal := obstacle(stored.record):
+                return problem(409, *refusal)
+            record = change(stored.record)
             try:
                 return _answer(self._catalog.save(record, stored))
             except RecordChanged:
                 continue
         raise ServiceUnavailable("The record changes all the time. Try again.")
+
+
+def _without_condition(request: Request) -> Response | None:
+    """428 where no version is named."""
+    if request.headers.get("if-match", "").strip():
+        return None
+    return problem(
+        428,
+        "precondition_required",
+        "Send If-Match with the ETag of the record that you read, or * for any.",
+    )
 
 
 def _answer(stored: StoredRecord) -> Response:

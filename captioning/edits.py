@@ -13,21 +13,23 @@ from typing import Any
 
 from captioning.carried import Carried
 from captioning.models import CaptionRecord
+from captioning.step_back import after_edit, after_run
 
 Edits = Mapping[str, Any]
 
 
 def edited(record: CaptionRecord, edits: Edits, now: datetime) -> CaptionRecord:
     """The record as a person wants it, whatever its status."""
-    return replace(_with_edits(record, edits), updated=now)
+    return after_edit(replace(_with_edits(record, edits), updated=now), record)
 
 
 def kept(made: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
     """What was made of an upload, with what people wrote into its `known` record."""
     edits = edits_of(known)
     if not edits:
-        return made
-    return replace(_with_edits(made, edits), updated=max(made.updated, known.updated))
+        return after_run(made, made, known)
+    both = replace(_with_edits(made, edits), updated=max(made.updated, known.updated))
+    return after_run(both, made, known)
 
 
 def carried_on(previous: CaptionRecord | None) -> Carried | None:

@@ -19,10 +19,11 @@ CaptioningError
 │   │   └── StorageUnavailable  storage itself: the record cannot say so
 │   ├── ServiceTimeout        timeout
 │   ├── BudgetSpent           budget
-│   ├── ContentInProgress     in_progress: another run is paying for the same bytes
+│   ├── ContentInProgress     in_progress: another run is paying for the same bytes or burst
 │   └── DeploymentBroken      an operator has to mend something; images wait meanwhile
 │       ├── AuthRefused       auth
-│       └── ModelGone         model_gone
+│       ├── ModelGone         model_gone
+│       └── EndpointRefused   refused: by the webhook's receiver; no image meets it
 ├── CrashedTooOften           poisoned: recorded `failed`
 ├── GaveUp                    gave_up: recorded `failed`, after a day of being deferred
 └── BadResponse               bad_response: recorded `failed`; the same call would fail the same way
@@ -162,7 +163,7 @@ class BudgetSpent(ServiceDeferred):
 
 
 class ContentInProgress(ServiceDeferred):
-    """Another run has the claim on the same content."""
+    """Another run has the claim on the same content, or on a near-identical frame."""
 
     code = "in_progress"
 
@@ -181,6 +182,12 @@ class ModelGone(DeploymentBroken):
     """The endpoint or model deployment does not exist."""
 
     code = "model_gone"
+
+
+class EndpointRefused(DeploymentBroken):
+    """The webhook's receiver is not where it should be, or does not know the key."""
+
+    code = "refused"
 
 
 class CrashedTooOften(CaptioningError):

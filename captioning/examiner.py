@@ -14,6 +14,7 @@ from captioning.outcome import with_picture
 from captioning.providers import InspectedPicture
 from captioning.stored import BlobDescription
 from captioning.telemetry import span
+from captioning.vocabulary import NO_VOCABULARY, Vocabulary
 from captioning.wake import Wake
 
 MOST_CRASHES = 5
@@ -37,12 +38,14 @@ class Examiner:
         inspect: Callable[[bytes], InspectedPicture],
         contents: Contents,
         max_image_bytes: int,
+        vocabulary: Vocabulary = NO_VOCABULARY,
     ) -> None:
         self._images = images
         self._inspect = inspect
         self._contents = contents
         self._max_image_bytes = max_image_bytes
         self.fingerprint = contents.fingerprint
+        self.vocabulary = vocabulary
 
     def examine(
         self, record: CaptionRecord, blob: BlobDescription, wake: Wake, run: str
@@ -55,9 +58,7 @@ class Examiner:
         except ImageRejected as error:
             return record, Result(error=error)
         record = with_carried(replace(record, image=with_picture(record.image, picture)))
-        return record, self._contents.caption(
-            picture, wake.path, blob.etag, run=run, afresh=wake.afresh
-        )
+        return record, self._contents.caption(picture, blob, run=run, afresh=wake.afresh)
 
     def provenance(self, wake: Wake, result: Result) -> Provenance:
         """How a record that ends now came to be, as far as it is not in the answers."""
@@ -65,7 +66,9 @@ class Examiner:
             input=self._contents.input,
             fingerprint=self._contents.fingerprint,
             reused_from=result.reused_from,
+            burst=result.burst,
             afresh=wake.afresh,
+            vocabulary=self.vocabulary.digest,
         )
 
     def _picture(self, blob: BlobDescription) -> InspectedPicture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,11 @@ from typing import IO
 
 from captioning.models import CaptionRecord
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEFORE_A_FORMULA = re.compile(r"""(?<![\s"';])[\s"';]*+(?=[=+\-@＝＋－＠])""")
+_BREAK = re.compile(r"[;\t\r\n]")
+"""Where a cell begins for a program that separates by semicolons or tabs, as Excel does in much of
+Europe."""
+_ODD_BEGINNING = re.compile(r"'*[\t\r\n\0]")
 COLUMNS: dict[str, Callable[[CaptionRecord], object]] = {
     "path": lambda record: record.path,
     "status": lambda record: record.status,
@@ -54,7 +59,7 @@ def write_jsonl(records: Iterable[CaptionRecord], stream: IO[str]) -> None:
 
 def write_csv(records: Iterable[CaptionRecord], stream: IO[str]) -> None:
     """A row a record under a row of names (RFC 4180). What a spreadsheet would take for a formula
-    gets an apostrophe in front."""
+    gets an apostrophe in front; `unquoted` takes it away."""
     rows = csv.writer(stream)
     rows.writerow(COLUMNS)
     for record in records:
@@ -67,5 +72,22 @@ WRITERS: dict[str, Callable[[Iterable[CaptionRecord], IO[str]], None]] = {
 }
 
 
+def unquoted(cell: str) -> str:
+    """The text that a cell was written from."""
+    text = cell[1:] if cell.startswith("'") and _ODD_BEGINNING.match(cell) else cell
+    return _BEFORE_A_FORMULA.sub(
+        lambda found: found[0].removesuffix("'") if _begins_a_cell(found) else found[0], text
+    )
+
+
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    text = _BEFORE_A_FORMULA.sub(
+        lambda found: f"{found[0]}'" if _begins_a_cell(found) else found[0], value
+    )
+    return f"'{text}" if _ODD_BEGINNING.match(text) else text
+
+
+def _begins_a_cell(found: re.Match[str]) -> bool:
+    return found.start() == 0 or _BREAK.search(found[0]) is not None

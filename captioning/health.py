@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from captioning.errors import BudgetSpent, StorageUnavailable
 from captioning.http_message import Response, json_response
@@ -12,7 +12,7 @@ class HealthApi:
     """Looks at each part when asked.
 
     `checks` ask storage; `troubles` are codes of what an operator has to mend, by service, as runs
-    noted them; `check_budget` raises BudgetSpent.
+    noted them, and `services` all that there are; `check_budget` raises BudgetSpent.
     """
 
     def __init__(
@@ -20,21 +20,25 @@ class HealthApi:
         checks: Mapping[str, Callable[[], bool]],
         troubles: Callable[[], Mapping[str, str]],
         check_budget: Callable[[], None],
+        services: Sequence[str] = ("vision", "model"),
     ) -> None:
         self._checks = checks
         self._troubles = troubles
         self._check_budget = check_budget
+        self._services = services
 
     def get_health(self) -> Response:
-        """GET /api/health: `down` (503) when a part is, `degraded` when the budget is spent. It
-        tells no more than the parts, and why a service does not serve."""
+        """GET /api/health: `down` (503) when a part is, `degraded` when the budget is spent
+        or the webhook fails. It tells no more than the parts, and why a service does not serve."""
         parts = {"settings": "ok"}
         parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
         if "down" in parts.values():
             return _health(parts)
         try:
             reasons = self._troubles()
-            parts |= {"vision": "ok", "model": "ok", **dict.fromkeys(reasons, "down")}
+            parts |= {**dict.fromkeys(self._services, "ok"), **dict.fromkeys(reasons, "down")}
+            if "webhook" in reasons:  # images are captioned all the same
+                parts["webhook"] = "failing"
             parts["budget"] = self._budget()
         except StorageUnavailable:
             return _health(parts | {"captions": "down"})

@@ -12,7 +12,7 @@ retry_at       when a deferred image is tried again, RFC 3339 in UTC; else null
 seconds        that this run took
 bytes, format  of the image; format null where it could not be told
 vision, model  which services answered; null where none did
-reused         whether the answers are those to another blob with the same bytes
+reused         whether the answers are those to another blob, of the same bytes or of a burst
 input_tokens, cached_tokens, output_tokens, vision_calls, usd
                what the record says was paid; usd null where it is not priced
 
@@ -32,8 +32,10 @@ log = logging.getLogger("captioning.images")
 
 
 def log_image(record: CaptionRecord, seconds: float) -> None:
-    """Writes the line: as a warning where the image failed, else as information."""
-    level = logging.WARNING if record.status == "failed" else logging.INFO
+    """Writes the line: as a warning where the image failed, or only its new caption did; else as
+    information."""
+    failed = record.status == "failed" or (record.status == "captioned" and record.error)
+    level = logging.WARNING if failed else logging.INFO
     log.log(level, json.dumps(_fields(record, seconds)))
 
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from dataclasses import dataclass, field
 
 from PIL import Image
 
 from captioning.decoding import at_most, corrupt_if_it_fails, decode, opened, upright_size
 from captioning.errors import ImageTooLarge, ImageTooSmall
+from captioning.likeness import sketch
 from captioning.rendition import TURNED, InputLimits, Rendition
+from captioning.sketch import Sketch
 
 MAX_PIXELS = 100_000_000
-PREVIEW_SIDE = 1_024
+PREVIEW_PIXELS = 1_000_000
+"""What a picture is scaled down to: some models count tokens by its area."""
+PREVIEW_SIDE = 1_536
 PREVIEW_MIN_SIDE = 768
 """A scale that the JPEG decoder reaches by itself is taken as it is down to this long side."""
 REENCODED_SIDE = 4_096
@@ -50,8 +55,12 @@ class Picture:
     preview: Image.Image = field(repr=False)
 
     def for_model(self) -> Rendition:
-        """A JPEG of at most 1,024 px a side, upright, free of metadata."""
+        """A JPEG of at most a megapixel, upright, free of metadata."""
         return self._encoded(self.preview)
+
+    def sketch(self) -> Sketch:
+        """To tell near-identical frames by."""
+        return sketch(self.preview)
 
     def for_service(self, limits: InputLimits) -> Rendition:
         """The original bytes where `limits` take them, otherwise a JPEG that they take.
@@ -118,7 +127,7 @@ def inspect(data: bytes) -> Picture:
         size, file_format = image.size, image.format or ""
         with corrupt_if_it_fails():
             frames = getattr(image, "n_frames", 1)
-        preview, orientation = decode(image, PREVIEW_SIDE, PREVIEW_MIN_SIDE)
+        preview, orientation = decode(image, _preview_side(*size), PREVIEW_MIN_SIDE)
     turned = orientation in TURNED and file_format != "TIFF"  # of a TIFF, Pillow gives it upright
     return Picture(
         data=data,
@@ -186,6 +195,12 @@ def _check_sides(width: int, height: int, least: int) -> None:
             f"The image is {width} x {height} px; each side must have at least "
             f"{least} px. Upload a larger version."
         )
+
+
+def _preview_side(width: int, height: int) -> int:
+    """The long side of the preview."""
+    scale = min(1.0, math.sqrt(PREVIEW_PIXELS / max(1, width * height)))
+    return min(PREVIEW_SIDE, max(1, int(max(width, height) * scale)))
 
 
 def _check_size(image: Image.Image) -> None:

@@ -21,7 +21,7 @@ from captioning.terms import tag_key
 
 Item = TypeVar("Item")
 WRITERS = 64
-"""Rows that a process writes at a time."""
+"""Rows that a process writes at a time where storage did not take them at once."""
 _DIGITS = "0123456789abcdef"
 _PLAIN = frozenset({"announced"})
 
@@ -38,15 +38,16 @@ class CaptionIndex:
 
     def add(self, rows: frozenset[IndexRow]) -> None:
         """Writes rows, many at the same time; those already there stay."""
-        self._each(self._table.upsert, (_keys(row) for row in rows))
+        self._each(self._table.upsert, self._table.upsert_all([_keys(row) for row in rows]))
 
     def remove(self, rows: frozenset[IndexRow]) -> None:
         """Deletes rows likewise; missing ones are no error."""
-        self._each(lambda row: self._table.delete(row.partition, row.row), rows)
+        left = self._table.delete_all([(row.partition, row.row) for row in rows])
+        self._each(lambda keys: self._table.delete(*keys), left)
 
     def learn(self, record: CaptionRecord) -> None:
         """Makes the record's words, tags and month known."""
-        self._each(self._dictionary.add, self._dictionary.news(record))
+        self._each(self._dictionary.add, self._dictionary.add_all(self._dictionary.news(record)))
 
     def page(self, partition: str, start: str, end: str, size: int) -> list[IndexRow]:
         """The first `size` rows of a partition from a position up to another, in one request."""

@@ -62,13 +62,15 @@ class Ledger:
         status: Status | None = None,
         reused_usd: float | None = None,
         reused: bool = False,
+        burst: bool = False,
     ) -> None:
-        """Adds what a run paid, the final state it led to, and what a reused result had cost.
+        """Adds what a run paid, the final state it led to, and what a reused result had cost, that
+        of a near-identical frame with `burst`.
 
         Durable when it returns. When it raises it is counted all the same, and goes to the table
         with the next write: do not add it again.
         """
-        tally = _tally(usage, status, reused_usd, reused=reused)
+        tally = _tally(usage, status, reused_usd, reused=reused, burst=burst)
         with self._counting:
             today = self._now().astimezone(UTC).date()
             self._tallies[today] = self._tallies.get(today, Tally()) + tally
@@ -167,7 +169,9 @@ class Ledger:
         yield from ((day, tally) for day, tally in own.items() if first <= day <= last)
 
 
-def _tally(usage: Usage, status: Status | None, reused_usd: float | None, *, reused: bool) -> Tally:
+def _tally(
+    usage: Usage, status: Status | None, reused_usd: float | None, *, reused: bool, burst: bool
+) -> Tally:
     ended = {status: 1} if status in FINAL else {}
     return Tally(
         **ended,
@@ -179,6 +183,8 @@ def _tally(usage: Usage, status: Status | None, reused_usd: float | None, *, reu
         usd=usage.usd or 0.0,
         saved_usd=reused_usd or 0.0,
         unpriced=int(usage.usd is None),
+        bursts=int(burst),
+        bursts_saved_usd=(reused_usd or 0.0) if burst else 0.0,
     )
 
 

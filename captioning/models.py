@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from captioning.carried import Carried
+from captioning.previous import Previous
 from captioning.usage import Usage
 
 Status = Literal["processing", "deferred", "captioned", "rejected", "failed"]
@@ -110,28 +111,38 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How the texts came to be; `afresh` is the request that they answer."""
+    """How the texts came to be; `afresh` is the request that they answer. With `burst`, those of
+    `reused_from` are of a near-identical frame, not of the same bytes. `reverted`: a person went
+    back to them, and no run is to replace them unasked."""
 
     vision: str | None = None
     model: str | None = None
     input: CaptionInput | None = None
     fingerprint: str | None = None
     reused_from: str | None = None
+    burst: bool = False
     afresh: str | None = None
+    vocabulary: str | None = None
+    """Hash of what TAG_VOCABULARY_FILE made of the tags."""
     edited_by_human: tuple[str, ...] = ()
+    reverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RecordError:
-    """Why there is no caption (yet). The message is for a person and holds no image content.
+    """Why there is no caption (yet), or not the new one that was asked for. The message is for a
+    person and holds no image content.
 
-    `since` is when the image was first deferred."""
+    `since` is when the image was first deferred. Where an earlier caption stays, `fingerprint` and
+    `afresh` are of the run that failed: see Provenance."""
 
     code: str
     message: str
     attempts: int = 1
     retry_at: datetime | None = None
     since: datetime | None = None
+    fingerprint: str | None = None
+    afresh: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +190,8 @@ class CaptionRecord:
     """What a reader of a captioned record should know, such as why it holds no caption."""
     carried: Carried | None = None
     """What people wrote about an earlier upload, until it is known whether this has its bytes."""
+    previous: Previous | None = None
+    """What it said before, where a model or a person has replaced that."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values; times are RFC 3339 in UTC."""

@@ -12,6 +12,7 @@ _UNDERSTOOD = ("unknown_parameter", "bad_query")
 _ABOUT = {
     400: "The request is not understood; `detail` says what is wrong.",
     404: "It is not there.",
+    409: "The record does not allow it; `detail` says why.",
     411: "A body without its length.",
     412: "Another version is there than the condition names.",
     413: "Too many bytes.",

@@ -29,6 +29,7 @@ def paths() -> dict[str, Part]:
             "delete": _delete_image(),
         },
         "/api/recaption/{path}": {"post": _recaption()},
+        "/api/revert/{path}": {"post": _revert()},
         "/api/usage": {"get": _get_usage()},
         "/api/health": {"get": _health()},
         "/api/openapi.json": {"get": _get_openapi()},
@@ -155,6 +156,21 @@ def _recaption() -> Part:
         [given.IMAGE_PATH],
         {"202": {**json_of("Request"), "description": "It will be captioned."}},
         {400: ("bad_name",), 404: ("not_found",)},
+    )
+
+
+def _revert() -> Part:
+    return operation(
+        "revert",
+        "Gives a record the texts back that it had before",
+        [given.RECORD_PATH, given.IF_MATCH_NEEDED],
+        {"200": json_of("CaptionRecord", ETAG)},
+        {
+            404: ("not_found",),
+            409: ("no_previous", "in_progress"),
+            412: ("changed",),
+            428: ("precondition_required",),
+        },
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from captioning.edit_body import body_schema
 from captioning.models import CaptionRecord
+from captioning.step_back import TEXTS
 from captioning.tally import Budget, Tally
 
 Schema = dict[str, Any]
@@ -67,7 +68,13 @@ def _of_types() -> dict[str, Schema]:
         for kind in (CaptionRecord, Tally, Budget)
     ]
     _, document = TypeAdapter.json_schemas(adapters, ref_template=f"{_REF}{{model}}")
-    return {name: _always(schema) for name, schema in document["$defs"].items()}
+    found = {name: _always(schema) for name, schema in document["$defs"].items()}
+    texts = found["CaptionRecord"]["properties"]
+    found["Previous"]["properties"] |= {
+        "texts": {"type": "object", "properties": {name: texts[name] for name in TEXTS}},
+        "provenance": {"type": "object", "properties": found["Provenance"]["properties"]},
+    }
+    return found
 
 
 def _always(schema: Schema) -> Schema:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from captioning.contents import Result
+from captioning.decorative import doubt
 from captioning.deferral import delay, is_hopeless, waiting_since
 from captioning.edits import kept
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
 from captioning.models import CaptionRecord, Claim, ImageInfo, Provenance, RecordError
 from captioning.providers import Answers, InspectedPicture
+from captioning.step_back import after_failure, has_model_text
 from captioning.stored import BlobDescription
 from captioning.upload import record_of
+from captioning.vocabulary import NO_VOCABULARY, Vocabulary
 
 
 def claimed(
@@ -52,6 +55,7 @@ def ended(
     run: str,
     now: datetime,
     uniform: Callable[[float, float], float],
+    vocabulary: Vocabulary = NO_VOCABULARY,
 ) -> CaptionRecord:
     """What the run ends with: a final record, or a deferred one until it is tried again."""
     error = result.error
@@ -60,36 +64,41 @@ def ended(
         if not is_hopeless(error, since, now):
             return _put_off(record, error, since, run, now, uniform)
         error = GaveUp(error, now - since)
-    known = record.provenance
-    made = replace(
-        made, vision=known.vision, model=known.model, edited_by_human=known.edited_by_human
-    )
+    if error and has_model_text(record):
+        return _refused(record, error, made, now)
+    known = record
+    made = replace(made, edited_by_human=known.provenance.edited_by_human)
     record = replace(record, provenance=made, usage=result.usage, claim=None, updated=now)
     if error:
-        return _refused(record, error)
-    return kept(_captioned(record, result.answers), record) if result.answers else record
+        return _refused(record, error, Provenance(), now)
+    if result.answers is None:
+        return record
+    captioned = _captioned(record, result.answers)
+    return kept(replace(captioned, tags=vocabulary.normalised(captioned.tags)), known)
 
 
 def outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:
     """Whether somebody else's run of the same upload has already ended better than ours."""
     same = saved.image.etag == ours.image.etag
-    return same and (saved.status == "captioned" or ours.status == "deferred")
+    is_new = saved.status == "captioned" and saved.error is None
+    return same and (is_new or ours.status == "deferred")
 
 
 def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
     analysis, captioning = answers.analysis, answers.captioning
     main = next(iter(captioning.texts), None)
     words = captioning.texts[main] if main else None
+    notes = [note for note in (captioning.note, doubt(record, captioning, analysis)) if note]
     return replace(
         record,
         status="captioned",
-        review="needed" if words is None or (analysis and analysis.adult) else "none",
+        review="needed" if words is None or notes or (analysis and analysis.adult) else "none",
         language=main,
         caption=words.caption if words else None,
         alt_text=words.alt_text if words else None,
         decorative=captioning.decorative,
         description=(words.description or None) if words else None,
-        note=captioning.note,
+        note=" ".join(notes) or None,
         translations={name: text for name, text in captioning.texts.items() if name != main},
         tags=analysis.tags if analysis else (),
         objects=analysis.objects if analysis else (),
@@ -104,14 +113,15 @@ def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
     )
 
 
-def _refused(record: CaptionRecord, error: CaptioningError) -> CaptionRecord:
-    """A record that held a caption keeps it."""
+def _refused(
+    record: CaptionRecord, error: CaptioningError, asked: Provenance, now: datetime
+) -> CaptionRecord:
+    """The end by an error, which tells how services were asked where the record itself does not."""
     attempts = record.error.attempts + 1 if record.error else 1
-    return replace(
-        record,
-        status="rejected" if isinstance(error, ImageRejected) else "failed",
-        error=RecordError(error.code, error.message, attempts),
+    told = RecordError(
+        error.code, error.message, attempts, fingerprint=asked.fingerprint, afresh=asked.afresh
     )
+    return after_failure(record, told, is_rejected=isinstance(error, ImageRejected), now=now)
 
 
 def _put_off(

@@ -68,6 +68,7 @@ class Ledger(Protocol):
         status: Status | None = None,
         reused: bool = False,
         reused_usd: float | None = None,
+        burst: bool = False,
     ) -> None:
         """Adds what was paid, and the image that came to an end with it."""
 
@@ -137,7 +138,13 @@ class CaptionPipeline:
     ) -> CaptionRecord | None:
         known = previous.record if previous else None
         found = standing(
-            known, blob, wake, run=run, fingerprint=self._examiner.fingerprint, now=self._now()
+            known,
+            blob,
+            wake,
+            run=run,
+            fingerprint=self._examiner.fingerprint,
+            vocabulary=self._examiner.vocabulary.digest,
+            now=self._now(),
         )
         if known and found is not Standing.FREE:
             if found is Standing.BUSY:  # should the other run have died
@@ -156,7 +163,9 @@ class CaptionPipeline:
         with span("caption_image") as current:
             record, result = self._examiner.examine(hold.record, blob, wake, run)
             made = self._examiner.provenance(wake, result)
-            ended = outcome.ended(record, result, made, run, self._now(), self._uniform)
+            ended = outcome.ended(
+                record, result, made, run, self._now(), self._uniform, self._examiner.vocabulary
+            )
             saved: CaptionRecord | None = None
             try:
                 if ended.status in FINAL:
@@ -189,8 +198,13 @@ class CaptionPipeline:
 
     def _count(self, result: Result, status: Status | None) -> None:
         reused = result.saved if status else None
-        usd = reused.usd if reused else None
         try:
-            self._ledger.add(result.spent, status=status, reused=reused is not None, reused_usd=usd)
+            self._ledger.add(
+                result.spent,
+                status=status,
+                reused=reused is not None,
+                reused_usd=reused.usd if reused else None,
+                burst=reused is not None and result.burst,
+            )
         except StorageUnavailable as error:
             log.warning("Usage is written later: %s", error.message)

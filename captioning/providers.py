@@ -11,6 +11,7 @@ from typing import Protocol
 from captioning.calls import Calls
 from captioning.models import Captioning, CaptionInput, ImageAnalysis
 from captioning.rendition import InputLimits, Rendition
+from captioning.sketch import Sketch
 from captioning.telemetry import carried
 
 
@@ -37,6 +38,8 @@ class InspectedPicture(Picture, Protocol):
     def frames(self) -> int: ...
     @property
     def sha256(self) -> str: ...
+    def sketch(self) -> Sketch:
+        """What it looks like, to tell near-identical frames by."""
 
 
 class Terms(Protocol):

@@ -1,18 +1,16 @@
-"""Asking for captions again: for one image, or for all whose records have a status."""
+"""Asking for the caption of an image again."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
 from captioning.errors import BlobGone, RecordChanged
 from captioning.http_message import Request, Response, json_response
-from captioning.models import CaptionRecord, Status, record_id
+from captioning.models import CaptionRecord, record_id
 from captioning.named_image import named_image, no_such_image
-from captioning.query import Query
 from captioning.stored import BlobDescription, StoredRecord
 from captioning.wake import Wake
 
@@ -29,7 +27,6 @@ class Catalog(Protocol):
     def get(self, path: str) -> StoredRecord | None: ...
     def get_by_id(self, identity: str) -> StoredRecord | None: ...
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
-    def walk(self, query: Query) -> Iterator[CaptionRecord]: ...
 
 
 class Deferrals(Protocol):
@@ -62,19 +59,16 @@ class Recaption:
         except BlobGone:
             return no_such_image()
         stored = self._catalog.get_by_id(request.item_id())
-        wake = self._wake(stored.record, _new_request()) if stored else Wake(path)
+        wake = self._wake(stored.record, new_request()) if stored else Wake(path)
         self._deferrals.put(wake, 0)
         document = {"path": path, "id": record_id(path), "afresh": wake.afresh}
         return json_response(document, 202)
 
-    def redrive(self, status: Status, *, dry_run: bool = False) -> Iterator[CaptionRecord]:
-        """Asks for every image whose record has the status; yields the records. It is one request,
-        so copies of one picture are paid for once."""
-        asked = _new_request()
-        for record in self._catalog.walk(Query(status=status)):
-            if not dry_run:
-                self._deferrals.put(self._wake(record, asked), 0)
-            yield record
+    def ask(self, record: CaptionRecord, asked: str, *, is_stale: bool = False) -> None:
+        """Asks for the image of a record, as a part of the request `asked`: copies of one picture
+        are paid for once in it. A stale one is captioned again by any run."""
+        wake = Wake(record.path) if is_stale else self._wake(record, asked)
+        self._deferrals.put(wake, 0)
 
     def _wake(self, record: CaptionRecord, asked: str) -> Wake:
         """What makes a run take the image as it stands."""
@@ -93,5 +87,6 @@ class Recaption:
                 return
 
 
-def _new_request() -> str:
+def new_request() -> str:
+    """The id of a request."""
     return uuid.uuid4().hex

@@ -11,7 +11,7 @@ from captioning.entity import ENTITY_BYTES, size, to_document, to_properties
 from captioning.tables import Table
 from captioning.work import StoredWork, Work
 
-_PLAIN = frozenset({"sha256", "fingerprint", "path", "run", "is_done", "afresh", "upload"})
+_PLAIN = frozenset({"sha256", "fingerprint", "path", "run", "is_done", "afresh", "upload", "burst"})
 
 
 class ReuseTable:

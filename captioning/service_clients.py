@@ -95,7 +95,7 @@ class ServiceClients:
             model=settings.caption_model,
             languages=settings.caption_languages,
             provider="azure" if azure else "openai",
-            prompt=Prompt(file.read_text("utf-8")) if file else BUILT_IN,
+            prompt=Prompt(file.read_text("utf-8-sig")) if file else BUILT_IN,
             detail=settings.caption_detail,
             max_completion_tokens=settings.caption_max_tokens,
             connect_timeout=CONNECT_SECONDS,

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from captioning.errors import DeploymentBroken, StorageUnavailable
+from captioning.errors import ServiceDeferred, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
-Service = Literal["vision", "model"]
+Service = Literal["vision", "model", "webhook"]
 SERVICES: tuple[Service, ...] = ("vision", "model")
+"""What every app has."""
 KIND = "service"
 NOTE_EVERY = timedelta(seconds=30)
 LOOK_EVERY = timedelta(minutes=1)
@@ -34,14 +35,20 @@ class State(Protocol):
 class ServiceHealth:
     """Notes of broken services; safe to share between threads. Noting never fails a run."""
 
-    def __init__(self, state: State, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        state: State,
+        now: Callable[[], datetime],
+        services: tuple[Service, ...] = SERVICES,
+    ) -> None:
         self._state = state
         self._now = now
+        self.services = services
         self._lock = threading.Lock()
         self._noted: dict[Service, datetime] = {}
         self._looked: dict[Service, datetime] = {}
 
-    def broken(self, service: Service, error: DeploymentBroken) -> None:
+    def broken(self, service: Service, error: ServiceDeferred) -> None:
         """Notes that an operator has to act, and since when; once in 30 seconds at most."""
         now = self._now()
         if not self._is_due(self._noted, service, NOTE_EVERY):
@@ -69,7 +76,7 @@ class ServiceHealth:
 
     def troubles(self) -> dict[str, str]:
         """The code of what is wrong, by service. StorageUnavailable when it cannot be read."""
-        notes = {service: self._state.get(KIND, service) for service in SERVICES}
+        notes = {service: self._state.get(KIND, service) for service in self.services}
         return {service: note["code"] for service, note in notes.items() if note}
 
     def _is_due(self, last: dict[Service, datetime], service: Service, every: timedelta) -> bool:

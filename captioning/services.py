@@ -5,36 +5,38 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, partial
 
 from azure.core.credentials import TokenCredential
 
+from captioning import vocabulary
 from captioning.api import CaptionApi
 from captioning.blobs import ImageContainer
-from captioning.call_maker import call_maker
 from captioning.catalog import Catalog
-from captioning.contents import Contents
 from captioning.edit_api import EditApi
-from captioning.examiner import Examiner
 from captioning.health import HealthApi
 from captioning.image_apis import image_changes, image_view
 from captioning.image_changes import ImageChanges
 from captioning.image_tools import ImageTools
 from captioning.image_view import ImageView
-from captioning.images import inspect
 from captioning.index import CaptionIndex
 from captioning.ledger import Ledger
+from captioning.notice import Notice
+from captioning.notifying import notifying
 from captioning.pipeline import CaptionPipeline
+from captioning.pipeline_parts import caption_pipeline
 from captioning.prices import PriceList
 from captioning.providers import Providers
 from captioning.recaption import Recaption
 from captioning.reconcile import Reconciler
-from captioning.reuse import ReuseTable
+from captioning.reprocess import Reprocess
+from captioning.retag import Retag
 from captioning.service_clients import ServiceClients
-from captioning.service_health import ServiceHealth
+from captioning.service_health import SERVICES, ServiceHealth
 from captioning.settings import Settings
 from captioning.state import StateTable
+from captioning.stewardship import reprocess
 from captioning.storage_account import StorageAccount
 from captioning.store import RecordStore
 from captioning.upkeep import Upkeep
@@ -61,7 +63,10 @@ class Services:
     image_view: ImageView
     health: HealthApi
     recaption: Recaption
+    reprocess: Reprocess
+    retag: Retag
     usage: UsageApi
+    notify: Callable[[Notice], None]
     log_spent: Callable[[], None]
     close: Callable[[], None]
 
@@ -75,7 +80,7 @@ def build_services(
     """Everything the settings ask for. Nothing is connected to before its first use, except that
     containers, queue and tables are made where a connection string names the account, as it does on
     a laptop."""
-    credential = cache(partial(_credential, settings))
+    credential = cache(partial(credential_of, settings))
     storage = StorageAccount(settings, credential)
     clients = ServiceClients(settings, credential)
     try:
@@ -88,7 +93,8 @@ def build_services(
         raise
 
 
-def _credential(settings: Settings) -> TokenCredential:
+def credential_of(settings: Settings) -> TokenCredential:
+    """The app's identity, by the settings; made when it is first asked for."""
     from captioning.credentials import app_credential
 
     storage = settings.storage
@@ -111,11 +117,14 @@ class _Composition:
         self._now = now
         self._worker = uuid.uuid4().hex[:12]
         self._prices = PriceList.load(settings.prices_file)
+        self._vocabulary = vocabulary.load(settings.tag_vocabulary_file)
         self._records = RecordStore(storage.table())
         self._index = CaptionIndex(storage.table("index"))
         self._catalog = Catalog(self._records, self._index, now=now)
         self._state = StateTable(storage.table("state"))
-        self._health = ServiceHealth(self._state, now)
+        called = (*SERVICES, "webhook") if settings.webhook else SERVICES
+        self._health = ServiceHealth(self._state, now, called)
+        self._notifying = notifying(settings, storage, self._catalog, self._health, now)
         self._ledger = Ledger(
             UsageTable(storage.table("usage")),
             self._worker,
@@ -124,12 +133,12 @@ class _Composition:
             settings.monthly_budget_usd,
         )
         self._upkeep = Upkeep(
-            storage.images, self._catalog, storage.thumbnails, storage.deferrals, now
+            storage.images, self._notifying.endings, storage.thumbnails, storage.deferrals, now
         )
 
     def services(self) -> Services:
         """All of them."""
-        storage, catalog = self._storage, self._catalog
+        storage, catalog, providers = self._storage, self._catalog, self._clients.providers
         is_there = {
             "images": storage.images.is_there,
             "captions": self._records.is_there,
@@ -140,50 +149,40 @@ class _Composition:
             catalog=catalog,
             languages=self._settings.caption_languages,
             is_there=is_there,
-            providers=self._clients.providers,
+            providers=providers,
             pipeline=self._pipeline(),
             upkeep=self._upkeep,
             reconciler=self._reconciler(),
-            api=CaptionApi(catalog, self._settings.caption_languages),
+            api=CaptionApi(catalog, self._settings.caption_languages, self._vocabulary.beginning),
             edits=EditApi(catalog, self._now),
             tools=ImageTools(catalog, self._settings.caption_languages),
             image_changes=image_changes(
-                self._settings, storage, catalog, self._clients.providers, self._upkeep.forget
+                self._settings, storage, catalog, providers, self._upkeep.forget
             ),
             image_view=image_view(self._settings, storage, catalog),
-            health=HealthApi(is_there, self._health.troubles, self._ledger.check_budget),
+            health=HealthApi(
+                is_there, self._health.troubles, self._ledger.check_budget, self._health.services
+            ),
             recaption=Recaption(storage.images, catalog, storage.deferrals),
+            reprocess=reprocess(self._settings, storage, catalog, providers, self._prices),
+            retag=Retag(catalog, storage.deferrals, providers.fingerprint, self._vocabulary.digest),
             usage=UsageApi(self._ledger, self._prices),
+            notify=self._notifying.notify,
             log_spent=self._ledger.log_spent,
             close=self._close,
         )
 
     def _pipeline(self) -> CaptionPipeline:
-        lease = timedelta(seconds=self._settings.claim_seconds)
-        contents = Contents(
-            works=ReuseTable(self._storage.table("reuse")),
-            providers=self._clients.providers,
+        return caption_pipeline(
+            self._settings,
+            self._storage,
+            self._clients.providers,
+            prices=self._prices,
+            health=self._health,
             ledger=self._ledger,
-            price=partial(self._prices.usage, deployment=self._settings.caption_model),
-            calls=call_maker(self._health),
-            lease=lease,
-            now=self._now,
-        )
-        examiner = Examiner(
-            images=self._storage.images,
-            inspect=inspect,
-            contents=contents,
-            max_image_bytes=self._settings.max_image_bytes,
-        )
-        return CaptionPipeline(
-            images=self._storage.images,
-            examiner=examiner,
-            catalog=self._catalog,
-            deferrals=self._storage.deferrals,
-            ledger=self._ledger,
+            catalog=self._notifying.endings,
             forget=self._upkeep.forget,
             worker=self._worker,
-            lease=lease,
             now=self._now,
         )
 

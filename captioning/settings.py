@@ -21,12 +21,15 @@ from captioning.settings_table import SETTINGS
 from captioning.storage_settings import (
     DEFERRED,
     DELETED,
+    NOTIFY,
     StorageConnection,
     captions_table,
     images_container,
     queue_name,
     storage_connection,
 )
+from captioning.text_settings import prompt_file, vocabulary_file
+from captioning.webhook_settings import Webhook, webhook
 from captioning.work import LEFT_FOR_A_CALL
 
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
@@ -67,12 +70,15 @@ class Settings:
     caption_detail: Literal["low", "high", "auto"]
     caption_max_tokens: int
     caption_prompt_file: Path | None
+    tag_vocabulary_file: Path | None
     vision_timeout_seconds: int
     caption_timeout_seconds: int
     claim_seconds: int
+    burst_seconds: int
     daily_budget_usd: float | None
     monthly_budget_usd: float | None
     prices_file: Path | None
+    webhook: Webhook | None
 
     @property
     def deferred_queue(self) -> str:
@@ -83,6 +89,11 @@ class Settings:
     def deleted_queue(self) -> str:
         """Queue of the events of deleted images."""
         return queue_name(DELETED, self.captions_table)
+
+    @property
+    def notify_queue(self) -> str:
+        """Queue of what the webhook's receiver is to be told."""
+        return queue_name(NOTIFY, self.captions_table)
 
     @classmethod
     def from_environ(cls, values: Mapping[str, str]) -> Settings:
@@ -116,22 +127,6 @@ def local_environ(folder: Path) -> dict[str, str]:
     return {**values, **os.environ}
 
 
-def blob_trigger_source() -> BlobTriggerSource:
-    """Where blob events come from: read at indexing, when a bad setting may not stop the host."""
-    polling = os.environ.get("BLOB_TRIGGER_SOURCE") == "LogsAndContainerScan"
-    return "LogsAndContainerScan" if polling else "EventGrid"
-
-
-def deferred_queue() -> str:
-    """Queue of the images that wait for later: read at indexing, like the trigger's source."""
-    return queue_name(DEFERRED, os.environ.get("CAPTIONS_TABLE", ""))
-
-
-def deleted_queue() -> str:
-    """Queue of the events of deleted images: read at indexing too."""
-    return queue_name(DELETED, os.environ.get("CAPTIONS_TABLE", ""))
-
-
 def _parse(env: Environment) -> Settings:
     vision_provider: VisionProvider = env.choice("VISION_PROVIDER", "azure", "embedded", "none")
     captioner: CaptionProvider = env.choice("CAPTION_PROVIDER", "azure", "openai", "embedded")
@@ -161,13 +156,16 @@ def _parse(env: Environment) -> Settings:
         caption_languages=env.languages("CAPTION_LANGUAGES"),
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
-        caption_prompt_file=env.file("CAPTION_PROMPT_FILE"),
+        caption_prompt_file=prompt_file(env),
+        tag_vocabulary_file=vocabulary_file(env),
         vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),
+        burst_seconds=env.whole("BURST_SECONDS", 0, 3600),
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
         prices_file=env.file("PRICES_FILE"),
+        webhook=webhook(env),
     )
 
 

@@ -138,6 +138,12 @@ SETTINGS = (
         "1000",
     ),
     Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
+    Setting(
+        "TAG_VOCABULARY_FILE",
+        "",
+        "A text file of tags with their aliases and a stop list, for tags that do not sprawl. "
+        "Empty: tags as they come.",
+    ),
     Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),
     Setting(
         "CAPTION_TIMEOUT_SECONDS",
@@ -153,6 +159,13 @@ SETTINGS = (
         "120",
     ),
     Setting(
+        "BURST_SECONDS",
+        "60",
+        "Near-identical frames that are uploaded to one folder within so many seconds, up to 3600, "
+        "share one caption; 0: each has its own.",
+        "60",
+    ),
+    Setting(
         "DAILY_BUDGET_USD",
         "",
         "Dollars that all workers together may spend in a day (UTC), such as 5 or 0.50; images "
@@ -163,6 +176,18 @@ SETTINGS = (
         "PRICES_FILE",
         "",
         "A price list to use instead of the built-in, dated `prices.json`, in the same form.",
+    ),
+    Setting(
+        "NOTIFY_URL",
+        "",
+        "Address that gets every record that is final: https, or http on this machine. Empty: "
+        "nobody is told.",
+    ),
+    Setting(
+        "NOTIFY_KEY",
+        "",
+        "Key that signs what goes there, `whsec_` and base64; required with `NOTIFY_URL`. Several, "
+        "with spaces between them, while a receiver changes its key.",
     ),
 )
 """In the order of the documentation."""

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from captioning.models import FINAL, CaptionRecord
 from captioning.stored import BlobDescription
+from captioning.vocabulary import has_other_tags
 from captioning.wake import Wake
 
 
@@ -28,12 +29,15 @@ def standing(
     *,
     run: str,
     fingerprint: str,
+    vocabulary: str | None,
     now: datetime,
 ) -> Standing:
     """How the blob stands for this run. A newer upload is free whatever the older one's claim."""
     if record is None or record.image.etag != blob.etag:
         return Standing.FREE
     if record.status in FINAL:
+        if has_other_tags(record, fingerprint, vocabulary):
+            return Standing.FREE
         return Standing.SETTLED if _is_answered(record, wake, fingerprint) else Standing.FREE
     claim = record.claim
     if claim is None or claim.until <= now or claim.worker == run:
@@ -46,7 +50,10 @@ def standing(
 
 
 def _is_answered(record: CaptionRecord, wake: Wake, fingerprint: str) -> bool:
-    made = record.provenance
+    """By its texts, or by the error beside them."""
+    made, error = record.provenance, record.error
     if wake.afresh:
-        return made.afresh == wake.afresh
+        return made.afresh == wake.afresh or (error is not None and error.afresh == wake.afresh)
+    if made.reverted or (error and error.fingerprint == fingerprint):
+        return True
     return made.fingerprint in {None, fingerprint}  # None: given up before anybody was asked

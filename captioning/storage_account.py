@@ -8,16 +8,19 @@ from functools import cached_property
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 
-from captioning import blobs, deferrals, thumbnails
+from captioning import deferrals
+from captioning.blob_account import BlobAccount
 from captioning.blobs import ImageContainer
 from captioning.deferrals import DeferralQueue
 from captioning.errors import ServiceUnavailable
 from captioning.settings import Settings
 from captioning.storage_settings import thumbnails_container
-from captioning.tables import Table, TableAccount
+from captioning.storage_signature import SCOPE
+from captioning.table_account import TableAccount
+from captioning.tables import Table
 from captioning.thumbnails import ThumbnailContainer
 
-TABLES = ("", "index", "reuse", "usage", "state")
+TABLES = ("", "index", "reuse", "bursts", "usage", "state")
 """What the names of the tables add to CAPTIONS_TABLE."""
 
 
@@ -37,26 +40,12 @@ class StorageAccount:
     @cached_property
     def images(self) -> ImageContainer:
         """The container of images."""
-        container = blobs.connect(
-            self._settings.images_container,
-            connection_string=self._connection_string,
-            account_uri=self._settings.storage.blob_uri,
-            credential=self._credential,
-        )
-        self._closers.append(container.close)
-        return container
+        return self._blobs.images(self._settings.images_container)
 
     @cached_property
     def thumbnails(self) -> ThumbnailContainer:
         """The container of their thumbnails."""
-        container = thumbnails.connect(
-            thumbnails_container(self._settings.images_container),
-            connection_string=self._connection_string,
-            account_uri=self._settings.storage.blob_uri,
-            credential=self._credential,
-        )
-        self._closers.append(container.close)
-        return container
+        return self._blobs.thumbnails(thumbnails_container(self._settings.images_container))
 
     @cached_property
     def deferrals(self) -> DeferralQueue:
@@ -70,16 +59,30 @@ class StorageAccount:
         self._closers.append(queue.close)
         return queue
 
+    @cached_property
+    def notices(self) -> DeferralQueue:
+        """The queue of what the webhook's receiver is to be told."""
+        queue = deferrals.connect(
+            self._settings.notify_queue,
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.queue_uri,
+            credential=self._credential,
+        )
+        self._closers.append(queue.close)
+        return queue
+
     def table(self, kind: str = "") -> Table:
         """One of TABLES."""
         return self._tables.table(f"{self._settings.captions_table}{kind}")
 
     def create(self) -> None:
-        """Makes containers, queue and tables where they are missing."""
+        """Makes containers, queues and tables where they are missing."""
         try:
             self.images.create()
             self.thumbnails.create()
             self.deferrals.create()
+            if self._settings.webhook:
+                self.notices.create()
             for kind in TABLES:
                 self._tables.create(f"{self._settings.captions_table}{kind}")
         except AzureError as error:
@@ -92,12 +95,33 @@ class StorageAccount:
         while self._closers:
             self._closers.pop()()
 
+    def _token(self) -> str:
+        return self._provide_token()
+
+    @cached_property
+    def _provide_token(self) -> Callable[[], str]:
+        from captioning.credentials import token_provider
+
+        return token_provider(self._app_credential(), SCOPE)
+
+    @cached_property
+    def _blobs(self) -> BlobAccount:
+        account = BlobAccount(
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.blob_uri,
+            credential=self._credential,
+            token=self._token,
+        )
+        self._closers.append(account.close)
+        return account
+
     @cached_property
     def _tables(self) -> TableAccount:
         account = TableAccount(
             connection_string=self._connection_string,
             account_uri=self._settings.storage.table_uri,
             credential=self._credential,
+            token=self._token,
         )
         self._closers.append(account.close)
         return account

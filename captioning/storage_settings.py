@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from captioning.environment import Environment
 
 TABLE = "captions"
-DEFERRED, DELETED = "caption-deferred", "image-deleted"
+DEFERRED, DELETED, NOTIFY = "caption-deferred", "image-deleted", "caption-notify"
 _LONGEST_TABLE = 39
 """A queue's name has 63 characters at most: `TABLE-caption-deferred-poison`, where the host puts
 what it gave up."""

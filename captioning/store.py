@@ -9,7 +9,8 @@ from typing import Any
 from captioning.entity import ENTITY_BYTES, size, to_document, to_properties
 from captioning.models import CaptionRecord
 from captioning.stored import RowVersions, StoredRecord
-from captioning.tables import Row, Table
+from captioning.table_entity import Row
+from captioning.tables import Table
 
 CUT = "The picture holds more text than a record can (1 MiB): `text` was cut."
 
@@ -60,6 +61,9 @@ def _to_entity(record: CaptionRecord, versions: RowVersions) -> dict[str, Any]:
     document = record.to_json()
     entity = to_properties(document, _PLAIN)
     note = " ".join(filter(None, [record.note, CUT]))
+    if size(entity) > ENTITY_BYTES and document["previous"]:
+        document["previous"] = None
+        entity = to_properties(document, _PLAIN)
     while size(entity) > ENTITY_BYTES and document["text"]:
         document["text"] = document["text"][: len(document["text"]) // 2]
         document["note"] = note

@@ -9,7 +9,8 @@ from datetime import date
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Images by how they ended, how many of these were reused, and what was paid; `saved_usd` is
-    what the reused ones had cost, `unpriced` counts what is missing in `usd`."""
+    what the reused ones had cost, `unpriced` counts what is missing in `usd`. Of the reused, so
+    many are `bursts`: they share what a near-identical frame had cost, `bursts_saved_usd`."""
 
     captioned: int = 0
     rejected: int = 0
@@ -22,6 +23,8 @@ class Tally:
     usd: float = 0.0
     saved_usd: float = 0.0
     unpriced: int = 0
+    bursts: int = 0
+    bursts_saved_usd: float = 0.0
 
     @property
     def images(self) -> int:

@@ -8,11 +8,9 @@ from __future__ import annotations
 from contextlib import suppress
 from urllib.parse import quote
 
-from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from captioning.blobs import container_client
 from captioning.models import record_id
 from captioning.storage_trouble import storage_answers
 from captioning.stored import BlobDescription
@@ -57,23 +55,6 @@ class ThumbnailContainer:
         does that."""
         with suppress(ResourceExistsError):
             self._client.create_container(retry_total=0)
-
-    def close(self) -> None:
-        """Closes the pool."""
-        self._client.close()
-
-
-def connect(
-    container: str,
-    *,
-    connection_string: str | None = None,
-    account_uri: str = "",
-    credential: TokenCredential | None = None,
-) -> ThumbnailContainer:
-    """The container of a connection string, or of an account's blob address and an identity."""
-    return ThumbnailContainer(
-        container_client(container, connection_string, account_uri, credential)
-    )
 
 
 def _folder(path: str) -> str:

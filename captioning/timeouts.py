@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from captioning import settings
+from captioning.exact_path import CONNECT_SECONDS as STORAGE_CONNECT_SECONDS
 from captioning.exact_path import OPERATION_SECONDS
+from captioning.exact_path import READ_SECONDS as STORAGE_READ_SECONDS
 from captioning.vision import READ_POLL_SECONDS, READ_SECONDS
 
 CONNECT_SECONDS = float(settings.CONNECT_SECONDS)
 WAIT_SECONDS = 30.0
 """The patience of a run: waiting for services, and calls that failed and are made again."""
-STORAGE_OPERATIONS = 36
+STORAGE_OPERATIONS = 44
 """Record read, blob described and read; claim: note, rows, words, record, note; content: created,
 read, taken, learned twice, done; renewals before four calls; day's and month's spending; a note of
 the services' health, read and written; ledger; message; note, rows (200 words, 64 at a time), words
-(likewise), record, old rows, note."""
+(likewise), record, old rows, note; burst: row, its group, 3 look-alikes read twice, row gone."""
+SIDE_BY_SIDE = 6
+"""Rows and words that are first sent in one attempt, each after others that may take as long."""
 
 _VISION_CALL = CONNECT_SECONDS + settings.MAX_VISION_SECONDS
 _MODEL_CALL = CONNECT_SECONDS + settings.MAX_CAPTION_SECONDS
 RUN_SECONDS = (
     STORAGE_OPERATIONS * OPERATION_SECONDS
+    + SIDE_BY_SIDE * 2 * (STORAGE_CONNECT_SECONDS + STORAGE_READ_SECONDS)
     + 2 * _VISION_CALL  # 4.0 and 3.2, or 3.2 and its text
     + READ_SECONDS
     + READ_POLL_SECONDS

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from captioning.errors import BlobGone, RecordChanged
 from captioning.image_log import log_image
 from captioning.models import FINAL, CaptionRecord, RecordError
+from captioning.step_back import after_failure
 from captioning.stored import BlobDescription, StoredRecord
 from captioning.upload import record_of
 from captioning.wake import Wake
@@ -123,4 +123,4 @@ class Upkeep:
             " path.",
             attempts=record.error.attempts if record.error else 1,
         )
-        return replace(record, status="failed", error=error, claim=None, updated=self._now())
+        return after_failure(record, error, is_rejected=False, now=self._now())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from captioning.caption_text import JOINERS, visible
 from captioning.models import Box, DetectedObject, ImageAnalysis, Tag, TextLine
 from captioning.rendition import Rendition
 from captioning.vision_shapes import (
@@ -88,7 +89,7 @@ def read_result(result: ReadResult, image: Rendition) -> ImageAnalysis:
         width=round(page.width or image.width),
         height=round(page.height or image.height),
         text=tuple(
-            TextLine(line.text, bounding_box(_corners(line.bounding_box)))
+            TextLine(_shown(line.text), bounding_box(_corners(line.bounding_box)))
             for line in page.lines or ()
         ),
     )
@@ -148,7 +149,12 @@ def _lines(read: Read40 | None) -> Iterable[TextLine]:
     for block in (read and read.blocks) or ():
         for line in block.lines or ():
             corners = [(point.x, point.y) for point in line.bounding_polygon or ()]
-            yield TextLine(line.text, bounding_box(corners or [(0, 0)]))
+            yield TextLine(_shown(line.text), bounding_box(corners or [(0, 0)]))
+
+
+def _shown(text: str) -> str:
+    """What a person sees of it: nothing hides in the text of a record."""
+    return visible(text, keep=JOINERS)
 
 
 def _texts(captions: Iterable[Phrase]) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ class Work:
     last, `usage` what was paid so far. A claim is of the run that pays at the moment, `unbooked`
     what of the usage is that run's and in no ledger yet. `parts` are answers of an analysis that is
     not whole yet; `is_done` when
-    nothing is left to pay for. `afresh` is the request for a new caption that it answers.
+    nothing is left to pay for. `afresh` is the request for a new caption that it answers. With
+    `burst` the answers are to a near-identical frame: that one's are path, upload and usage.
     """
 
     sha256: str
@@ -48,6 +49,7 @@ class Work:
     is_done: bool = False
     afresh: str | None = None
     upload: str = ""
+    burst: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

@@ -113,9 +113,9 @@ var messages = min(atATime, 12)
 var newBatchThreshold = messages / 3
 var batchSize = messages - newBatchThreshold
 
-// A thread for each blob event, each message of four queue functions, and each HTTP request.
+// A thread for each blob event, each message of five queue functions, and each HTTP request.
 var httpAtATime = 16
-var threads = atATime + 4 * messages + httpAtATime
+var threads = atATime + 5 * messages + httpAtATime
 
 // ---- Settings -----------------------------------------------------------------------------------
 
@@ -167,6 +167,7 @@ var appSettings = {
   VISION_TIMEOUT_SECONDS: '30'
   CAPTION_TIMEOUT_SECONDS: '60'
   CLAIM_SECONDS: '120'
+  BURST_SECONDS: '60'
   DAILY_BUDGET_USD: dailyBudgetUsd
   MONTHLY_BUDGET_USD: monthlyBudgetUsd
 
@@ -211,6 +212,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     publicNetworkAccess: 'Enabled' // Event Grid's webhook and the gallery
+    keyVaultReferenceIdentity: identity.id // for secrets in the parameter `settings`
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'

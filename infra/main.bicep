@@ -108,14 +108,17 @@ var names = {
 // What the app reads and writes: it makes none of it itself. tests/test_infra_storage.py holds these
 // against the app.
 var captionsTable = 'captions'
-var tables = map(['', 'index', 'reuse', 'usage', 'state'], kind => '${captionsTable}${kind}')
+var tables = map(['', 'index', 'reuse', 'bursts', 'usage', 'state'], kind => '${captionsTable}${kind}')
 var deferredQueue = 'caption-deferred'
 var deletedQueue = 'image-deleted'
+var notifyQueue = 'caption-notify'
 var queues = [
   deferredQueue
   '${deferredQueue}-poison'
   deletedQueue
   '${deletedQueue}-poison'
+  notifyQueue
+  '${notifyQueue}-poison'
   'webjobs-blobtrigger-poison'
 ]
 var imageContainers = [imagesContainer, '${imagesContainer}-thumbnails']

@@ -114,6 +114,15 @@ var alerts = [
     over: 'PT30M'
   }
   {
+    name: 'untold-images'
+    title: 'The webhook did not get records of images'
+    advice: 'Mend the receiver or NOTIFY_URL; GET /api/captions?since= has what it missed.'
+    query: loadTextContent('queries/untold.kql')
+    severity: 2
+    every: 'PT30M'
+    over: 'PT30M'
+  }
+  {
     name: 'budget'
     title: 'Four fifths of a budget are spent'
     advice: 'At the limit images wait until the day or month turns (UTC), or until it is raised.'

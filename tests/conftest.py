@@ -17,6 +17,7 @@ from tests.azurite import Azurite
 from tests.command_line import CommandLine, settings_of
 from tests.embedded_lab import Lab
 from tests.gallery_page import EMBEDDED, SAMPLE_NAMES, launched, sample
+from tests.hostile_lab import Flows, flows
 from tests.local_app import FirstRun, Place, ended, place, running
 from tests.pipeline_lab import Works
 from tests.running_app import RunningApp
@@ -37,6 +38,12 @@ def browser() -> Iterator[Browser]:
         with_pages = launched(playwright)
         yield with_pages
         with_pages.close()
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Flows:
+    """Every hostile picture, as it went through both services at the wire."""
+    return flows()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What captioning a thousand images costs, by model and mode: the table of docs/operations.md.
 
 Tokens are counted as Azure's documentation of vision models has them, for the picture that the app
-sends: at most 1,024 pixels a side, detail `low`. `python -m tests.costs` prints the table.
+sends: at most a megapixel, detail `low`. `python -m tests.costs` prints the table.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from captioning.errors import BlobChanged, BlobGone, RecordChanged
 from captioning.listing import IndexRow, Note
 from captioning.models import CaptionRecord
+from captioning.notice import Notice
 from captioning.stored import BlobDescription, RowVersions, StoredRecord
 from captioning.tally import Tally
 from captioning.terms import Wording, tag_key
@@ -171,6 +172,23 @@ class MemoryDeferrals:
     def due(self) -> list[Message]:
         """What can be seen now; who has done with a message removes it from `held`."""
         return [message for message in self.held if message.due <= self._now()]
+
+
+class MemoryNotices:
+    """For the DeferralQueue of the webhook."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.held: list[tuple[Notice, datetime]] = []
+
+    def put(self, wake: Notice, delay: float) -> None:
+        self.held.append((wake, self._now() + timedelta(seconds=delay)))
+
+    def taken(self) -> list[Notice]:
+        """What can be seen now, which is taken off the queue."""
+        due = [item for item in self.held if item[1] <= self._now()]
+        self.held = [item for item in self.held if item not in due]
+        return [notice for notice, _ in due]
 
 
 class MemoryImages:

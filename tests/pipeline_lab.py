@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
+from captioning.bursts import Bursts
 from captioning.calls import Memory
 from captioning.captioner import OpenAICaptioner
 from captioning.contents import CallMaker, Contents
@@ -16,6 +17,7 @@ from captioning.examiner import Examiner
 from captioning.gate import Gate
 from captioning.images import inspect
 from captioning.ledger import Ledger
+from captioning.likeness import is_near
 from captioning.models import CaptionInput
 from captioning.pipeline import CaptionPipeline
 from captioning.prices import PriceList
@@ -25,6 +27,7 @@ from captioning.stored import StoredRecord
 from captioning.upkeep import Upkeep
 from captioning.usage import Bill
 from captioning.vision import VisionClient
+from captioning.vocabulary import NO_VOCABULARY
 from captioning.wake import Wake
 from tests.line import Clock
 from tests.memory import MemoryDeferrals, MemoryUsage
@@ -111,10 +114,12 @@ class Works:
         max_image_bytes: int = 50 * 1024 * 1024,
         patience: float = 0.0,
         budget: float | None = None,
+        bursts: float = 0.0,
         **changes: Any,
     ) -> CaptionPipeline:
-        """A process's pipeline. A run takes 1.5 seconds by its watch; time is the works' clock, and
-        passes where a run waits for a service. Without patience it does not wait."""
+        """A process's pipeline; `bursts` is their window in seconds. A run takes 1.5 seconds by its
+        watch; time is the works' clock, and passes where a run waits for a service. Without
+        patience it does not wait."""
         watch = iter(range(1_000))
         providers = Providers(
             (analyzer or self.analyzer()) if vision else None,
@@ -124,20 +129,24 @@ class Works:
         self._stack.callback(providers.close)
         worker = f"worker{next(self._workers)}"
         ledger = Ledger(self.usage, worker, self.clock, budget)
+        kept = changes.pop("works", None) or self.storage.reuse
+        frames = changes.pop("frames", None) or self.storage.bursts
         contents = Contents(
-            works=changes.pop("works", None) or self.storage.reuse,
+            works=kept,
             providers=providers,
             ledger=ledger,
             price=PriceList.load().usage,
             calls=self._calls(patience),
             lease=LEASE,
             now=self.clock,
+            bursts=self._bursts(frames, kept, bursts) if bursts else None,
         )
         examiner = Examiner(
             images=images or self.storage.images,
             inspect=inspect,
             contents=contents,
             max_image_bytes=max_image_bytes,
+            vocabulary=changes.pop("vocabulary", NO_VOCABULARY),
         )
         keywords: dict[str, Any] = {
             "images": images or self.storage.images,
@@ -174,6 +183,15 @@ class Works:
         for message in messages:
             self.deferrals.held.remove(message)
         return [message.wake for message in messages]
+
+    def _bursts(self, frames: Any, kept: Any, seconds: float) -> Bursts:
+        return Bursts(
+            frames=frames,
+            works=kept,
+            is_near=is_near,
+            window=timedelta(seconds=seconds),
+            now=self.clock,
+        )
 
     def _calls(self, seconds: float) -> CallMaker:
         def monotonic() -> float:

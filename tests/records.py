@@ -20,6 +20,7 @@ from captioning.models import (
     TextLine,
     record_id,
 )
+from captioning.previous import Previous
 from captioning.usage import Usage
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -58,8 +59,11 @@ FULL = CaptionRecord(
         input="image+tags",
         fingerprint="cd" * 32,
         reused_from="other.jpg",
+        burst=True,
         afresh="ef" * 16,
+        vocabulary="12" * 8,
         edited_by_human=("caption",),
+        reverted=True,
     ),
     usage=Usage(
         input_tokens=3011, cached_tokens=1024, output_tokens=58, vision_calls=3, usd=0.0035
@@ -70,10 +74,18 @@ FULL = CaptionRecord(
         attempts=3,
         retry_at=START + timedelta(hours=1),
         since=START - timedelta(hours=1),
+        fingerprint="12" * 32,
+        afresh="34" * 16,
     ),
     seconds=2.0,
     claim=Claim("worker/7", START + timedelta(minutes=2), crashes=1),
     note="Why.",
+    previous=Previous(
+        {"caption": "A brown dog.", "decorative": False},
+        {"model": "gpt-4o-mini-2024-07-18", "edited_by_human": []},
+        Usage(2_900, cached_tokens=1_024, output_tokens=40, vision_calls=3, usd=0.003),
+        START,
+    ),
     carried=Carried("12" * 32, {"tags": [{"name": "Mila", "confidence": 1.0}]}),
 )
 """Every field differs from its default; a test holds that."""

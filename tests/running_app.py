@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from captioning import blobs
+from captioning.blob_account import BlobAccount
 from captioning.models import record_id
 from tests.azurite import ROOT
 from tests.host_process import HostProcess
@@ -49,7 +49,8 @@ class RunningApp:
         hidden: int | None = None,
     ) -> None:
         self._services = WireServer(services or LocalServices())
-        self.images = blobs.connect(name, connection_string=connection)
+        self._account = BlobAccount(connection_string=connection)
+        self.images = self._account.images(name)
         self._connection = storage or connection
         self._name = name
         environ = self._environ() | dict(settings or {})
@@ -61,7 +62,7 @@ class RunningApp:
 
     def __enter__(self) -> Self:
         self._open.enter_context(self._services)
-        self._open.callback(self.images.close)
+        self._open.callback(self._account.close)
         self.images.create()
         self._open.callback(self.stop)
         self.start()

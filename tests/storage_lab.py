@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, TypeVar
 
-from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import TableServiceClient
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
-from captioning import thumbnails
-from captioning.blobs import ImageContainer, connect
+from captioning.blob_account import BlobAccount
+from captioning.blobs import ImageContainer
+from captioning.burst_table import BurstTable
 from captioning.catalog import Catalog
+from captioning.curl import Answered, Asked, Curl
 from captioning.exact_path import ExactPathSession
 from captioning.index import CaptionIndex
 from captioning.reuse import ReuseTable
 from captioning.store import RecordStore
 from captioning.stored import BlobDescription
-from captioning.tables import Table, TableAccount
+from captioning.table_account import TableAccount
 from captioning.thumbnails import ThumbnailContainer
 
 Closable = TypeVar("Closable", Catalog, CaptionIndex)
@@ -31,13 +31,29 @@ Closable = TypeVar("Closable", Catalog, CaptionIndex)
 class RecordingSession(ExactPathSession):
     """Notes what is sent: the method of each request."""
 
-    def __init__(self) -> None:
+    def __init__(self, sent: list[str]) -> None:
         super().__init__(pool=32)
-        self.sent: list[str] = []
+        self.sent = sent
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         self.sent.append(str(request.method))
         return super().send(request, **options)
+
+
+class RecordingCurl(Curl):
+    """Notes what is sent: the method of each request."""
+
+    def __init__(self, sent: list[str]) -> None:
+        super().__init__(direct=True)
+        self.sent = sent
+
+    def send(self, asked: Asked) -> Answered | None:
+        self.sent.append(asked.method)
+        return super().send(asked)
+
+    def send_all(self, asked: Sequence[Asked]) -> list[Answered | None]:
+        self.sent += [one.method for one in asked]
+        return super().send_all(asked)
 
 
 def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:
@@ -58,23 +74,27 @@ class Storage:
 
     @cached_property
     def images(self) -> ImageContainer:
-        images = connect(self.name, connection_string=self.connection)
-        self._stack.callback(images.close)
+        images = self._blobs.images(self.name)
         images.create()
         return images
 
     @cached_property
     def thumbnails(self) -> ThumbnailContainer:
-        kept = thumbnails.connect(f"{self.name}-thumbnails", connection_string=self.connection)
-        self._stack.callback(kept.close)
+        kept = self._blobs.thumbnails(f"{self.name}-thumbnails")
         kept.create()
         return kept
+
+    @cached_property
+    def _blobs(self) -> BlobAccount:
+        account = BlobAccount(connection_string=self.connection)
+        self._stack.callback(account.close)
+        return account
 
     @cached_property
     def account(self) -> TableAccount:
         account = TableAccount(connection_string=self.connection)
         self._stack.callback(account.close)
-        for table in (self.name, f"{self.name}index", f"{self.name}reuse"):
+        for table in (self.name, f"{self.name}index", f"{self.name}reuse", f"{self.name}bursts"):
             account.create(table)
         return account
 
@@ -85,6 +105,10 @@ class Storage:
     @cached_property
     def reuse(self) -> ReuseTable:
         return ReuseTable(self.account.table(f"{self.name}reuse"))
+
+    @property
+    def bursts(self) -> BurstTable:
+        return BurstTable(self.account.table(f"{self.name}bursts"))
 
     @cached_property
     def index(self) -> CaptionIndex:
@@ -122,24 +146,18 @@ class Storage:
 
     def recorded_images(self) -> tuple[ImageContainer, list[str]]:
         """The container again, and the methods of what is sent to it from now on."""
-        session = RecordingSession()
-        client = ContainerClient.from_connection_string(
-            self.connection, self.name, transport=RequestsTransport(session=session)
-        )
-        self._stack.callback(client.close)
-        return ImageContainer(client), session.sent
+        sent: list[str] = []
+        return self._recorded_blobs(sent).images(self.name), sent
 
     def recorded_thumbnails(self, sent: list[str]) -> ThumbnailContainer:
         """The thumbnails again; what is sent to them is added to `sent`."""
-        session = RecordingSession()
-        session.sent = sent
-        client = ContainerClient.from_connection_string(
-            self.connection,
-            f"{self.name}-thumbnails",
-            transport=RequestsTransport(session=session),
-        )
-        self._stack.callback(client.close)
-        return ThumbnailContainer(client)
+        return self._recorded_blobs(sent).thumbnails(f"{self.name}-thumbnails")
+
+    def _recorded_blobs(self, sent: list[str]) -> BlobAccount:
+        session, curl = RecordingSession(sent), RecordingCurl(sent)
+        account = BlobAccount(connection_string=self.connection, session=session, curl=curl)
+        self._stack.callback(account.close)
+        return account
 
     def kept_thumbnails(self) -> list[str]:
         """Names of the thumbnails."""
@@ -151,11 +169,9 @@ class Storage:
 
     def recorded_catalog(self) -> tuple[Catalog, list[str]]:
         """The catalogue again, and the methods of what is sent to the tables from now on."""
-        session = RecordingSession()
-        service = TableServiceClient.from_connection_string(
-            self.connection, transport=RequestsTransport(session=session)
-        )
-        self._stack.callback(service.close)
-        records = RecordStore(Table(service.get_table_client(self.name)))
-        index = self._closed(CaptionIndex(Table(service.get_table_client(f"{self.name}index"))))
-        return self.catalog_of(records, index), session.sent
+        curl = RecordingCurl([])
+        account = TableAccount(connection_string=self.connection, curl=curl)
+        self._stack.callback(account.close)
+        records = RecordStore(account.table(self.name))
+        index = self._closed(CaptionIndex(account.table(f"{self.name}index")))
+        return self.catalog_of(records, index), curl.sent

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from captioning.models import FINAL, record_id
-from captioning.tables import TableAccount
+from captioning.table_account import TableAccount
 from tests.azurite import Azurite
 from tests.numbered import numbered
 from tests.running_app import RunningApp

@@ -42,9 +42,13 @@ class Story:
     """
 
     def __init__(
-        self, daily_usd: float | None = None, caption_input: CaptionInput = "image+tags"
+        self,
+        daily_usd: float | None = None,
+        caption_input: CaptionInput = "image+tags",
+        *,
+        has_webhook: bool = False,
     ) -> None:
-        self.store = Store(daily_usd, caption_input)
+        self.store = Store(daily_usd, caption_input, has_webhook=has_webhook)
         self.machines = Machines(self.store)
         self.events: list[str] = []
         self.deletions: list[str] = []

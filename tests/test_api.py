@@ -20,7 +20,7 @@ KEYS = {
     "objects text brands support image provenance usage error created updated seconds claim note "
     "carried",
     "image": "format width height frames bytes sha256 etag modified",
-    "provenance": "vision model input fingerprint reused_from afresh edited_by_human",
+    "provenance": "vision model input fingerprint reused_from burst afresh edited_by_human",
     "usage": "input_tokens cached_tokens output_tokens vision_calls usd",
     "error": "code message attempts retry_at since",
     "claim": "worker until crashes",
@@ -28,7 +28,7 @@ KEYS = {
 }
 """Design section 6, and what was added since: `language`, `note`, `claim`, `carried`,
 `image.frames`,
-`usage.cached_tokens`, `provenance.afresh`, `error.since`."""
+`usage.cached_tokens`, `provenance.burst`, `provenance.afresh`, `error.since`."""
 URL = "https://app.example/api/captions"
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from azure.storage.blob import ContainerClient
 
+from captioning.blob_account import BlobAccount
 from captioning.blobs import ImageContainer
 from captioning.drop import Item, drop
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
@@ -20,9 +21,12 @@ from tests.wire.server import Reply, WireServer
 BLOB = BlobDescription("a.jpg", 4, '"0x1"', START)
 
 
-def impatient(connection: str, name: str = "images") -> ImageContainer:
-    """A container that is asked once."""
-    return ImageContainer(ContainerClient.from_connection_string(connection, name, retry_total=0))
+@contextmanager
+def impatient(connection: str, name: str = "images") -> Iterator[ImageContainer]:
+    """A container that is asked once by the wire and once by the SDK."""
+    account = BlobAccount(connection_string=connection, retries=0)
+    yield account.images(name)
+    account.close()
 
 
 @pytest.fixture
@@ -31,9 +35,8 @@ def answers() -> Iterator[tuple[ImageContainer, list[Reply]]]:
     replies: list[Reply] = []
     with WireServer(lambda _: replies[-1]) as server:
         account = f"AccountName=a;AccountKey=aGk=;BlobEndpoint={server.url}/a;"
-        images = impatient(f"DefaultEndpointsProtocol=http;{account}")
-        yield images, replies
-        images.close()
+        with impatient(f"DefaultEndpointsProtocol=http;{account}") as images:
+            yield images, replies
 
 
 def test_pages_hold_every_blob_once_in_order(storage: Storage) -> None:
@@ -63,15 +66,13 @@ def test_a_blob_that_is_gone_or_changed_is_said_to_be(storage: Storage) -> None:
 
 
 def test_a_missing_container_does_not_make_a_blob_gone(storage: Storage) -> None:
-    missing = impatient(storage.connection, f"{storage.name}-missing")
-    fails(missing, "404")
-    missing.close()
+    with impatient(storage.connection, f"{storage.name}-missing") as missing:
+        fails(missing, "404")
 
 
 def test_storage_that_cannot_be_reached(storage: Storage) -> None:
-    images = impatient(DEAD_STORAGE)
-    fails(images, "cannot be reached")
-    images.close()
+    with impatient(DEAD_STORAGE) as images:
+        fails(images, "cannot be reached")
 
 
 @pytest.mark.parametrize("status", [403, 429, 500, 503])
@@ -101,8 +102,7 @@ def fails(images: ImageContainer, reason: str) -> None:
 def test_a_file_that_storage_does_not_take_is_one_that_failed(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     file.write_bytes(b"x")
-    images = impatient(DEAD_STORAGE)
-    (dropped,) = drop(images, [Item(file, "a.jpg")])
-    images.close()
+    with impatient(DEAD_STORAGE) as images:
+        (dropped,) = drop(images, [Item(file, "a.jpg")])
     assert dropped.outcome == "failed"
     assert dropped.problem.startswith("cannot be uploaded: the storage that ImageStorage names")

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from captioning.caption_text import (
     ALT_TEXT,
+    DESCRIPTION,
+    MOST,
     cut,
     faults,
     first_sentence,
@@ -19,6 +21,8 @@ from captioning.caption_text import (
     without_opening,
 )
 from captioning.models import CaptionText
+
+NOT_ITS_NAME = "alt_text must say what the picture shows, not its name or kind"
 
 
 def text(caption: str = "A cat.", alt_text: str = "A cat.", description: str = "") -> CaptionText:
@@ -35,6 +39,10 @@ def text(caption: str = "A cat.", alt_text: str = "A cat.", description: str = "
         (text(alt_text=" "), "alt_text must not be empty unless decorative"),
         (text(alt_text="x" * 126), "alt_text must have at most 125 characters"),
         (text(alt_text="A cat. It sleeps."), "alt_text must be one sentence"),
+        (text(alt_text="An image."), NOT_ITS_NAME),
+        (text(alt_text="IMG_2041.jpeg"), NOT_ITS_NAME),
+        (text(alt_text="DSC-0042"), NOT_ITS_NAME),
+        (text(alt_text="“photo 3”"), NOT_ITS_NAME),
         (text(alt_text="An image of a cat"), 'alt_text must not open with "image of" or the like'),
         (text(description="x" * 1_001), "description must have at most 1000 characters"),
     ],
@@ -44,6 +52,14 @@ def test_each_rule_is_named(given_text: CaptionText, rule: str) -> None:
     assert faults(mended(given_text, decorative=False), decorative=False) == (
         (rule,) if "caption must not be empty" in rule else ()
     )
+
+
+@pytest.mark.parametrize(
+    "alt_text",
+    ["A photo album.", "Imaging device.", "Picture frame", "DSC is a band.", "See a.jpg there."],
+)
+def test_what_only_begins_like_a_name_says_something(alt_text: str) -> None:
+    assert faults(text(alt_text=alt_text), decorative=False) == ()
 
 
 def test_text_at_the_limits_is_right() -> None:
@@ -158,3 +174,15 @@ def test_what_cannot_be_seen_is_removed() -> None:
 def test_words_need_a_letter_or_digit() -> None:
     assert has_words("7")
     assert not has_words("… !")
+
+
+def test_nothing_hides_in_a_text() -> None:
+    hidden = "\u034f\u17b4\u2065\ufe05\ufff0\U000e0002\U000e0041\U000e0fff"
+    assert visible(f"a{hidden}b") == tidy(f"a{hidden}b") == "ab"
+    assert tidy("❤\ufe0f\u200d🔥 می\u200cخواهم") == "❤\ufe0f\u200d🔥 می\u200cخواهم"
+    assert tidy("a\u200c\u200d\u200c\u200c\u200db\ufe0f\u200d\ufe0ec") == "a\u200cb\ufe0f\u200dc"
+
+
+def test_a_text_without_end_is_looked_at_as_far_as_it_matters() -> None:
+    assert tidy("x" * 100_000) == "x" * MOST
+    assert min(MOST, DESCRIPTION) == DESCRIPTION

@@ -26,6 +26,7 @@ IMAGE = Rendition(JPEG, "image/jpeg", 64, 48, 1, (640, 480))
 EVIDENCE = ImageAnalysis(
     "azure", 640, 480, tags=(Tag("cat", 0.9),), text=(TextLine("SECRET SALE", (0, 0, 1, 1)),)
 )
+SIGN = ImageAnalysis("azure", 640, 480, text=(TextLine("OPEN LATE", (100, 100, 300, 80)),))
 Make = Callable[..., OpenAICaptioner]
 
 
@@ -164,6 +165,75 @@ def test_a_fault_that_stays_is_mended(make: Make, service: ChatService, server: 
     made = make().caption(IMAGE, None)
     assert made.texts["en"].alt_text == "A very long cat."
     assert len(server.received) == 2
+
+
+def test_text_in_the_picture_is_asked_for_once_more(
+    make: Make, service: ChatService, server: WireServer
+) -> None:
+    service.script.extend([texts(alt_text="A sign."), texts(alt_text="A sign: OPEN LATE.")])
+    made = make().caption(IMAGE, SIGN)
+    assert (made.texts["en"].alt_text, made.note) == ("A sign: OPEN LATE.", None)
+    reminded = sent(server.received[1])["messages"][3]["content"]
+    assert "en: alt_text must spell out" in reminded
+    assert "OPEN" not in reminded, "what is read stays in its quotation"
+
+
+def test_text_that_stays_left_out_is_told_to_a_person(make: Make, service: ChatService) -> None:
+    service.script.extend([texts(alt_text="A sign."), texts(alt_text="A sign.")])
+    made = make().caption(IMAGE, SIGN)
+    assert made.texts["en"].alt_text == "A sign.", "nothing is added that no model wrote"
+    assert made.note == "The alternative text (en) leaves out text that is in the picture."
+
+
+def test_without_evidence_nobody_knows_of_text(make: Make, server: WireServer) -> None:
+    assert make().caption(IMAGE, None).note is None
+    assert len(server.received) == 1
+
+
+def test_three_languages_are_one_request(make: Make, server: WireServer) -> None:
+    made = make(languages=("en", "de", "fr")).caption(IMAGE, EVIDENCE)
+    assert (list(made.texts), made.note) == (["en", "de", "fr"], None)
+    assert len(server.received) == 1
+
+
+WORDS = {"caption": "A cat.", "alt_text": "A cat.", "description": "A cat on a mat."}
+EMPTY = {"caption": "", "alt_text": "", "description": ""}
+
+
+def spoken(**languages: Any) -> str:
+    return json.dumps({"decorative": False, "texts": languages})
+
+
+@pytest.mark.parametrize("lacking", [{}, {"de": None}, {"de": EMPTY}, {"de": "Eine Katze."}])
+def test_a_language_that_is_missing_is_asked_for_once_more(
+    make: Make, service: ChatService, server: WireServer, lacking: dict[str, Any]
+) -> None:
+    service.script.extend([spoken(en=WORDS, **lacking), spoken(de=WORDS)])
+    made = make(languages=("en", "de")).caption(IMAGE, None)
+    assert (list(made.texts), made.note) == (["en", "de"], None)
+    assert "de: " in sent(server.received[1])["messages"][3]["content"]
+
+
+@pytest.mark.parametrize("second", [spoken(en=WORDS), spoken(de=EMPTY), "no JSON", throttled()])
+def test_a_language_that_stays_missing_is_noted(
+    make: Make, service: ChatService, server: WireServer, second: Any
+) -> None:
+    service.script.extend([spoken(en=WORDS, fr=WORDS), second])
+    made = make(languages=("en", "de", "fr")).caption(IMAGE, None)
+    assert list(made.texts) == ["en", "fr"]
+    assert made.note == "The caption model wrote nothing in de."
+    assert len(server.received) == 2
+
+
+def test_a_draft_gives_way_to_the_whole_answer(make: Make, service: ChatService) -> None:
+    service.script.append(f"{spoken(en=WORDS)} or rather {spoken(en=WORDS, de=WORDS)}")
+    assert list(make(languages=("en", "de")).caption(IMAGE, None).texts) == ["en", "de"]
+
+
+def test_without_the_main_language_there_is_no_caption(make: Make, service: ChatService) -> None:
+    service.script.extend([spoken(de=WORDS), spoken(de=WORDS)])
+    with pytest.raises(BadResponse, match="twice"):
+        make(languages=("en", "de")).caption(IMAGE, None)
 
 
 @pytest.mark.parametrize("second", [throttled(), "no JSON", filtered_output(), texts(caption="")])

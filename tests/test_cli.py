@@ -12,7 +12,7 @@ import pytest
 from tests.azurite import ROOT
 from tests.command_line import DEAD_STORAGE, CommandLine, Terminal
 
-COMMANDS = ["up", "drop", "show", "find", "export", "reprocess", "check"]
+COMMANDS = ["up", "drop", "show", "find", "export", "reprocess", "revert", "retag", "try", "check"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -15,31 +15,41 @@ from typing import Any
 
 import pytest
 
-from captioning import image_log
+from captioning import caption_text, evidence_rules, image_log, text_settings, vocabulary
 from captioning.__main__ import cli
+from captioning.caption_text import MOST
+from captioning.chat_request import MAX_SAID
 from captioning.edit_api import MAX_BODY
 from captioning.edit_body import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
 from captioning.errors import CaptioningError, ImageRejected, ServiceDeferred
+from captioning.evidence import MAX_TEXT
+from captioning.folder_path import LONGEST
 from captioning.prices import PriceList
 from captioning.reconcile import ReconcileReport
 from captioning.settings_table import SETTINGS
+from captioning.static_gallery import ON_A_PAGE, WIDTH
 from captioning.storage_account import TABLES
 from captioning.tally import Budget, Tally
+from captioning.terms import MOST_WORDS
 from captioning.usage import Bill
 from tests.azurite import ROOT
+from tests.hostile import HOSTILE
 from tests.records import FULL
 
 README, MAKEFILE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile"))
-API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS = (
+API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS, CAPTIONS = (
     (ROOT / f"docs/{name}.md").read_text("utf-8")
-    for name in ("api", "settings", "architecture", "operations")
+    for name in (
+        *("api", "settings", "architecture", "operations"),
+        *("export", "security", "bursts", "captions"),
+    )
 )
 LIST_FUNCTIONS = """
 import json, function_app
 for function in function_app.app.get_functions():
     print(json.dumps([function.get_function_name(), json.loads(str(function))["bindings"]]))
 """
-NEVER_IN_A_RECORD = {"error", "settings", "changed", "gone", "bad_request", "bad_name"}
+NEVER_IN_A_RECORD = {"error", "settings", "changed", "gone", "bad_request", "bad_name", "refused"}
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
 
 
@@ -163,6 +173,27 @@ def test_what_a_correction_may_hold_is_documented() -> None:
     assert f"at most {MAX_BODY // 1024} KiB" in API
 
 
+def test_the_lengths_and_limits_of_captions_are_as_told() -> None:
+    assert {row[0].strip("`"): row[2] for row in rows(CAPTIONS, "text")} == {
+        "caption": f"{caption_text.CAPTION} characters",
+        "alt_text": f"{caption_text.ALT_TEXT} characters",
+        "description": f"{caption_text.DESCRIPTION:,} characters",
+    }
+    assert f"Of at most {evidence_rules.MOST_WORDS} words" in CAPTIONS
+    twentieth = "a twentieth of the shorter side" in CAPTIONS
+    assert (evidence_rules.LEAST_HEIGHT, twentieth) == (1 / 20, True)
+    assert f"at most {text_settings.MOST_PROMPT_BYTES:,} bytes" in CAPTIONS
+    editor = (ROOT / "captioning/web/editor.js").read_text("utf-8")
+    assert f"good: {caption_text.ALT_TEXT} " in editor
+    assert f"good: {caption_text.CAPTION} " in editor
+
+
+def test_the_vocabulary_in_the_documents_is_one() -> None:
+    [found] = re.findall(r"^```\n(# a line a tag.*?)^```", CAPTIONS, re.MULTILINE | re.DOTALL)
+    told = vocabulary.parse(found)
+    assert (told.names["puppy"], "indoor" in told.stopped, told.only_these) == ("dog", True, True)
+
+
 def test_every_key_of_the_log_is_documented() -> None:
     of_images, of_reconcile = OPERATIONS.split("## Reconcile")
     assert names(of_images, "key") == image_log._fields(FULL, 1.0).keys()
@@ -195,7 +226,9 @@ def figure_of(where: str) -> float:
     return found.total_seconds() if isinstance(found, timedelta) else float(found)
 
 
-@pytest.mark.parametrize("row", rows(ARCHITECTURE, "what"), ids=lambda row: row[2].strip("`"))
+@pytest.mark.parametrize(
+    "row", rows(ARCHITECTURE + BURSTS, "what"), ids=lambda row: row[2].strip("`")
+)
 def test_every_figure_is_the_codes(row: list[str]) -> None:
     number, _, unit = row[1].partition(" ")
     assert float(number) * UNITS[unit] == pytest.approx(figure_of(row[2].strip("`")))
@@ -208,6 +241,20 @@ def test_the_pace_of_reconcile_is_as_told() -> None:
     )
     assert f"{page * blobs:,.0f} blobs and {page * records:,.0f} records a run" in OPERATIONS
     assert f"holds {deepest:,.0f} messages" in OPERATIONS
+
+
+def test_the_limits_of_hostile_text_are_as_told() -> None:
+    assert f"{len(HOSTILE)} pictures rendered" in SECURITY
+    assert f"{MAX_TEXT:,} characters of text are passed on" in SECURITY
+    assert f"{MAX_SAID:,} characters of it at most" in SECURITY
+    assert f"to {MOST:,} characters before any rule" in SECURITY
+    assert f"at most {MOST_WORDS} words of a record" in SECURITY
+
+
+def test_the_sizes_of_exports_are_as_told() -> None:
+    assert f"further pages of {ON_A_PAGE}\npictures" in EXPORT
+    assert f"thumbnails {WIDTH} pixels wide" in EXPORT
+    assert f"parts of more than {LONGEST} bytes" in EXPORT
 
 
 def test_threads_and_overshoot_are_as_told() -> None:
@@ -236,7 +283,10 @@ def test_every_make_variable_in_the_readme_is_one() -> None:
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS])
+@pytest.mark.parametrize(
+    "page",
+    [README, API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS, CAPTIONS],
+)
 def test_every_file_that_is_named_is_there(page: str) -> None:
     linked = re.findall(r"\]\(([^)#]+)\)", page)
     named = re.findall(r"`((?:\w+/)*[\w.]+\.(?:py|json|jsonl|md))`", page)

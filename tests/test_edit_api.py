@@ -11,9 +11,11 @@ import pytest
 
 from captioning.api import CaptionApi
 from captioning.edit_api import ATTEMPTS, MAX_BODY, EditApi
+from captioning.edits import kept
 from captioning.errors import BadRequest, RecordChanged, ServiceDeferred
+from captioning.etags import strong
 from captioning.http_message import Request, Response
-from captioning.models import CaptionRecord, Status, Tag, record_id
+from captioning.models import CaptionRecord, Provenance, Status, Tag, record_id
 from captioning.stored import StoredRecord
 from tests.line import Clock
 from tests.records import FULL, short
@@ -162,7 +164,7 @@ def test_a_record_is_edited_whatever_its_status(
     record = edited(edits, patch(FULL.path, alt_text="Mila."))
     made = replace(before.provenance, edited_by_human=("alt_text", "caption"))
     expected = replace(before, alt_text="Mila.", decorative=False, provenance=made)
-    assert record == replace(expected, updated=record.updated)
+    assert record == replace(expected, updated=record.updated, previous=record.previous)
     assert (record.status, record.claim, record.error) == (status, FULL.claim, FULL.error)
 
 
@@ -255,3 +257,66 @@ def test_a_record_that_is_removed_meanwhile_is_not_made_again(storage: Storage) 
     response = EditApi(disturbed, Clock()).patch_caption(patch("a.jpg", "*", caption="Mila."))
     assert code(response) == (404, "not_found")
     assert storage.catalog.get("a.jpg") is None
+
+
+MADE = Provenance(model="gpt-4o-mini-2024-07-18", fingerprint="before")
+RENEWED = kept(
+    short("a.jpg", caption="A new one.", provenance=replace(MADE, fingerprint="now")),
+    short("a.jpg", provenance=MADE),
+)
+
+
+def revert(match: str | None = "*", query: str = "") -> Request:
+    headers = {} if match is None else {"if-match": match}
+    return Request(f"https://app.example/api/revert/a.jpg{query}", "a.jpg", headers)
+
+
+def test_a_revert_is_saved_and_answered_and_can_be_reverted(
+    storage: Storage, edits: EditApi
+) -> None:
+    etag = strong(storage.catalog.save(RENEWED, None).etag)
+    response = edits.post_revert(revert(etag))
+    assert (response.status, response.headers["ETag"]) == (200, strong(saved(storage).etag))
+    assert CaptionRecord.from_json(json.loads(response.body)) == saved(storage).record
+    assert saved(storage).record.caption == "Caption of a.jpg."
+    assert code(edits.post_revert(revert(etag))) == (412, "changed")
+    assert edits.post_revert(revert(response.headers["ETag"])).status == 200
+    assert saved(storage).record.caption == "A new one."
+
+
+@pytest.mark.parametrize(
+    ("record", "match", "refusal"),
+    [
+        (None, "*", (404, "not_found")),
+        (RENEWED, None, (428, "precondition_required")),
+        (RENEWED, '"x"', (412, "changed")),
+        (short("a.jpg"), "*", (409, "no_previous")),
+        (replace(RENEWED, status="processing"), "*", (409, "in_progress")),
+        (replace(RENEWED, status="deferred"), "*", (409, "in_progress")),
+    ],
+)
+def test_what_cannot_be_reverted_stays_as_it_is(
+    storage: Storage,
+    edits: EditApi,
+    record: CaptionRecord | None,
+    match: str | None,
+    refusal: tuple[int, str],
+) -> None:
+    before = storage.catalog.save(record, None) if record else None
+    assert code(edits.post_revert(revert(match))) == refusal
+    assert storage.catalog.get("a.jpg") == before
+
+
+def test_a_revert_takes_no_parameters(edits: EditApi) -> None:
+    with pytest.raises(BadRequest, match="to"):
+        edits.post_revert(revert(query="?to=yesterday"))
+
+
+def test_a_revert_whose_answer_was_lost_is_done_once(storage: Storage) -> None:
+    """Else it would be taken back at once."""
+    storage.catalog.save(RENEWED, None)
+    disturbed = Disturbed(storage, 0, lambda: None)
+    disturbed.is_deaf = True
+    response = EditApi(disturbed, Clock()).post_revert(revert())
+    assert response.status == 200
+    assert saved(storage).record.caption == "Caption of a.jpg."

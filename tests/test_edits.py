@@ -214,7 +214,11 @@ class TestAskedForAgain:
         run(works)
         write(works)
         again.post(Request("/x", "a.jpg"))
-        words = {"caption": "A cat.", "alt_text": "Quite another one.", "description": "A cat."}
+        words = {
+            "caption": "A cat.",
+            "alt_text": "Quite another one: SALE.",
+            "description": "A cat.",
+        }
         answer = {"decorative": False, "texts": {"en": words, "de": words}}
         works.model.faults.append(completion(json.dumps(answer)))
         [wake] = works.due()
@@ -222,7 +226,7 @@ class TestAskedForAgain:
         is_kept(record)
         assert works.calls == (2, 2)
         assert record.provenance.afresh == wake.afresh
-        assert record.alt_text == "Quite another one."
+        assert record.alt_text == "Quite another one: SALE."
 
     def test_a_failed_image_that_is_captioned_in_the_end_keeps_it(
         self, works: Works, again: Recaption
@@ -231,7 +235,7 @@ class TestAskedForAgain:
         works.model.faults.extend([NO_ANSWER, NO_ANSWER])
         run(works)
         write(works)
-        [_] = again.redrive("failed")
+        again.ask(works.stored("a.jpg").record, "a request")
         is_kept(works.stored("a.jpg").record)
         record = run(works, works.due()[0])
         is_kept(record)
@@ -332,9 +336,8 @@ class TestUploadedAgain:
         assert works.upkeep.poisoned("a.jpg")
         record = works.stored("a.jpg").record
         assert (record.status, record.caption) == ("failed", None)
-        [_] = Recaption(works.storage.images, works.storage.catalog, works.deferrals).redrive(
-            "failed"
-        )
+        again = Recaption(works.storage.images, works.storage.catalog, works.deferrals)
+        again.ask(record, "a request")
         is_kept(run(works, works.due()[0]))
 
     def test_a_broken_transfer_between_changes_nothing(self, works: Works) -> None:

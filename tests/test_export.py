@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from captioning.export import COLUMNS, WRITERS
+from captioning.export import COLUMNS, WRITERS, unquoted
 from captioning.models import CaptionRecord, Tag, TextLine
 from tests.command_line import CommandLine
 from tests.records import FULL, START, minutes, short
@@ -51,6 +53,42 @@ def test_no_cell_is_a_formula(start: str) -> None:
         assert row[column] == f"'{evil}"
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("SALE; =cmd", "SALE; '=cmd"),
+        ("SALE\n=cmd", "SALE\n'=cmd"),
+        ("SALE\t @cmd", "SALE\t '@cmd"),
+        (' "=cmd', " \"'=cmd"),
+        ("＝cmd", "'＝cmd"),
+        ("'=cmd", "''=cmd"),
+        ("\t=cmd", "'\t'=cmd"),
+        ("'\tcmd", "''\tcmd"),
+        ("\n" * 100_000, "'" + "\n" * 100_000),
+        ("'tis 5 - 3 = 2, -1 @home", "'tis 5 - 3 = 2, -1 @home"),
+        ("", ""),
+    ],
+)
+def test_no_cell_is_a_formula_for_other_separators_either(text: str, cell: str) -> None:
+    """A program that separates by semicolons or tabs begins a cell in the middle of ours."""
+    stream = io.StringIO(newline="")
+    WRITERS["csv"]([short("a.jpg", caption=text)], stream)
+    [row] = rows(stream.getvalue())
+    assert row["caption"] == cell
+    assert unquoted(cell) == text
+
+
+@given(st.text(alphabet="'\"=-＠;\t\r\n\0 ax", max_size=12))
+def test_what_was_written_can_be_told_from_the_cell(text: str) -> None:
+    stream = io.StringIO(newline="")
+    WRITERS["csv"]([short("a.jpg", caption=text)], stream)
+    [row] = rows(stream.getvalue())
+    assert unquoted(row["caption"]) == text
+    for separator in ";\t":
+        for cells in csv.reader(io.StringIO(stream.getvalue(), newline=""), delimiter=separator):
+            assert not any(cell.lstrip().startswith(("=", "-", "＠")) for cell in cells)
+
+
 def test_json_lines_are_the_records(command: CommandLine, storage: Storage) -> None:
     for record in (FULL, ODD):
         storage.catalog.save(record, None)
@@ -64,6 +102,14 @@ def test_since_leaves_out_what_is_older(command: CommandLine, storage: Storage) 
         storage.catalog.save(short(f"{number}.jpg", minutes(number)), None)
     lines = command("export", "--format", "jsonl", "--since", f"{START:%Y-%m-%dT%H:%M:%S}").stdout
     assert [json.loads(line)["path"] for line in lines.splitlines()] == ["1.jpg", "0.jpg"]
+
+
+def test_what_is_asked_for_is_what_is_written(command: CommandLine, storage: Storage) -> None:
+    for name, tag in (("dog on a beach", "dog"), ("beach dog", "dog"), ("on a beach", "sea")):
+        storage.catalog.save(short(name, caption=name, tags=(Tag(tag, 1.0),)), None)
+    arguments = ("export", "--format", "jsonl", "--query", "on a beach", "--tag", "dog")
+    lines = command(*arguments).stdout.splitlines()
+    assert [json.loads(line)["path"] for line in lines] == ["dog on a beach"]
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -35,6 +35,7 @@ HTTP: dict[str, tuple[Handler, str]] = {
     "put_image": (function_app.put_image, "PUT"),
     "delete_image": (function_app.delete_image, "DELETE"),
     "recaption": (function_app.recaption, "POST"),
+    "revert": (function_app.revert, "POST"),
     "get_usage": (function_app.get_usage, "GET"),
     "health": (function_app.health, "GET"),
 }

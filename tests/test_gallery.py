@@ -192,6 +192,11 @@ def test_an_edit_meets_a_conflict_and_keeps_what_was_typed(
     record = app.record("edited.jpg")
     assert record["caption"] == "My espresso, in a red cup."
     assert record["provenance"]["edited_by_human"] == ["caption"]
+    for text in ("Espresso.", "My espresso, in a red cup."):  # one step back, and again
+        revert = page.get_by_role("button", name="Revert")
+        expect(revert).to_have_attribute("title", f"Back to: {text}")
+        revert.click()
+        expect(page.locator(".suggestion").first).to_contain_text(text)
 
 
 def test_tags_alt_text_and_review_are_written(browser: Browser, app: RunningApp) -> None:

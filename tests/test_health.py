@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from captioning.blobs import connect
+from captioning.blob_account import BlobAccount
 from captioning.errors import AuthRefused, BudgetSpent, StorageUnavailable
 from captioning.health import HealthApi, unhealthy
 from captioning.service_health import ServiceHealth
 from captioning.state import StateTable
 from captioning.store import RecordStore
-from captioning.tables import TableAccount
+from captioning.table_account import TableAccount
 from tests.azurite import free_ports
 from tests.line import Clock
 from tests.storage_lab import Storage
@@ -53,7 +53,8 @@ def test_health_is_ok_when_every_part_answers(storage: Storage) -> None:
 
 
 def test_health_names_the_part_that_is_missing(storage: Storage) -> None:
-    images = connect("no-such-container", connection_string=storage.connection)
+    blobs = BlobAccount(connection_string=storage.connection)
+    images = blobs.images("no-such-container")
     records = RecordStore(storage.account.table("nosuchtable"))
     checks = {"images": images.is_there, "captions": storage.records.is_there}
     down = {"settings": "ok", "images": "down", "captions": "ok"}
@@ -61,20 +62,18 @@ def test_health_names_the_part_that_is_missing(storage: Storage) -> None:
     checks = {"images": storage.images.is_there, "captions": records.is_there}
     down = {"settings": "ok", "images": "ok", "captions": "down"}
     assert health(checks) == (503, {"status": "down", "parts": down})
-    images.close()
+    blobs.close()
 
 
 def test_health_is_down_when_storage_is_dead() -> None:
     dead = f"http://127.0.0.1:{free_ports(1)[0]}/a"
     text = f"AccountName=a;AccountKey=a2V5;BlobEndpoint={dead};TableEndpoint={dead}"
-    images, account = (
-        connect("images", connection_string=text),
-        TableAccount(connection_string=text),
-    )
+    blobs, account = BlobAccount(connection_string=text), TableAccount(connection_string=text)
+    images = blobs.images("images")
     checks = {"images": images.is_there, "captions": RecordStore(account.table("t")).is_there}
     parts = {"settings": "ok", "images": "down", "captions": "down"}
     assert health(checks) == (503, {"status": "down", "parts": parts})
-    images.close()
+    blobs.close()
     account.close()
 
 

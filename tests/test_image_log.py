@@ -74,7 +74,7 @@ def test_the_docstring_names_every_key(lines: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("status", "level"),
     [
-        ("captioned", logging.INFO),
+        ("processing", logging.INFO),
         ("deferred", logging.INFO),
         ("rejected", logging.INFO),
         ("failed", logging.WARNING),
@@ -86,6 +86,15 @@ def test_a_failed_image_is_a_warning(
     logged(lines, replace(FULL, status=status))
     (record,) = lines.records
     assert (record.name, record.levelno) == ("captioning.images", level)
+
+
+def test_a_caption_that_stays_as_another_failed_is_a_warning(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    logged(lines, short("a.jpg"))
+    assert lines.records[-1].levelno == logging.INFO
+    logged(lines, short("a.jpg", error=RecordError("gave_up", "Why.")))
+    assert lines.records[-1].levelno == logging.WARNING
 
 
 def test_nothing_in_the_image_is_logged(lines: pytest.LogCaptureFixture) -> None:

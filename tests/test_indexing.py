@@ -47,6 +47,7 @@ SERVED = {
     "POST /api/recaption/a.jpg": "recaption",
     "POST /api/recaption/2026/11/beach day.jpg": "recaption",
     "POST /api/recaption/sha256:" + "0" * 64: "recaption",
+    "POST /api/revert/2026/11/beach day.jpg": "revert",
     "GET /api/usage": "get_usage",
     "GET /api/tags": "list_tags",
     "GET /api/images/2026/11/beach day.jpg": "get_image",
@@ -149,6 +150,7 @@ HTTP = {
     "delete_image": route("api/images/{*path:minlength(1)}", "FUNCTION", "DELETE"),
     "list_tags": route("api/tags", "FUNCTION"),
     "recaption": route("api/recaption/{*path:minlength(1)}", "FUNCTION", "POST"),
+    "revert": route("api/revert/{*path:minlength(1)}", "FUNCTION", "POST"),
     "get_usage": route("api/usage", "FUNCTION"),
     "health": route("api/health", "ANONYMOUS"),
     "get_openapi": route("api/openapi.json", "ANONYMOUS"),
@@ -160,6 +162,7 @@ QUEUES = {
     "record_poisoned": "webjobs-blobtrigger-poison",
     "record_poisoned_deferral": "caption-deferred-poison",
     "forget_image": "image-deleted",
+    "notify": "caption-notify",
 }
 """The queues beside the usual table. The poison queues' names are the host's."""
 OTHERS = {"caption_image", "reconcile"}

@@ -10,24 +10,26 @@ from typing import Any, get_args
 
 import pytest
 
-from captioning import image_log
+from captioning import image_log, notifier
 from captioning.errors import AuthRefused, BudgetSpent, ModelGone, ServiceThrottled
 from captioning.models import FINAL, Status
+from captioning.notice import Notice
 from captioning.reconcile import ReconcileReport
 from captioning.tally import Budget
 from tests.azurite import ROOT
 from tests.bicep import INFRA
 from tests.deployment import WHOLE, deployment
-from tests.records import FULL
+from tests.records import FULL, START
 
 QUERIES = {file.stem: file.read_text("utf-8") for file in (INFRA / "queries").glob("*.kql")}
 LINES = {
     "image": image_log._fields(FULL, 1.0).keys(),
     "reconcile": {"event", *asdict(ReconcileReport())},
+    "notify": notifier._fields("delivered", Notice("a.jpg", START)).keys(),
     "budget": {"event", *asdict(Budget(None, None, 0, 0))},
 }
 """The keys of each kind of line in the log, from the code that writes it."""
-ALONE = {"images", "overlooked", "budget", "latency"}
+ALONE = {"images", "overlooked", "untold", "budget", "latency"}
 """Queries that begin with a table; the others go on where images.kql ends."""
 
 
@@ -115,6 +117,7 @@ def test_there_is_an_alert_for_all_that_wants_somebody(name: str) -> None:
         "old-backlog",
         "throttled",
         "overlooked-images",
+        "untold-images",
         "budget",
     }
     metric = deployment(name).one("Insights/metricAlerts")["properties"]

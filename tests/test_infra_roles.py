@@ -53,7 +53,7 @@ CALLS = {
     },
     "usage_table": {},
     "vision_http": {"request": "Cognitive Services User", "post": "Cognitive Services User"},
-    "captioner": {"create": "Cognitive Services OpenAI User"},
+    "captioner": {"post": "Cognitive Services OpenAI User"},
 }
 WITHOUT_A_ROLE = {
     "create_container": "on a laptop only: the infrastructure makes it",

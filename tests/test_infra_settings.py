@@ -24,7 +24,10 @@ NOT_IN_AZURE = {
     "OPENAI_BASE_URL": "for CAPTION_PROVIDER=openai: a server of one's own",
     "OPENAI_API_KEY": "the same",
     "CAPTION_PROMPT_FILE": "a file that comes with the app; parameter `settings` names it",
+    "TAG_VOCABULARY_FILE": "the same",
     "PRICES_FILE": "the same",
+    "NOTIFY_URL": "a secret, mostly: parameter `settings` has a Key Vault reference",
+    "NOTIFY_KEY": "the same",
 }
 ONLY_ON_A_LAPTOP = {
     "FUNCTIONS_WORKER_RUNTIME": "Flex Consumption has it in functionAppConfig and refuses it here",

@@ -24,6 +24,7 @@ KINDS = {
 BESIDE_THE_APPS = {
     "dead-letters": "Event Grid puts events there that it could not deliver",
     "image-deleted-poison": "the host puts messages of image-deleted there that it gave up",
+    "caption-notify-poison": "the same of caption-notify",
 }
 """What nobody asks the app to make, or to listen to."""
 

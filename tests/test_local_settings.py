@@ -123,7 +123,7 @@ def test_the_sample_shows_defaults_where_it_does_not_choose_the_embedded_way() -
 def test_the_host_gets_what_it_needs() -> None:
     values = SAMPLE["Values"]
     assert values["AzureWebJobsDisableHomepage"] == "true"
-    assert 1 <= int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) <= 80
+    assert 1 <= int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) <= 96
 
 
 def test_a_run_ends_before_the_host_ends_it() -> None:

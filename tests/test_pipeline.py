@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import timedelta
 
 import pytest
 
 from captioning.errors import BlobGone
+from captioning.export import write_jsonl
 from captioning.models import CaptionText, DetectedObject, Tag, TextLine
+from captioning.query import parse
 from captioning.stored import BlobDescription
 from captioning.usage import Usage
 from tests import pictures
@@ -25,12 +29,12 @@ def test_a_captioned_record_holds_everything(works: Works) -> None:
     assert works.stored("2026/a b.jpg").record == made
     assert (made.status, made.review, made.error, made.note) == ("captioned", "none", None, None)
     assert made.caption == "A stand-in caption (en) for cat."
-    assert made.alt_text == "Stand-in (en) for cat."
+    assert made.alt_text == "Stand-in (en) for cat, “SALE”."
     assert made.description == "A longer stand-in description (en) for cat."
     assert made.translations == {
         "de": CaptionText(
             "A stand-in caption (de) for cat.",
-            "Stand-in (de) for cat.",
+            "Stand-in (de) for cat, “SALE”.",
             "A longer stand-in description (de) for cat.",
         )
     }
@@ -45,6 +49,38 @@ def test_a_captioned_record_holds_everything(works: Works) -> None:
     )
     assert (made.image.format, made.image.width, made.image.height) == ("JPEG", 400, 300)
     assert (made.image.frames, made.image.sha256) == (1, blob.sha256)
+
+
+def test_a_record_lacking_a_language_says_so(works: Works) -> None:
+    words = {"caption": "A cat.", "alt_text": "A cat: SALE.", "description": "A cat."}
+    answer = json.dumps({"decorative": False, "texts": {"en": words, "fr": words}})
+    works.chat_service.script.extend([answer, answer])
+    works.storage.upload("a.jpg", JPEG)
+    captioner = works.captioner(languages=("en", "de", "fr"))
+    made = works.pipeline(captioner=captioner).process(on("a.jpg"))
+    assert made is not None
+    assert (made.status, made.caption, [*made.translations]) == ("captioned", "A cat.", ["fr"])
+    assert (made.review, made.note) == ("needed", "The caption model wrote nothing in de.")
+    assert works.calls == (1, 2)
+
+
+def test_translations_are_found_and_exported(works: Works) -> None:
+    """Made in one request, in three languages."""
+    texts = {
+        name: {"caption": said, "alt_text": f"{said} SALE", "description": said}
+        for name, said in {"en": "A cat", "de": "Eine Katze", "fr": "Un chat"}.items()
+    }
+    works.chat_service.script.append(json.dumps({"decorative": False, "texts": texts}))
+    works.storage.upload("a.jpg", JPEG)
+    languages = ("en", "de", "fr")
+    works.pipeline(captioner=works.captioner(languages=languages)).process(on("a.jpg"))
+    assert len(works.model.received) == 1
+    for word in ("cat", "katze", "chat"):
+        found = works.storage.catalog.walk(parse(f"{word} ", [], languages))
+        assert [record.path for record in found] == ["a.jpg"]
+    exported = io.StringIO()
+    write_jsonl(works.storage.catalog.walk(), exported)
+    assert json.loads(exported.getvalue())["translations"]["fr"] == texts["fr"]
 
 
 def test_a_record_says_how_it_came_to_be_and_what_it_cost(works: Works) -> None:

@@ -30,9 +30,11 @@ from tests.people import FIELDS
 from tests.story import ACTIONS, Meanwhile, Story
 from tests.truths import (
     check_that_a_caption_stays,
+    check_that_every_end_is_announced,
     check_that_everything_is_found,
     check_that_nothing_is_lost,
     check_that_nothing_is_paid_twice,
+    check_that_the_receiver_knows,
     check_the_end,
 )
 from tests.world import CAT, CORRUPT, DOG, FILTERED, MODEL, ODD, VISION
@@ -58,10 +60,13 @@ class Lives(RuleBasedStateMachine):
     @initialize(
         daily_usd=st.sampled_from([None, 2.0]),
         caption_input=st.sampled_from(["image+tags", "image"]),
+        has_webhook=st.booleans(),
     )
-    def begin(self, daily_usd: float | None, caption_input: CaptionInput) -> None:
+    def begin(
+        self, daily_usd: float | None, caption_input: CaptionInput, *, has_webhook: bool
+    ) -> None:
         logging.disable(logging.CRITICAL)
-        self.story = Story(daily_usd, caption_input)
+        self.story = Story(daily_usd, caption_input, has_webhook=has_webhook)
 
     @rule(path=PATHS, content=CONTENTS)
     def upload(self, path: str, content: bytes) -> None:
@@ -118,6 +123,11 @@ class Lives(RuleBasedStateMachine):
             check_that_everything_is_found(self.story)
 
     @invariant()
+    def every_end_is_announced(self) -> None:
+        if hasattr(self, "story"):
+            check_that_every_end_is_announced(self.story)
+
+    @invariant()
     def a_caption_stays(self) -> None:
         if hasattr(self, "story"):
             check_that_a_caption_stays(self.story)
@@ -132,6 +142,7 @@ class Lives(RuleBasedStateMachine):
         if hasattr(self, "story"):
             self.story.settle(self.nothing_is_lost)
             check_the_end(self.story)
+            check_that_the_receiver_knows(self.story)
 
 
 TestLives: Any = Lives.TestCase

@@ -179,11 +179,24 @@ EVENTS: dict[str, tuple[object, str]] = {
     "no subject": ({"type": BLOB_DELETED}, "has no `subject`"),
     "no blob": ({"type": BLOB_DELETED, "subject": "/x"}, "`subject` is not"),
 }
+NOTICES: dict[str, tuple[object, str]] = {
+    "no JSON": ("a.jpg", "Expecting value"),
+    "no object": ([], "needs a `path`"),
+    "no path": ({"updated": "2026-11-22T10:00:00+00:00"}, "needs a `path`"),
+    "no time": ({"path": "a.jpg"}, "needs `updated`"),
+    "another time": ({"path": "a.jpg", "updated": "a.jpg"}, "`updated` is a time"),
+    "no zone": ({"path": "a.jpg", "updated": "2026-11-22T10:00:00"}, "with its zone"),
+    "attempts": (
+        {"path": "a.jpg", "updated": "2026-11-22T10:00:00+00:00", "attempts": "a.jpg"},
+        "`attempts` is a number",
+    ),
+}
 READERS: dict[str, tuple[Function, dict[str, tuple[object, str]]]] = {
     "caption_deferred": (function_app.caption_deferred, WAKES),
     "record_poisoned_deferral": (function_app.record_poisoned_deferral, WAKES),
     "record_poisoned": (function_app.record_poisoned, POISON),
     "forget_image": (function_app.forget_image, EVENTS),
+    "notify": (function_app.notify, NOTICES),
 }
 MALFORMED = [
     pytest.param(function, body, said, id=f"{name}: {case}")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import pytest
 
-from captioning import catalog
+from captioning import reprocess
 from captioning.errors import BadRequest
 from captioning.http_message import Request
 from captioning.models import CaptionRecord, Status, record_id
 from captioning.recaption import Recaption
+from captioning.reprocess import Limits, Reprocess
+from captioning.selection import Selection
 from captioning.wake import Wake
 from tests import pictures
+from tests.memory import MemoryState
 from tests.pipeline_lab import Works, on
 from tests.records import minutes, short
 from tests.wire.chat_replies import completion, throttled
@@ -28,6 +32,21 @@ NO_ANSWER = completion("{}")
 @pytest.fixture
 def again(works: Works) -> Recaption:
     return Recaption(works.storage.images, works.storage.catalog, works.deferrals)
+
+
+def redriven(
+    works: Works, again: Recaption, status: Status, *, dry_run: bool = False
+) -> Iterator[CaptionRecord]:
+    """Asks for the images with a status, one after the other; their records as they were."""
+    rounds = Reprocess(
+        catalog=works.storage.catalog,
+        recaption=again,
+        state=MemoryState(),
+        fingerprint="",
+        estimate=lambda: pytest.fail("nobody asked for a price"),
+    )
+    found = rounds.round(Selection(status), Limits(dry_run=dry_run))
+    return (asked.record for asked in found)
 
 
 def asked(again: Recaption, path: str, query: str = "") -> tuple[int, Any]:
@@ -98,28 +117,28 @@ class TestRedrive:
     @pytest.fixture(autouse=True)
     def _small_pages(self, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
         """Pages of two images, the newest first: failed and captioned, both failed, captioned."""
-        monkeypatch.setattr(catalog, "PAGE", 2)
+        monkeypatch.setattr(reprocess, "PAGE", 2)
         for number in range(5):
             status: Status = "captioned" if number % 3 == 1 else "failed"
             record = short(f"{number}.jpg", minutes(-number), status=status)
             works.storage.catalog.save(record, None)
 
     def test_each_image_with_the_status_is_asked_for(self, works: Works, again: Recaption) -> None:
-        found = [record.path for record in again.redrive("failed")]
+        found = [record.path for record in redriven(works, again, "failed")]
         assert found == ["0.jpg", "2.jpg", "3.jpg"]
         wakes = works.due()
         assert [wake.path for wake in wakes] == found
         assert {works.stored(path).record.status for path in found} == {"processing"}
-        assert list(again.redrive("failed")) == []
+        assert list(redriven(works, again, "failed")) == []
 
     def test_a_dry_run_asks_for_none(self, works: Works, again: Recaption) -> None:
-        found = again.redrive("captioned", dry_run=True)
+        found = redriven(works, again, "captioned", dry_run=True)
         assert [record.path for record in found] == ["1.jpg", "4.jpg"]
         assert works.deferrals.held == []
 
     def test_it_goes_no_faster_than_its_reader(self, works: Works, again: Recaption) -> None:
         """So that it can be ended at any image, and holds a page at a time."""
-        list(islice(again.redrive("failed"), 2))
+        list(islice(redriven(works, again, "failed"), 2))
         assert [wake.path for wake in works.due()] == ["0.jpg", "2.jpg"]
 
 
@@ -132,7 +151,7 @@ class TestWhatIsPaid:
         assert processed(works, on("a.jpg")).status == "failed"
         assert processed(works, on("a.jpg")).status == "failed"
         assert works.calls == (1, 2)
-        [failed] = again.redrive("failed")
+        [failed] = redriven(works, again, "failed")
         [wake] = works.due()
         made = processed(works, wake, wake)
         assert made.status == "captioned"
@@ -143,7 +162,7 @@ class TestWhatIsPaid:
     def test_a_captioned_image_is_paid_again_once(self, works: Works, again: Recaption) -> None:
         works.storage.upload("a.jpg", JPEG)
         first = processed(works, on("a.jpg"))
-        assert list(again.redrive("captioned")) == [first]
+        assert list(redriven(works, again, "captioned")) == [first]
         [wake] = works.due()
         works.clock.advance(60)
         made = processed(works, wake, wake, on("a.jpg"))
@@ -158,7 +177,7 @@ class TestWhatIsPaid:
         works.storage.upload("a.jpg", JPEG)
         works.vision.faults.append(throttled(retry_after="60"))
         assert processed(works, on("a.jpg")).status == "deferred"
-        [_] = again.redrive("deferred")
+        [_] = redriven(works, again, "deferred")
         [wake] = works.due()
         assert processed(works, wake).status == "captioned"
         works.clock.advance(90)
@@ -174,10 +193,10 @@ class TestWhatIsPaid:
             works.storage.upload(path, JPEG)
             works.pipeline().process(on(path))
         vision, model = works.calls
-        assert len(list(again.redrive(status))) == 3
+        assert len(list(redriven(works, again, status))) == 3
         processed(works, *works.due())
         assert works.calls == (vision + (status == "captioned"), model + 1)
-        assert list(again.redrive("failed")) == []
+        assert list(redriven(works, again, "failed")) == []
 
     def test_its_copies_keep_what_they_have(self, works: Works, again: Recaption) -> None:
         """A later copy gets the new answer, at no cost."""
@@ -201,8 +220,8 @@ class TestWhatIsPaid:
         works.model.faults.extend([NO_ANSWER] * 2 if status == "failed" else [late])
         processed(works, on("a.jpg"))
         vision, model = works.calls
-        list(again.redrive(status))
-        list(again.redrive(status))
+        list(redriven(works, again, status))
+        list(redriven(works, again, status))
         assert processed(works, *works.due()).status == "captioned"
         works.clock.advance(90)
         assert processed(works, *works.due()).status == "captioned"
@@ -215,7 +234,7 @@ class TestWhatIsPaid:
             works.storage.upload(path, JPEG)
         works.pipeline().process(on("b.jpg"))
         works.upkeep.poisoned("a.jpg")
-        [_] = again.redrive("failed")
+        [_] = redriven(works, again, "failed")
         made = processed(works, *works.due())
         assert (made.status, made.provenance.reused_from) == ("captioned", "b.jpg")
         assert works.calls == (1, 1)

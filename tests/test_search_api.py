@@ -13,6 +13,7 @@ from captioning.api import CaptionApi
 from captioning.errors import BadRequest
 from captioning.http_message import Request
 from captioning.models import Tag
+from captioning.vocabulary import parse
 from tests.records import START, minutes, short
 from tests.storage_lab import Storage
 
@@ -143,6 +144,15 @@ def test_tags_are_completed(api: CaptionApi) -> None:
     assert tags(api, "") == ["Golden Retriever", "goldfish"]
     assert tags(api, "prefix=GOLDF") == ["goldfish"]
     assert tags(api, "prefix=golden+re") == ["Golden Retriever"]
+
+
+def test_tags_are_completed_from_the_vocabulary_too(api: CaptionApi, storage: Storage) -> None:
+    listed = parse("Gold\nGolden retriever\nzebra: gnu").beginning
+    named = CaptionApi(storage.catalog, ("en",), listed)
+    assert tags(named, "prefix=gol") == ["Gold", "Golden retriever", "goldfish"]
+    assert tags(named, "prefix=gol&limit=2") == ["Gold", "Golden retriever"]
+    assert tags(named, "prefix=z") == ["zebra"]
+    assert tags(named, "prefix=gn") == []
     assert tags(api, "limit=1") == ["Golden Retriever"]
     for text in QUOTING:
         assert tags(api, f"prefix={quote(text)}") == []

@@ -8,14 +8,16 @@ import re
 from pathlib import Path
 
 import pytest
+from azure.core.credentials import TokenCredential
 
-from captioning import settings as module
-from captioning import timeouts
+from captioning import indexing, timeouts
 from captioning.errors import SettingsError
 from captioning.prices import BUILT_IN
+from captioning.service_clients import ServiceClients
 from captioning.settings import CONNECT_SECONDS, FEATURES_32, FEATURES_40, ONLY_40, Settings
 from captioning.settings_table import SETTINGS
 from captioning.vision_features import supported_features
+from captioning.vocabulary import load
 
 AZURE = {
     "ImageStorage__blobServiceUri": "https://a.blob.core.windows.net",
@@ -65,10 +67,12 @@ BAD = {
     "CAPTION_LANGUAGES": ["s3cret!", "en,", "english", "e"],
     "CAPTION_DETAIL": ["s3cret"],
     "CAPTION_MAX_TOKENS": ["99", "128001", "s3cret"],
-    "CAPTION_PROMPT_FILE": ["/nowhere/s3cret.txt", "/"],
+    "CAPTION_PROMPT_FILE": ["/nowhere/s3cret.txt", "/", "/dev/zero", "s3\0cret"],
+    "TAG_VOCABULARY_FILE": ["/nowhere/s3cret.txt", "/", "/dev/zero", __file__],
     "VISION_TIMEOUT_SECONDS": ["0", "31", "s3cret"],
     "CAPTION_TIMEOUT_SECONDS": ["0", "121", "2.5"],
     "CLAIM_SECONDS": ["4", "3601", "s3cret"],
+    "BURST_SECONDS": ["-1", "3601", "s3cret"],
     "DAILY_BUDGET_USD": ["0", "0.00", "-1", "$5", "0,50", "1e3", "nan", ".5", "\u0665", "s3cret"],
     "MONTHLY_BUDGET_USD": ["0", "s3cret"],
     "PRICES_FILE": ["/nowhere/s3cret.json", "/", __file__],
@@ -125,7 +129,7 @@ def test_defaults_are_those_of_the_table() -> None:
     assert (unset.images_container, unset.captions_table) == ("images", "captions")
     assert unset.blob_trigger_source == "EventGrid"
     assert (unset.vision_timeout_seconds, unset.caption_timeout_seconds) == (30, 60)
-    assert (unset.claim_seconds, unset.prices_file) == (120, None)
+    assert (unset.claim_seconds, unset.burst_seconds, unset.prices_file) == (120, 60, None)
     assert (unset.daily_budget_usd, unset.monthly_budget_usd) == (None, None)
 
 
@@ -137,7 +141,9 @@ def test_examples_of_the_table_are_good_settings() -> None:
 
 
 def test_every_setting_of_the_table_is_parsed() -> None:
-    fields = {field.name for field in dataclasses.fields(Settings)} - {"storage"}
+    """Those of the webhook make one field."""
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"storage", "webhook"}
+    fields |= {"notify_url", "notify_key"}
     names = {row.name.lower() for row in SETTINGS if not row.name.startswith("ImageStorage")}
     assert names == fields
 
@@ -204,6 +210,65 @@ def test_a_prompt_file_that_is_readable_is_taken(tmp_path: Path) -> None:
     assert set(problems({**AZURE, "CAPTION_PROMPT_FILE": str(file)})) == {"CAPTION_PROMPT_FILE"}
 
 
+PROMPT_PROBLEMS = {
+    b"": "holds no text: write the instructions, or leave the setting empty",
+    b" \n\t\xef\xbb\xbf": "holds no text: write the instructions, or leave the setting empty",
+    b"one\ntwo \x00": "has a control character (U+0000, line 2): remove it",
+    b"\x1b[31mred": "has a control character (U+001B, line 1): remove it",
+    b"one\n\xfftwo": "is not UTF-8 text (line 2): save it as UTF-8",
+    "Grüße".encode("utf-16"): "is not UTF-8 text (line 1): save it as UTF-8",
+    b"x" * 20_001: "names a file of more than 20,000 bytes: shorten it",
+}
+
+
+@pytest.mark.parametrize(("data", "problem"), PROMPT_PROBLEMS.items())
+def test_what_is_wrong_with_a_prompt_is_named_at_the_start(
+    tmp_path: Path, data: bytes, problem: str
+) -> None:
+    file = tmp_path / "prompt.txt"
+    file.write_bytes(data)
+    assert problems({**AZURE, "CAPTION_PROMPT_FILE": str(file)}) == {"CAPTION_PROMPT_FILE": problem}
+
+
+def test_a_prompt_may_have_braces_tabs_and_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "prompt.txt"
+    file.write_bytes(b"\xef\xbb\xbfDescribe {birds}.\r\n\t" + b"x" * 19_970)
+    settings = Settings.from_environ({**AZURE, "CAPTION_PROMPT_FILE": str(file)})
+    assert settings.caption_prompt_file == file
+
+
+def test_the_prompts_text_is_in_the_fingerprint(tmp_path: Path) -> None:
+    """Its text, not its name or when it was written."""
+
+    def never() -> TokenCredential:
+        raise AssertionError
+
+    made = []
+    for name, text in [("a", "Birds."), ("b", "Birds."), ("c", "Beasts."), ("d", "\ufeffBirds.")]:
+        file = tmp_path / name
+        file.write_text(text, "utf-8")
+        clients = ServiceClients(
+            Settings.from_environ(
+                {**OPENAI, "VISION_KEY": "key", "CAPTION_PROMPT_FILE": str(file)}
+            ),
+            never,
+        )
+        made.append(clients.providers.fingerprint)
+        clients.close()
+    assert made[0] == made[1] == made[3] != made[2]
+
+
+def test_a_vocabulary_is_read_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "tags.txt"
+    file.write_text("dog: puppy\n!indoor", "utf-8")
+    settings = Settings.from_environ({**AZURE, "TAG_VOCABULARY_FILE": str(file)})
+    assert load(settings.tag_vocabulary_file).names == {"dog": "dog", "puppy": "dog"}
+    file.write_text("dog: puppy\ncat: dog", "utf-8")
+    assert problems({**AZURE, "TAG_VOCABULARY_FILE": str(file)}) == {
+        "TAG_VOCABULARY_FILE": "line 2 has a name that is on line 1 already: keep one of them"
+    }
+
+
 def test_features_are_those_the_client_can_ask_for() -> None:
     assert set(supported_features("4.0")) == FEATURES_40 | FEATURES_32
     assert set(supported_features("3.2")) == (FEATURES_40 | FEATURES_32) - ONLY_40
@@ -216,7 +281,7 @@ def test_the_trigger_source_is_polling_only_when_asked(monkeypatch: pytest.Monke
         "nonsense": "EventGrid",
     }.items():
         monkeypatch.setenv("BLOB_TRIGGER_SOURCE", value)
-        assert module.blob_trigger_source() == source
+        assert indexing.blob_trigger_source() == source
 
 
 def test_a_claim_outlasts_the_longest_call_of_the_services_that_are_asked() -> None:
@@ -292,12 +357,12 @@ def test_queues_are_called_after_the_table(
     if table is not None:
         monkeypatch.setenv("CAPTIONS_TABLE", table)
     settings = Settings.from_environ({**AZURE, "CAPTIONS_TABLE": table or ""})
-    assert (module.deferred_queue(), module.deleted_queue()) == (deferred, deleted)
+    assert (indexing.deferred_queue(), indexing.deleted_queue()) == (deferred, deleted)
     assert (settings.deferred_queue, settings.deleted_queue) == (deferred, deleted)
     for queue in (deferred, deleted):
         assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])*", queue)
         assert 3 <= len(f"{queue}-poison") <= 63
-    for suffix in ("index", "reuse", "state", "usage"):
+    for suffix in ("index", "reuse", "bursts", "state", "usage"):
         assert 3 <= len(f"{settings.captions_table}{suffix}") <= 63
 
 
@@ -306,7 +371,7 @@ def test_a_bad_table_does_not_keep_the_host_from_starting(
     monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     monkeypatch.setenv("CAPTIONS_TABLE", table)
-    assert (module.deferred_queue(), module.deleted_queue()) == (
+    assert (indexing.deferred_queue(), indexing.deleted_queue()) == (
         "caption-deferred",
         "image-deleted",
     )

@@ -28,6 +28,12 @@ def test_show_prints_a_record_by_path_and_by_id(command: CommandLine, storage: S
     assert all(tag.name in by_path.stdout for tag in record.tags)
 
 
+def test_the_length_of_an_alternative_text_is_shown(command: CommandLine, storage: Storage) -> None:
+    output = command("show", saved(storage).path).stdout
+    assert "alt text     A dog. (6 of 125 characters)\n" in output
+    assert "[de] alt     Ein Hund. (9 of 125 characters)\n" in output
+
+
 def test_show_takes_what_only_looks_like_an_id_for_a_path(
     command: CommandLine, storage: Storage
 ) -> None:
@@ -134,6 +140,12 @@ def test_show_names_the_image_whose_answers_are_reused(
 ) -> None:
     record = saved(storage, provenance=Provenance(reused_from="a\x1b.jpg"))
     assert "reused from  a\\u001b.jpg\n" in command("show", record.path).stdout
+
+
+def test_show_tells_a_frame_of_a_burst(command: CommandLine, storage: Storage) -> None:
+    record = saved(storage, provenance=Provenance(reused_from="a.jpg", burst=True))
+    line = "reused from  a.jpg (a near-identical frame)\n"
+    assert line in command("show", record.path).stdout
 
 
 @pytest.mark.parametrize("path", ["none.jpg", f"sha256:{'0' * 64}", "esc\x1b.jpg"])

@@ -15,7 +15,8 @@ from captioning.errors import StorageUnavailable
 from captioning.models import CaptionRecord, CaptionText, TextLine, record_id
 from captioning.store import CUT, RecordStore, _to_entity, _to_record
 from captioning.stored import RowVersions, StoredRecord
-from captioning.tables import Row, TableAccount
+from captioning.table_account import TableAccount
+from captioning.table_entity import Row
 from tests.azurite import free_ports
 from tests.records import FULL, START, short
 from tests.storage_lab import Storage
@@ -65,6 +66,15 @@ def test_a_record_of_next_to_nothing_survives(storage: Storage) -> None:
     record = short("a.jpg", caption=None)
     assert saved(storage.records, record) == record
     assert storage.records.get(record_id("another.jpg")) is None
+
+
+def test_what_was_said_before_goes_first_where_a_record_is_too_big(storage: Storage) -> None:
+    """Text in the picture is cut only where that is not enough."""
+    assert FULL.previous
+    lines = (TextLine("a" * 30_000, (0, 0, 0, 0)),)
+    before = replace(FULL.previous, texts={"caption": "b" * 480_000})
+    record = replace(FULL, path="big.jpg", text=lines, previous=before)
+    assert saved(storage.records, record) == replace(record, previous=None)
 
 
 def test_replacing_drops_what_the_new_version_lacks(storage: Storage) -> None:

@@ -16,42 +16,50 @@ MAX_LINES, MAX_FUNCTION = 220, 40
 
 GROUPS = {
     "models": "models errors address blob_name caption_text http_message listing rendition "
+    "evidence_rules vocabulary "
     "retry_after exact_path usage wake work upload reports calls prices tally storage_trouble "
-    "telemetry image_log stored words terms query cursor edits carried etags edit_body",
-    "settings": "settings settings_table environment storage_settings budget_settings",
-    "images": "images decoding",
-    "blobs": "blobs thumbnails",
-    "records": "store index dictionary tables entity reuse state usage_table",
+    "sketch storage_signature curl telemetry notice delivery image_log stored words terms query "
+    "cursor edits carried previous step_back etags edit_body model_date selection",
+    "settings": "settings settings_table environment storage_settings budget_settings "
+    "webhook_settings text_settings indexing",
+    "images": "images decoding likeness",
+    "blobs": "blobs thumbnails blob_account blob_wire",
+    "records": "store index dictionary entity reuse burst_table state usage_table tables "
+    "table_account table_entity table_wire",
     "deferrals": "deferrals",
     "vision": "vision vision_http vision_answer vision_endpoint vision_features vision_refusal "
     "vision_shapes",
-    "captioner": "captioner chat_answer chat_refusal chat_request evidence prompt",
+    "captioner": "captioner caption_answer chat_answer chat_refusal chat_request evidence prompt",
     "credentials": "credentials",
     "calls": "gate run_calls",
     "ledger": "ledger",
-    "contents": "contents content providers",
-    "pipeline": "pipeline hold outcome standing deferral examiner",
+    "contents": "contents content bursts providers",
+    "pipeline": "pipeline hold outcome decorative standing deferral examiner",
     "upkeep": "upkeep reconcile service_health",
     "catalog": "catalog search merge",
-    "api": "api health usage_report recaption edit_api image_changes image_view image_tools "
-    "named_image answering gallery openapi openapi_answers openapi_parameters openapi_paths "
-    "openapi_schemas",
-    "services": "services call_maker image_apis storage_account service_clients timeouts",
-    "commands": "check drop waiting console finding export",
+    "api": "api health usage_report recaption retag edit_api image_changes image_view image_tools "
+    "reprocess estimate named_image answering gallery openapi openapi_answers openapi_parameters "
+    "openapi_paths openapi_schemas",
+    "services": "services pipeline_parts call_maker notifying image_apis burst_parts "
+    "storage_account service_clients timeouts stewardship",
+    "commands": "check drop waiting console finding export export_command folder_path sidecar "
+    "sidecar_files static_gallery static_page trying variants xml_text",
     "embedded providers": "embedded.vision embedded.text_reader embedded.captioner",
     "embedded host": "embedded.host",
     "local stack": "embedded.azurite embedded.child embedded.folder_lock embedded.leash "
     "embedded.stack",
-    "edges": "function_app __main__ command_context embedded.up",
+    "edges": "function_app __main__ steward_commands try_command command_context embedded.up",
+    "webhook": "webhook",
+    "notifier": "notifier announcing",
 }
 """Modules and packages by what they are; `models` are what everything may know."""
 
 PARTS = {
     *("images", "blobs", "records", "deferrals"),
-    *("vision", "captioner", "credentials", "embedded providers"),
+    *("vision", "captioner", "webhook", "credentials", "embedded providers"),
 }
 """The adapters. They know neither each other, nor the pipeline, nor the settings."""
-FLOW = {"calls", "ledger", "contents", "pipeline", "upkeep", "catalog", "api"}
+FLOW = {"calls", "ledger", "contents", "pipeline", "notifier", "upkeep", "catalog", "api"}
 """What the app does with them, behind Protocols."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -60,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": set(),
     **{part: set() for part in FLOW},
     "pipeline": {"contents"},
+    "notifier": {"pipeline", "calls"},
     "services": PARTS | FLOW | {"settings"},
     "commands": {"services", "settings", "images"},
     "embedded host": set(),
@@ -73,19 +82,21 @@ HOMES = {
     "azurefunctions": "function_app embedded",
     "openai": "captioner",
     "httpx2": "captioner",
-    "requests": "vision vision_http exact_path",
-    "urllib3": "vision_http",
+    "requests": "vision vision_http webhook exact_path",
+    "urllib3": "vision_http webhook",
     "azure.identity": "credentials",
-    "azure.storage.blob": "blobs thumbnails embedded",
+    "azure.storage.blob": "blobs thumbnails blob_account embedded",
     "azure.storage.queue": "deferrals embedded",
-    "azure.data.tables": "tables usage_table embedded",
-    "azure.core": "blobs thumbnails tables deferrals credentials services storage_account "
-    "service_clients storage_trouble drop check __main__ command_context embedded",
+    "azure.data.tables": "tables table_account table_entity usage_table embedded",
+    "azure.core": "blobs thumbnails blob_account tables table_account deferrals credentials "
+    "services storage_account service_clients storage_trouble drop check __main__ command_context "
+    "embedded",
     "opentelemetry": "telemetry",
-    "PIL": "images decoding check embedded",
+    "PIL": "images decoding likeness check embedded",
     "pillow_heif": "decoding",
-    "pydantic": "models work prices chat_answer vision_shapes edit_body openapi_schemas",
-    "typer": "__main__ command_context",
+    "pydantic": "models work prices caption_answer chat_answer vision_shapes edit_body "
+    "openapi_schemas",
+    "typer": "__main__ steward_commands try_command command_context",
     "rich": "console",
     "numpy": "embedded",
     "onnxruntime": "embedded",
@@ -93,12 +104,14 @@ HOMES = {
     "cv2": "embedded.text_reader",
     "cheroot": "embedded",
     "croniter": "embedded",
+    "pycurl": "curl",
+    "certifi": "curl",
     "regex": "words",
     "snowballstemmer": "words",
 }
 """Who may import what is not ours; `embedded` stands for every module in it."""
 
-ENVIRONMENT = "settings embedded.host.__main__ embedded.stack embedded.azurite"
+ENVIRONMENT = "settings indexing embedded.host.__main__ embedded.stack embedded.azurite"
 
 
 def module_of(file: Path) -> str:

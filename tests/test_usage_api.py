@@ -21,7 +21,15 @@ from tests.storage_lab import Storage
 URL = "https://app.example/api/usage"
 COUNTS = [
     *("images", "captioned", "rejected", "failed", "reused", "input_tokens", "cached_tokens"),
-    *("output_tokens", "vision_calls", "usd", "saved_usd", "unpriced"),
+    *(
+        "output_tokens",
+        "vision_calls",
+        "usd",
+        "saved_usd",
+        "unpriced",
+        "bursts",
+        "bursts_saved_usd",
+    ),
 ]
 
 
@@ -59,7 +67,7 @@ def test_days_total_budget_and_prices(office: Office) -> None:
     office.other.add(Usage(10, 0, 5, 3, 4.0), status="failed")
     office.clock.time = datetime(2026, 11, 1, 10, tzinfo=UTC)
     office.ledger.add(Usage(100, 50, 20, 3, 0.1), status="captioned")
-    office.other.add(NOTHING, status="captioned", reused=True, reused_usd=0.1)
+    office.other.add(NOTHING, status="captioned", reused=True, reused_usd=0.1, burst=True)
     office.clock.time = datetime(2026, 11, 2, 10, tzinfo=UTC)
     office.ledger.add(Usage(1, 0, 1, 0, None), status="rejected")
     office.other.add(Usage(usd=0.2))
@@ -67,11 +75,11 @@ def test_days_total_budget_and_prices(office: Office) -> None:
     assert list(document) == ["days", "total", "budget", "prices"]
     assert [list(day) for day in document["days"]] == 3 * [["day", *COUNTS]]
     assert [list(day.values()) for day in document["days"]] == [
-        ["2026-11-02", 1, 0, 1, 0, 0, 1, 0, 1, 0, 0.2, 0.0, 1],
-        ["2026-11-01", 2, 2, 0, 0, 1, 100, 50, 20, 3, 0.1, 0.1, 0],
-        ["2026-10-31", 1, 0, 0, 1, 0, 10, 0, 5, 3, 4.0, 0.0, 0],
+        ["2026-11-02", 1, 0, 1, 0, 0, 1, 0, 1, 0, 0.2, 0.0, 1, 0, 0.0],
+        ["2026-11-01", 2, 2, 0, 0, 1, 100, 50, 20, 3, 0.1, 0.1, 0, 1, 0.1],
+        ["2026-10-31", 1, 0, 0, 1, 0, 10, 0, 5, 3, 4.0, 0.0, 0, 0, 0.0],
     ]
-    total = dict(zip(COUNTS, [4, 2, 1, 1, 1, 111, 50, 26, 6, 4.3, 0.1, 1], strict=True))
+    total = dict(zip(COUNTS, [4, 2, 1, 1, 1, 111, 50, 26, 6, 4.3, 0.1, 1, 1, 0.1], strict=True))
     assert document["total"] == total
     assert document["budget"] == {
         "daily_usd": 5.0,

@@ -6,10 +6,13 @@ from dataclasses import replace
 from itertools import takewhile
 
 from captioning.edits import edits_of, with_carried
+from captioning.gate import Gate
 from captioning.listing import IndexRow, rows_of
 from captioning.models import FINAL, CaptionRecord
+from captioning.notifier import Notifier
 from captioning.usage import NOTHING
 from tests.machines import booked
+from tests.receiver import KEY, MemoryReceiver
 from tests.story import Story
 from tests.world import CORRUPT, FILTERED, MODEL, ODD, FakePicture, price_of
 
@@ -33,6 +36,44 @@ def check_that_nothing_is_lost(story: Story) -> None:
         wakes = [m.wake for m in story.store.deferrals.held if m.wake.path == path]
         heard = [w for w in wakes if waits is None or w.afresh or w.ticket in heeded]
         assert heard or path in story.events + story.poisoned, (path, record, wakes)
+
+
+def check_that_every_end_is_announced(story: Story) -> None:
+    """No record is final without a notice of just that; people's edits come after it."""
+    if story.store.notices is None:
+        return
+    held = [(notice.path, notice.updated) for notice, _ in story.store.notices.held]
+    for record in (stored.record for stored in story.store.records.all()):
+        if record.status in FINAL:
+            announced = [updated for path, updated in held if path == record.path]
+            is_edited = bool(edits_of(record))
+            assert record.updated in announced or (
+                is_edited and min(announced) <= record.updated
+            ), (record, announced)
+
+
+def check_that_the_receiver_knows(story: Story) -> None:
+    """Once everything has settled, the last that the receiver is told of an image is its record."""
+    notices = story.store.notices
+    if notices is None:
+        return
+    receiver = MemoryReceiver()
+    notifier = Notifier(
+        catalog=story.machines.processes[0].catalog,
+        receiver=receiver,
+        gate=Gate("The receiver"),
+        notices=notices,
+        keys=(KEY,),
+        on_outage=lambda _: None,
+        now=story.store.now,
+    )
+    while notices.held:
+        story.store.now.advance(60)
+        for notice in notices.taken():
+            notifier.notify(notice)
+    for stored in story.store.records.all():
+        assert receiver.latest(stored.record.path) == stored.record.to_json()
+    assert receiver.same_under_one_identity()
 
 
 def check_that_a_caption_stays(story: Story) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from captioning.announcing import AnnouncingCatalog
+from captioning.announcing import Catalog as Endings
 from captioning.calls import Calls, Memory
 from captioning.catalog import Catalog
 from captioning.contents import Contents
@@ -36,6 +38,7 @@ from captioning.pipeline import CaptionPipeline
 from captioning.providers import Providers
 from captioning.reconcile import Reconciler
 from captioning.rendition import InputLimits, Rendition
+from captioning.sketch import Sketch
 from captioning.upkeep import Upkeep
 from captioning.usage import NOTHING, Bill, Usage
 from tests.line import Clock, Line
@@ -43,6 +46,7 @@ from tests.memory import (
     MemoryDeferrals,
     MemoryImages,
     MemoryIndex,
+    MemoryNotices,
     MemoryRecords,
     MemoryReuse,
     MemoryState,
@@ -70,6 +74,9 @@ class FakePicture:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+    def sketch(self) -> Sketch:
+        return Sketch(0)
 
     def for_model(self) -> Rendition:
         return Rendition(self.data, "image/jpeg", 8, 8, 1, (8, 8))
@@ -188,8 +195,11 @@ class Inline:
 class Store:
     """Everything that outlives a process."""
 
-    def __init__(self, daily_usd: float | None, caption_input: CaptionInput) -> None:
+    def __init__(
+        self, daily_usd: float | None, caption_input: CaptionInput, *, has_webhook: bool = False
+    ) -> None:
         self.now = Clock()
+        self.notices = MemoryNotices(self.now) if has_webhook else None
         self.daily_usd, self.caption_input = daily_usd, caption_input
         self.records, self.index = MemoryRecords(), MemoryIndex()
         self.reuse, self.usage, self.state = MemoryReuse(), MemoryUsage(), MemoryState()
@@ -206,12 +216,15 @@ class Process:
         images, deferrals = line.to(store.images), line.to(store.deferrals)
         records = line.to(store.records)
         self.catalog = Catalog(records, line.to(store.index), now=store.now)
+        endings: Endings = self.catalog
+        if store.notices:
+            endings = AnnouncingCatalog(self.catalog, line.to(store.notices))
         self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
         services = line.to(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
         providers._beside = Inline()  # type: ignore[assignment]
-        upkeep = Upkeep(images, self.catalog, MemoryThumbnails(), deferrals, store.now)
+        upkeep = Upkeep(images, endings, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
         contents = Contents(
             works=line.to(store.reuse),
@@ -228,7 +241,7 @@ class Process:
             examiner=Examiner(
                 images=images, inspect=inspect, contents=contents, max_image_bytes=100
             ),
-            catalog=self.catalog,
+            catalog=endings,
             deferrals=deferrals,
             ledger=self.ledger,
             forget=lambda path: void(upkeep.forget(path)),

@@ -86,6 +86,12 @@ export async function edit(id, etag, edits) {
   return versioned(await request(item("captions", id), { method: "PATCH", headers, body }));
 }
 
+/** Gives the version `etag` the texts back that it had before. */
+export async function revert(id, etag) {
+  const headers = { "If-Match": etag };
+  return versioned(await request(item("revert", id), { method: "POST", headers }));
+}
+
 async function versioned(response) {
   return { record: await response.json(), etag: response.headers.get("ETag") };
 }

@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { element } from "./element.js";
 import { marked } from "./facts.js";
 import { announce } from "./notices.js";
+import { isFinal } from "./status.js";
 import { TagEditor } from "./tag_editor.js";
 
 const FIELDS = {
@@ -39,6 +40,7 @@ export class Editor {
       save: element("button", { type: "submit", class: "primary" }, "Save"),
       discard: element("button", { type: "button", onclick: () => this.#discard() }, "Discard"),
       newer: element("button", { type: "button", onclick: () => this.#reload() }, "Load the newer one"),
+      revert: element("button", { type: "button", onclick: () => this.#revert() }, "Revert"),
     };
     this.node = this.#layout();
   }
@@ -53,15 +55,19 @@ export class Editor {
     }
     this.#parts.decorative.checked = draft.decorative ?? record.decorative;
     this.#tags.show(record.tags, draft.tags);
+    this.#offerRevert();
     this.#say("");
     this.#typed();
   }
 
   /** Writes something at once, such as the review. */
-  async write(edits) {
+  write(edits) {
+    return this.#change(() => api.edit(this.#record.id, this.#etag, edits));
+  }
+
+  async #change(call) {
     try {
-      const { record, etag } = await api.edit(this.#record.id, this.#etag, edits);
-      this.#saved({ record, etag });
+      this.#saved(await call());
       return true;
     } catch (error) {
       this.#refused(error);
@@ -70,7 +76,7 @@ export class Editor {
   }
 
   #layout() {
-    const { caption, alt_text, decorative, message, save, discard, newer } = this.#parts;
+    const { caption, alt_text, decorative, message, save, discard, newer, revert } = this.#parts;
     newer.hidden = true;
     const submit = (event) => {
       event.preventDefault();
@@ -83,7 +89,7 @@ export class Editor {
       alt_text.node,
       element("label", { class: "check" }, decorative, " Decorative: needs no alt text"),
       this.#tags.node,
-      element("div", { class: "row" }, save, discard, newer),
+      element("div", { class: "row" }, save, discard, revert, newer),
       message,
     );
   }
@@ -106,6 +112,7 @@ export class Editor {
     const isLong = [caption.count(), alt_text.count()].some(Boolean);
     const edits = this.#edits();
     const isChanged = Object.keys(edits).length > 0;
+    this.#parts.revert.disabled = isChanged;
     save.disabled = !isChanged || isLong;
     discard.disabled = !isChanged;
     if (!isChanged) drafts.delete(this.#record.id);
@@ -126,6 +133,17 @@ export class Editor {
     drafts.delete(id);
     if (await this.write(edits)) announce("Saved.");
     else drafts.set(id, draft);
+  }
+
+  /** Its title tells what would come back. */
+  #offerRevert() {
+    const { previous } = this.#record;
+    this.#parts.revert.hidden = !previous || !isFinal(this.#record);
+    if (previous) this.#parts.revert.title = `Back to: ${previous.texts.caption ?? "no caption"}`;
+  }
+
+  async #revert() {
+    if (await this.#change(() => api.revert(this.#record.id, this.#etag))) announce("Reverted.");
   }
 
   #discard() {

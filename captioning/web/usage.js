@@ -10,6 +10,7 @@ const COLUMNS = {
   Images: (row) => number(row.images),
   Captioned: (row) => number(row.captioned),
   Reused: (row) => number(row.reused),
+  "In bursts": (row) => number(row.bursts),
   Rejected: (row) => number(row.rejected),
   Failed: (row) => number(row.failed),
   "Tokens in": (row) => number(row.input_tokens),

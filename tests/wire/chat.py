@@ -90,11 +90,11 @@ class ChatService:
 
 def default_text(request: dict[str, Any]) -> str:
     """A right answer for every language asked for, from what the request says."""
-    subject = _subject(request)
+    subject, alt = _subject(request), _spelled_out(request)
     texts = {
         language: {
             "caption": f"A stand-in caption ({language}) for {subject}.",
-            "alt_text": f"Stand-in ({language}) for {subject}.",
+            "alt_text": f"Stand-in ({language}) for {subject}{alt}.",
             "description": f"A longer stand-in description ({language}) for {subject}.",
         }
         for language in _languages(request)
@@ -120,13 +120,21 @@ def _languages(request: dict[str, Any]) -> list[str]:
 
 def _subject(request: dict[str, Any]) -> str:
     """The first tag of the evidence, or what is known of the picture's size."""
+    for tag in _evidence(request).get("tags", ()):
+        return str(tag["name"])
+    return "a picture"
+
+
+def _spelled_out(request: dict[str, Any]) -> str:
+    """The text in the picture, where an alternative text has room for it."""
+    text = " ".join(_evidence(request).get("text", ()))
+    return f", “{text}”" if 0 < len(text) < 60 else ""
+
+
+def _evidence(request: dict[str, Any]) -> dict[str, Any]:
     text, _ = _contents(request)
     _, found, rest = text.rpartition("<evidence>{")
-    if found:
-        evidence, _ = json.JSONDecoder().raw_decode("{" + rest)
-        for tag in evidence.get("tags", ()):
-            return str(tag["name"])
-    return "a picture"
+    return dict(json.JSONDecoder().raw_decode("{" + rest)[0]) if found else {}
 
 
 def _contents(request: dict[str, Any]) -> tuple[str, int]:

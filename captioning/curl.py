@@ -1,0 +1,189 @@
+"""HTTP by libcurl: what is asked thousands of times a minute costs a tenth of the SDK's time. The
+home of pycurl.
+
+One attempt each. What gets no answer is None: the caller goes the SDK's way, which tries again,
+and names what is wrong.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import LifoQueue
+from urllib.parse import urlsplit
+
+import certifi
+import pycurl
+
+from captioning.address import is_loopback
+from captioning.exact_path import CONNECT_SECONDS, READ_SECONDS, ExactPathSession
+
+LANES, LANE_WIDTH = 4, 16
+"""So many callers at a time may send many requests; each has so many on their way."""
+KEPT = 64
+"""Idle connections for single requests."""
+
+
+class Unclear(Exception):
+    """What became of a request has to be asked the slow way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request; its headers as lines."""
+
+    method: str
+    url: str
+    headers: tuple[str, ...]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A response; header names in lower case. Those of one of many have no headers."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+class Curl:
+    """Connections, kept; safe to share between threads.
+
+    What the service sends nothing for READ_SECONDS ends it. `direct` passes proxies by."""
+
+    def __init__(self, *, direct: bool = False, trust: str | None = None) -> None:
+        self._direct = direct
+        self._trust = trust or certifi.where()
+        self._idle: deque[pycurl.Curl] = deque(maxlen=KEPT)
+        self._lanes: LifoQueue[_Lane | None] = LifoQueue()
+        for _ in range(LANES):
+            self._lanes.put(None)
+
+    @classmethod
+    def like(cls, session: ExactPathSession, url: str) -> Curl:
+        """Connections to the address that trust whom the session trusts."""
+        verify = session.merge_environment_settings(url, {}, None, None, None)["verify"]
+        trust = verify if isinstance(verify, str) else None
+        return cls(direct=is_loopback(urlsplit(url).hostname), trust=trust)
+
+    def send(self, asked: Asked) -> Answered | None:
+        """The answer to one request."""
+        try:
+            handle = self._idle.pop()
+        except IndexError:
+            handle = self._handle()
+        body = io.BytesIO()
+        lines: list[bytes] = []
+        _prepare(handle, asked, body)
+        handle.setopt(pycurl.HEADERFUNCTION, lines.append)
+        try:
+            handle.perform()
+        except pycurl.error:
+            handle.close()
+            return None
+        status = handle.getinfo(pycurl.RESPONSE_CODE)
+        self._idle.append(handle)
+        return Answered(status, body.getvalue(), _headers(lines))
+
+    def send_all(self, asked: Sequence[Asked]) -> list[Answered | None]:
+        """The answers to many requests, in their order. After one without an answer no other is
+        begun."""
+        lane = self._lanes.get()
+        try:
+            lane = lane or _Lane([self._handle() for _ in range(LANE_WIDTH)])
+            return lane.send_all(asked)
+        except BaseException:
+            lane = None
+            raise
+        finally:
+            self._lanes.put(lane)
+
+    def close(self) -> None:
+        """Closes what is idle."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _handle(self) -> pycurl.Curl:
+        handle = pycurl.Curl()
+        handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        handle.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
+        handle.setopt(pycurl.LOW_SPEED_TIME, READ_SECONDS)
+        handle.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+        handle.setopt(pycurl.PATH_AS_IS, 1)
+        handle.setopt(pycurl.CAINFO, self._trust)
+        if self._direct:
+            handle.setopt(pycurl.PROXY, "")
+        return handle
+
+
+class _Lane:
+    """Sends many requests side by side, from one thread."""
+
+    def __init__(self, handles: list[pycurl.Curl]) -> None:
+        self._idle = handles
+        self._multi = pycurl.CurlMulti()
+        self._under_way: dict[pycurl.Curl, tuple[int, io.BytesIO]] = {}
+
+    def send_all(self, asked: Sequence[Asked]) -> list[Answered | None]:
+        answers: list[Answered | None] = [None] * len(asked)
+        waiting = deque(enumerate(asked))
+        while waiting or self._under_way:
+            while waiting and self._idle:
+                self._begin(*waiting.popleft())
+            self._multi.perform()
+            if not self._collect(answers):
+                waiting.clear()
+            if self._under_way and not (waiting and self._idle):
+                self._multi.select(1.0)
+        return answers
+
+    def _begin(self, number: int, asked: Asked) -> None:
+        handle, body = self._idle.pop(), io.BytesIO()
+        _prepare(handle, asked, body)
+        self._under_way[handle] = number, body
+        self._multi.add_handle(handle)
+
+    def _collect(self, answers: list[Answered | None]) -> bool:
+        """Takes what has ended; whether all of it was answered."""
+        all_well = True
+        while True:
+            left, ended, failed = self._multi.info_read()
+            for handle in ended:
+                number, body = self._end(handle)
+                status = handle.getinfo(pycurl.RESPONSE_CODE)
+                answers[number] = Answered(status, body.getvalue(), {})
+            for handle, *_ in failed:
+                self._end(handle)
+                all_well = False
+            if not left:
+                return all_well
+
+    def _end(self, handle: pycurl.Curl) -> tuple[int, io.BytesIO]:
+        self._multi.remove_handle(handle)
+        self._idle.append(handle)
+        return self._under_way.pop(handle)
+
+
+def _prepare(handle: pycurl.Curl, asked: Asked, body: io.BytesIO) -> None:
+    handle.setopt(pycurl.NOBODY, asked.method == "HEAD")
+    if asked.method == "HEAD":
+        pass
+    elif asked.body is None:
+        handle.setopt(pycurl.HTTPGET, 1)
+    else:
+        handle.setopt(pycurl.POSTFIELDS, asked.body)
+    handle.setopt(pycurl.CUSTOMREQUEST, asked.method)
+    handle.setopt(pycurl.URL, asked.url)
+    handle.setopt(pycurl.HTTPHEADER, [*asked.headers, "Expect:"])
+    handle.setopt(pycurl.WRITEDATA, body)
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    pairs = (line.decode("latin-1").partition(":") for line in lines)
+    return {name.lower(): value.strip() for name, colon, value in pairs if colon}

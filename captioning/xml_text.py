@@ -1,0 +1,14 @@
+"""Text that goes into XML and HTML files. Escaping is the serializer's; this is about what no
+escape can carry."""
+
+from __future__ import annotations
+
+import re
+
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def in_xml(text: str) -> str:
+    """The text without the characters that XML 1.0 cannot hold: control characters, halves of
+    surrogate pairs, U+FFFE and U+FFFF."""
+    return _NOT_IN_XML.sub("", text)
