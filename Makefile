@@ -4,6 +4,8 @@
 #   make run ONCE=1             the same, ends when the samples are captioned
 #   make run HOST=func          under Azure Functions Core Tools (auto: where `func` is on PATH)
 #   make run PORT=8071 STORAGE_PORT=11000 DATA=.azurite-2
+#   make bench                  what it costs, measured: ten minutes, on a quiet machine
+#   make bench PARTS="throughput --quick"
 #   make eval                   how good the captions of the configured services are
 #   make eval INPUTS=tags       the same for one CAPTION_INPUT
 #   make test                   lint, types, all tests (installs Chromium on Debian if there is none)
@@ -21,7 +23,7 @@ endif
 UP = $(BIN)/python -m captioning up --port $(PORT) --storage-port $(STORAGE_PORT) --host $(HOST) \
 	--data "$(DATA)"
 
-.PHONY: run eval test lint types pytest setup setup-dev chromium clean
+.PHONY: run bench eval test lint types pytest setup setup-dev chromium clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +31,9 @@ help:
 
 run: setup
 	@exec $(UP) $(if $(filter-out 0,$(ONCE)),--once)
+
+bench: setup-dev
+	$(BIN)/python -m bench $(PARTS)
 
 eval: setup
 	@$(BIN)/python -m bench.evaluate $(INPUTS)

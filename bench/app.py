@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import threading
 from collections import deque
@@ -22,7 +21,7 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 from bench.ingest import Ingest, Plan
 from bench.meter import Meter
 from bench.readers import Readers
-from captioning import indexing
+from captioning import indexing, settings
 from captioning.wake import Wake
 
 POLL_SECONDS = 0.25
@@ -33,7 +32,7 @@ class Deferred:
 
     def __init__(self) -> None:
         self._queue = QueueClient.from_connection_string(
-            os.environ["ImageStorage"],
+            settings.load().storage.connection_string or "",
             indexing.deferred_queue(),
             message_decode_policy=TextBase64DecodePolicy(),
         )

@@ -58,13 +58,15 @@ class Bed:
         self._uploaded: dict[int, list[str]] = {}
 
     def __enter__(self) -> Self:
-        self.storage = self._open.enter_context(Azurite()).connection_string
+        azurite = self._open.enter_context(Azurite())
+        self.storage = azurite.connection_string
         folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         [self._port] = free_ports(1)
         command = [sys.executable, "-m", "bench.service", str(self._port)]
         child = Child("services", command, folder / "services.log", os.environ)
         self._open.callback(child.stop)
         child.wait_until(lambda: is_taken(self._port))
+        self._pids = {"storage": azurite.pid, "services": child.pid}
         account = BlobAccount(connection_string=self.storage)
         self._open.callback(account.close)
         self.images = account.images(CONTAINER)
@@ -87,6 +89,10 @@ class Bed:
     def behave(self, **behaviour: float) -> None:
         """How the services behave from now on: see `bench.service.Behaviour`. Counts begin at 0."""
         self._ask("/behaviour", json.dumps(behaviour).encode())
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds of CPU that storage and the services have taken so far (Linux; else 0)."""
+        return {name: cpu_seconds(pid) for name, pid in self._pids.items()}
 
     def counts(self) -> Any:
         """What the services have done since then."""
@@ -150,3 +156,12 @@ class Bed:
     def _ask(self, path: str, body: bytes | None) -> Any:
         with urllib.request.urlopen(self.services + path, body, timeout=10) as answer:
             return json.load(answer)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process so far, in user and system mode (Linux; 0 elsewhere)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -37,7 +37,7 @@ CLIENTS = ("openai", "captioning.services", "captioning.vision", "azure.data.tab
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """Fresh interpreters, one after the other; the first, which fills the caches, does not count."""
+    """Fresh interpreters, one after the other; the first fills caches and does not count."""
     runs = [start(bed) for _ in range((3 if quick else 9) + 1)][1:]
     return Report(table(runs), runs)
 

@@ -64,7 +64,7 @@ class Ingest:
         for thread in threads:
             thread.join()
         return {
-            **self._watched(began, ended),
+            **self.watched(self._ended, began, ended),
             "seconds": ended - began,
             "cpu_seconds": cpu,
             "peak_bytes": peak_memory(),
@@ -72,17 +72,17 @@ class Ingest:
             "calls": calls,
         }
 
-    def _watched(self, began: float, ended: float) -> dict[str, Any]:
-        """Images between two moments: of one that was at work outside of them too, its share."""
-        inside = [run for run in self._ended if began <= run[0] < ended]
-        shares = (
-            max(0.0, min(at, ended) - max(at - took, began)) / took for at, took, _ in self._ended
-        )
+    @staticmethod
+    def watched(runs: list[tuple[float, float, str]], began: float, ended: float) -> dict[str, Any]:
+        """Images between two moments: of one that was at work outside of them too, its share. A run
+        is when it ended, the seconds it took, and what became of the image."""
+        inside = [run for run in runs if began <= run[0] < ended]
+        shares = (max(0.0, min(at, ended) - max(at - took, began)) / took for at, took, _ in runs)
         return {
             "images": sum(shares),
             "took": sorted(took for _, took, _ in inside),
             "statuses": dict(Counter(status for _, _, status in inside)),
-            "all_statuses": dict(Counter(status for _, _, status in self._ended)),
+            "all_statuses": dict(Counter(status for _, _, status in runs)),
         }
 
     def _work(self, start: float) -> None:

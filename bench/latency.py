@@ -29,7 +29,7 @@ FIRST_LOOK = SERVICE_SECONDS - 0.05
 
 def run(bed: Bed, *, quick: bool) -> Report:
     """Both sizes under the embedded host, and the pipeline by itself."""
-    count = 12 if quick else 60
+    count = 12 if quick else 40
     found: dict[str, list[float]] = {}
     bed.behave(spread=0.0)
     for size in (1, 12):

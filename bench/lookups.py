@@ -13,7 +13,7 @@ READERS, IN_FLIGHT = 4, 8
 
 def run(bed: Bed, *, quick: bool) -> Report:
     """Some hundred records are made, then looked at; more come in meanwhile."""
-    known, seconds = (60, 1.5) if quick else (300, 4.0)
+    known, seconds = (60, 1.5) if quick else (300, 3.0)
     paths = bed.upload(1, 900)
     beside = 4 * seconds + 4
     with bed.app() as app:

@@ -54,7 +54,7 @@ class Meter:
                 self._wrap(target, step)
         from captioning.tables import Table
 
-        for name in ("upsert", "delete", "put", "get", "write", "submit"):
+        for name in ("upsert", "delete", "put", "get", "upsert_all", "delete_all"):
             if hasattr(Table, name):
                 self._wrap(f"captioning.tables:Table.{name}", None)
 

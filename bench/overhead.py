@@ -7,11 +7,13 @@ from typing import Any
 
 from bench.bed import Bed
 from bench.figures import markdown
+from bench.plot import bars
 from bench.report import Report
 from bench.throughput import measure
 
 IN_FLIGHT = 8
 """Few enough that two cores are not full: then waiting for them is no part of it."""
+SHOWN = 10
 ALL, REST = "**all of it**", "all else: threads, this bench"
 
 
@@ -19,7 +21,7 @@ def run(bed: Bed, *, quick: bool) -> Report:
     """Both sizes, each step measured."""
     window = 4.0 if quick else 12.0
     found = {size: measure(bed, size, IN_FLIGHT, window, "--meter") for size in (1, 12)}
-    return Report(table(found), list(found.values()))
+    return Report(table(found), list(found.values()), {"overhead": picture(found)})
 
 
 def table(found: dict[int, Any]) -> str:
@@ -40,6 +42,18 @@ def table(found: dict[int, Any]) -> str:
         for name in [*names, REST, ALL]
     ]
     return markdown(head, rows)
+
+
+def picture(found: dict[int, Any]) -> str:
+    """The steps that take the most, and the rest of them together."""
+    steps = {size: dict(_steps(run)) for size, run in found.items()}
+    names = sorted({name for own in steps.values() for name in own} - {ALL})
+    names.sort(key=lambda name: -sum(own.get(name, 0.0) for own in steps.values()))
+    rows = {name: [own.get(name, 0.0) for own in steps.values()] for name in names[:SHOWN]}
+    rows["all others"] = [
+        sum(own.get(name, 0.0) for name in names[SHOWN:]) for own in steps.values()
+    ]
+    return bars("CPU of an image, ms", rows, [f"{size} MP" for size in found])
 
 
 def _steps(run: Any) -> Iterator[tuple[str, float]]:

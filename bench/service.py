@@ -32,8 +32,8 @@ GOLDEN = (5**0.5 - 1) / 2
 @dataclass
 class Behaviour:
     """Seconds that the services take in the mean, and how far that spreads either way, as a share;
-    the share of calls that is refused with 429, and the calls a second that the quota allows (0:
-    any number), with what may be saved up; seconds of `Retry-After`."""
+    the share of calls that is refused with 429, whatever their number; the calls a second that each
+    service's quota allows (0: any number), and how many may be saved up; `Retry-After`."""
 
     vision: float = 0.3
     chat: float = 0.9
@@ -61,7 +61,7 @@ class Counts:
 
 
 class Quota:
-    """A bucket that fills at a rate; one for both services."""
+    """A service's bucket, which fills at a rate; with rate 0 it never lacks anything."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate, self._burst = rate, burst
@@ -91,7 +91,8 @@ class Services:
         """Sets what is given, the rest as at first."""
         self.behaviour = Behaviour(**behaviour)  # type: ignore[arg-type]  # a whole number is a float
         self.counts = Counts()
-        self._quota = Quota(self.behaviour.quota, self.behaviour.burst)
+        quota, burst = self.behaviour.quota, self.behaviour.burst
+        self._quotas = {is_chat: Quota(quota, burst) for is_chat in (True, False)}
 
     def answer(self, path: str, start: bytes) -> tuple[float, int, dict[str, Any], dict[str, str]]:
         """Seconds to wait, status, body and headers; `start` is the beginning of the body."""
@@ -102,7 +103,7 @@ class Services:
             return 0.0, 200, {}, {}
         is_chat = path.startswith("/openai/")
         wish = self.behaviour.retry_after
-        if self._chance.random() < self.behaviour.refused or not self._quota.allows():
+        if self._chance.random() < self.behaviour.refused or not self._quotas[is_chat].allows():
             self.counts.refused += 1
             reply = throttled() if is_chat else gateway(429, "Too many requests.").reply
             assert isinstance(reply.body, dict)

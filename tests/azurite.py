@@ -30,6 +30,12 @@ class Azurite:
         """For `from_connection_string` of every storage client."""
         return self.ports.connection_string
 
+    @property
+    def pid(self) -> int:
+        """Its process, while it runs."""
+        assert self._child
+        return self._child.pid
+
     def start(self) -> None:
         """Starts Azurite and waits until its three ports answer."""
         self._child = start_azurite(self.ports, Path(self._folder.name), in_memory=True)
