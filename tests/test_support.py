@@ -8,8 +8,11 @@ import re
 import pytest
 
 from bench.support import blind, of_verdicts, of_words, pairs
+from captioning.api import CaptionApi
 from captioning.broader_terms import DATA, broader_terms
+from captioning.console import record_lines
 from captioning.edits import edited
+from captioning.http_message import Request
 from captioning.models import CaptionText, DetectedObject, ImageAnalysis, Support, Tag, TextLine
 from captioning.settings_table import SETTINGS
 from captioning.spelling import edits
@@ -150,6 +153,11 @@ class TestOnTheRecord:
             "needed",
             Support(0.0, ("dragon", "submarine")),
         )
+        listed = CaptionApi(works.storage.catalog).list_captions(
+            Request("https://a.example/api/captions?review=needed")
+        )
+        assert b'"a.jpg"' in listed.body
+        assert "support" in "".join(record_lines(record))
         works.storage.upload("b.jpg", pictures.oriented(1))
         copy = works.pipeline(threshold=0.0).process(on("b.jpg"))
         assert copy
