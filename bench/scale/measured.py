@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.scale.quota import Quota, Unlimited
-from captioning import blobs
+from captioning.blob_account import BlobAccount
 from captioning.models import FINAL
-from captioning.tables import TableAccount
+from captioning.table_account import TableAccount
 from tests.azurite import Azurite
 from tests.numbered import numbered
 from tests.running_app import RunningApp
@@ -99,8 +99,9 @@ def measure(
     name = f"scale{uuid.uuid4().hex[:12]}"
     with ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
-        container = blobs.connect(name, connection_string=azurite.connection_string)
-        stack.callback(container.close)
+        account = BlobAccount(connection_string=azurite.connection_string)
+        stack.callback(account.close)
+        container = account.images(name)
         container.create()
         for number in range(images):
             picture = io.BytesIO(numbered(number))
