@@ -146,11 +146,7 @@ def _parse(env: Environment) -> Settings:
         caption_provider=captioner,
         azure_openai_endpoint=env.url("AZURE_OPENAI_ENDPOINT", required=captioner == "azure"),
         azure_openai_api_key=env.secret("AZURE_OPENAI_API_KEY"),
-        openai_base_url=env.url(
-            "OPENAI_BASE_URL",
-            required=captioner == "openai",
-            has_key=env.optional("OPENAI_API_KEY") is not None,
-        ),
+        openai_base_url=_openai_base_url(env, captioner),
         openai_api_key=env.secret("OPENAI_API_KEY"),
         caption_model=env.text("CAPTION_MODEL"),
         caption_input=env.choice("CAPTION_INPUT", "image+tags", "image", "tags"),
@@ -169,6 +165,11 @@ def _parse(env: Environment) -> Settings:
         prices_file=env.file("PRICES_FILE"),
         webhook=webhook(env),
     )
+
+
+def _openai_base_url(env: Environment, captioner: CaptionProvider) -> str:
+    has_key = env.optional("OPENAI_API_KEY") is not None
+    return env.url("OPENAI_BASE_URL", required=captioner == "openai", has_key=has_key)
 
 
 def _check_together(settings: Settings, env: Environment) -> None:

@@ -18,17 +18,18 @@ from tests.storage_lab import Storage
 KEYS = {
     "": "path id status review language caption alt_text decorative description translations tags "
     "objects text brands support image provenance usage error created updated seconds claim note "
-    "carried",
+    "carried previous",
     "image": "format width height frames bytes sha256 etag modified",
-    "provenance": "vision model input fingerprint reused_from burst afresh edited_by_human",
+    "provenance": "vision model input fingerprint reused_from burst vocabulary afresh "
+    "edited_by_human reverted",
     "usage": "input_tokens cached_tokens output_tokens vision_calls usd",
-    "error": "code message attempts retry_at since",
+    "error": "code message attempts retry_at since fingerprint afresh",
     "claim": "worker until crashes",
     "support": "score unsupported",
 }
-"""Design section 6, and what was added since: `language`, `note`, `claim`, `carried`,
-`image.frames`,
-`usage.cached_tokens`, `provenance.burst`, `provenance.afresh`, `error.since`."""
+"""Design section 6, and what was added since: `language`, `note`, `claim`, `carried`, `previous`,
+`image.frames`, `usage.cached_tokens`; of `provenance`: `burst`, `vocabulary`, `afresh`, `reverted`;
+of `error`: `since`, `fingerprint`, `afresh`."""
 URL = "https://app.example/api/captions"
 
 
