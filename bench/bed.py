@@ -149,7 +149,7 @@ class Bed:
                 process.wait(30)
 
     def _put(self, megapixels: int, number: int) -> str:
-        path = f"{megapixels}/{number:05}.jpg"
+        path = f"{megapixels}/{number:05}/photo.jpg"  # of no burst
         self.images.write(path, io.BytesIO(photo(megapixels, number)), "", "image/jpeg")
         return path
 
