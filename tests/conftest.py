@@ -23,7 +23,6 @@ from tests.pipeline_lab import Works
 from tests.running_app import RunningApp
 from tests.storage_lab import Storage
 
-
 LONGEST = ("test_storm", "test_crowd", "test_gallery", "test_end_to_end")
 """Files that take minutes; side by side with the others they are to begin first."""
 
