@@ -50,7 +50,7 @@ types: setup-dev
 	$(BIN)/mypy
 
 pytest: setup-dev chromium
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 setup: .venv/local.stamp node_modules/.stamp
 

@@ -17,7 +17,7 @@ from captioning.step_back import after_edit, after_run
 
 Edits = Mapping[str, Any]
 JUDGED = frozenset({"caption", "alt_text", "decorative"})
-"""What support is about: that of a record in which a person wrote one of them is gone."""
+"""What support is about: where a person changes one of them, it is gone."""
 
 
 def edited(record: CaptionRecord, edits: Edits, now: datetime) -> CaptionRecord:
@@ -76,9 +76,10 @@ def _with_edits(record: CaptionRecord, edits: Edits) -> CaptionRecord:
     made = CaptionRecord.from_json(document)
     names = sorted({*record.provenance.edited_by_human, *edits})
     told_why_none = record.caption is None and made.caption is not None
+    said, says = ([getattr(one, name) for name in JUDGED] for one in (record, made))
     return replace(
         made,
         provenance=replace(record.provenance, edited_by_human=tuple(names)),
         note=None if told_why_none else record.note,
-        support=None if JUDGED.intersection(edits) else record.support,
+        support=record.support if said == says else None,
     )

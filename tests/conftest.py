@@ -23,6 +23,14 @@ from tests.pipeline_lab import Works
 from tests.running_app import RunningApp
 from tests.storage_lab import Storage
 
+LONGEST = ("test_storm", "test_crowd", "test_gallery", "test_end_to_end")
+"""Files that take minutes; side by side with the others they are to begin first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files before all others, in whose shadow they then are."""
+    items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[str]:

@@ -163,7 +163,7 @@ def test_a_record_is_edited_whatever_its_status(
     storage.catalog.save(before, None)
     record = edited(edits, patch(FULL.path, alt_text="Mila."))
     made = replace(before.provenance, edited_by_human=("alt_text", "caption"))
-    expected = replace(before, alt_text="Mila.", decorative=False, provenance=made)
+    expected = replace(before, alt_text="Mila.", decorative=False, provenance=made, support=None)
     assert record == replace(expected, updated=record.updated, previous=record.previous)
     assert (record.status, record.claim, record.error) == (status, FULL.claim, FULL.error)
 

@@ -24,6 +24,7 @@ from tests import pictures
 from tests.memory import MemoryState
 from tests.pipeline_lab import LEASE, Works, on
 from tests.wire.chat_replies import completion, filtered_output, throttled
+from tests.wire.vision_scene import Scene
 
 JPEG = pictures.oriented(1)
 OLD, NEW = ("en", "de"), ("en", "fr")
@@ -45,6 +46,12 @@ EDITS: dict[str, Any] = {
     "tags": ["Mila"],
     "review": "done",
 }
+
+
+@pytest.fixture(autouse=True)
+def _no_text(works: Works) -> None:
+    """No text in the pictures, which a caption would have to tell."""
+    works.local_vision.scene = lambda _: Scene(text=())
 
 
 @lru_cache(2)
