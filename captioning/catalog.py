@@ -8,7 +8,7 @@ whoever finds an old one removes what was left behind.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -33,6 +33,7 @@ class Records(Protocol):
     """Where records are kept."""
 
     def get(self, record_id: str) -> StoredRecord | None: ...
+    def get_all(self, record_ids: Sequence[str]) -> Sequence[StoredRecord | None]: ...
     def put(self, record: CaptionRecord, etag: str | None, versions: RowVersions) -> str: ...
     def delete(self, record_id: str, etag: str) -> None: ...
 
@@ -106,7 +107,9 @@ class Catalog:
 
     def search(self, query: Query, limit: int, position: str = BEGINNING) -> Page:
         """Up to `limit` records that answer the query, newest first, from a position on."""
-        return Search(query, self._index, self._records.get, self._readers).page(limit, position)
+        return Search(query, self._index, self._records.get_all, self._readers).page(
+            limit, position
+        )
 
     def walk(self, query: Query = EVERYTHING) -> Iterator[CaptionRecord]:
         """Every record that answers the query, newest first, read as they are taken."""

@@ -43,7 +43,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A response; header names in lower case. Those of one of many have no headers."""
+    """A response; header names in lower case."""
 
     status: int
     body: bytes
@@ -76,26 +76,25 @@ class Curl:
             handle = self._idle.pop()
         except IndexError:
             handle = self._handle()
-        body = io.BytesIO()
-        lines: list[bytes] = []
-        _prepare(handle, asked, body)
-        handle.setopt(pycurl.HEADERFUNCTION, lines.append)
+        coming = _Coming()
+        _prepare(handle, asked, coming)
         try:
             handle.perform()
         except pycurl.error:
             handle.close()
             return None
-        status = handle.getinfo(pycurl.RESPONSE_CODE)
         self._idle.append(handle)
-        return Answered(status, body.getvalue(), _headers(lines))
+        return coming.answered(handle)
 
-    def send_all(self, asked: Sequence[Asked]) -> list[Answered | None]:
+    def send_all(
+        self, asked: Sequence[Asked], *, with_headers: bool = False
+    ) -> list[Answered | None]:
         """The answers to many requests, in their order. After one without an answer no other is
         begun."""
         lane = self._lanes.get()
         try:
             lane = lane or _Lane([self._handle() for _ in range(LANE_WIDTH)])
-            return lane.send_all(asked)
+            return lane.send_all(asked, with_headers=with_headers)
         except BaseException:
             lane = None
             raise
@@ -128,14 +127,14 @@ class _Lane:
     def __init__(self, handles: list[pycurl.Curl]) -> None:
         self._idle = handles
         self._multi = pycurl.CurlMulti()
-        self._under_way: dict[pycurl.Curl, tuple[int, io.BytesIO]] = {}
+        self._under_way: dict[pycurl.Curl, tuple[int, _Coming]] = {}
 
-    def send_all(self, asked: Sequence[Asked]) -> list[Answered | None]:
+    def send_all(self, asked: Sequence[Asked], *, with_headers: bool) -> list[Answered | None]:
         answers: list[Answered | None] = [None] * len(asked)
         waiting = deque(enumerate(asked))
         while waiting or self._under_way:
             while waiting and self._idle:
-                self._begin(*waiting.popleft())
+                self._begin(*waiting.popleft(), with_headers=with_headers)
             self._multi.perform()
             if not self._collect(answers):
                 waiting.clear()
@@ -143,10 +142,10 @@ class _Lane:
                 self._multi.select(1.0)
         return answers
 
-    def _begin(self, number: int, asked: Asked) -> None:
-        handle, body = self._idle.pop(), io.BytesIO()
-        _prepare(handle, asked, body)
-        self._under_way[handle] = number, body
+    def _begin(self, number: int, asked: Asked, *, with_headers: bool) -> None:
+        handle, coming = self._idle.pop(), _Coming()
+        _prepare(handle, asked, coming, with_headers=with_headers)
+        self._under_way[handle] = number, coming
         self._multi.add_handle(handle)
 
     def _collect(self, answers: list[Answered | None]) -> bool:
@@ -155,22 +154,37 @@ class _Lane:
         while True:
             left, ended, failed = self._multi.info_read()
             for handle in ended:
-                number, body = self._end(handle)
-                status = handle.getinfo(pycurl.RESPONSE_CODE)
-                answers[number] = Answered(status, body.getvalue(), {})
+                number, coming = self._end(handle)
+                answers[number] = coming.answered(handle)
             for handle, *_ in failed:
                 self._end(handle)
                 all_well = False
             if not left:
                 return all_well
 
-    def _end(self, handle: pycurl.Curl) -> tuple[int, io.BytesIO]:
+    def _end(self, handle: pycurl.Curl) -> tuple[int, _Coming]:
         self._multi.remove_handle(handle)
         self._idle.append(handle)
         return self._under_way.pop(handle)
 
 
-def _prepare(handle: pycurl.Curl, asked: Asked, body: io.BytesIO) -> None:
+class _Coming:
+    """A response that is being received."""
+
+    def __init__(self) -> None:
+        self.body = io.BytesIO()
+        self.lines: list[bytes] = []
+
+    def answered(self, handle: pycurl.Curl) -> Answered:
+        """The whole of it."""
+        pairs = (line.decode("latin-1").partition(":") for line in self.lines)
+        headers = {name.lower(): value.strip() for name, colon, value in pairs if colon}
+        return Answered(handle.getinfo(pycurl.RESPONSE_CODE), self.body.getvalue(), headers)
+
+
+def _prepare(
+    handle: pycurl.Curl, asked: Asked, coming: _Coming, *, with_headers: bool = True
+) -> None:
     handle.setopt(pycurl.NOBODY, asked.method == "HEAD")
     if asked.method == "HEAD":
         pass
@@ -181,9 +195,8 @@ def _prepare(handle: pycurl.Curl, asked: Asked, body: io.BytesIO) -> None:
     handle.setopt(pycurl.CUSTOMREQUEST, asked.method)
     handle.setopt(pycurl.URL, asked.url)
     handle.setopt(pycurl.HTTPHEADER, [*asked.headers, "Expect:"])
-    handle.setopt(pycurl.WRITEDATA, body)
-
-
-def _headers(lines: list[bytes]) -> dict[str, str]:
-    pairs = (line.decode("latin-1").partition(":") for line in lines)
-    return {name.lower(): value.strip() for name, colon, value in pairs if colon}
+    handle.setopt(pycurl.WRITEDATA, coming.body)
+    if with_headers:  # a call for each line
+        handle.setopt(pycurl.HEADERFUNCTION, coming.lines.append)
+    else:
+        handle.unsetopt(pycurl.HEADERFUNCTION)

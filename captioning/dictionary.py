@@ -26,6 +26,8 @@ UNUSED = timedelta(hours=1)
 """An entry that was not written for so long, and under which nothing is, may go."""
 MOST_KNOWN = 200_000
 _LAST_MONTH = 999_999
+_MOST_MONTHS = 1_000
+"""What one request gives."""
 _LAST = "\ufffd"
 """Sorts behind every letter."""
 
@@ -77,7 +79,7 @@ class Dictionary:
 
     def months(self) -> list[str]:
         """Months with uploads, the newest first."""
-        found = self._table.query("PartitionKey eq @months", {"months": MONTHS}, ["shown"])
+        found = self._table.first(MONTHS, "", _LAST, _MOST_MONTHS, ["shown"])
         return [str(entity["shown"]) for entity in found]
 
     def words(self, beginning: str, most: int) -> list[str]:

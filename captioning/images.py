@@ -23,6 +23,8 @@ MAX_PIXELS = 100_000_000
 PREVIEW_PIXELS = 1_000_000
 """What a picture is scaled down to: some models count tokens by its area."""
 PREVIEW_SIDE = 1_536
+PREVIEW_QUALITY = 85
+"""Of its JPEG: a quarter less to send than at 90, and no difference that one would describe."""
 PREVIEW_MIN_SIDE = 768
 """A scale that the JPEG decoder reaches by itself is taken as it is down to this long side."""
 REENCODED_SIDE = 4_096
@@ -109,9 +111,9 @@ class Picture:
         with opened(self.data) as image:
             return decode(image, side, side)[0]
 
-    def _encoded(self, pixels: Image.Image) -> Rendition:
+    def _encoded(self, pixels: Image.Image, quality: int = 90) -> Rendition:
         return Rendition(
-            data=_jpeg(pixels, 90),
+            data=_jpeg(pixels, quality),
             media_type="image/jpeg",
             width=pixels.width,
             height=pixels.height,

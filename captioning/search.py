@@ -45,7 +45,7 @@ class Search:
         self,
         query: Query,
         index: Rows,
-        read: Callable[[str], StoredRecord | None],
+        read: Callable[[Sequence[str]], Sequence[StoredRecord | None]],
         pool: Executor,
     ) -> None:
         self._query = query
@@ -84,7 +84,7 @@ class Search:
     def _found(self, places: list[str]) -> Iterator[CaptionRecord]:
         """The records at these places, as far as they are there and match."""
         self._records_left -= len(places)
-        read = self._pool.map(self._read, map(id_at, places))
+        read = self._read([id_at(place) for place in places])
         for place, stored in zip(places, read, strict=True):
             record = stored.record if stored else None
             if record and place_of(record) == place and self._query.matches(record):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -32,6 +32,11 @@ class RecordStore:
         """The record and its ETag, or None."""
         row = self._table.get(record_id[:2], record_id)
         return _to_record(row) if row else None
+
+    def get_all(self, record_ids: Sequence[str]) -> list[StoredRecord | None]:
+        """Records side by side, in this order."""
+        rows = self._table.get_all([(record_id[:2], record_id) for record_id in record_ids])
+        return [_to_record(row) if row else None for row in rows]
 
     def put(self, record: CaptionRecord, etag: str | None, versions: RowVersions) -> str:
         """Replaces the version with this ETag, or creates the record where it is None.

@@ -35,17 +35,13 @@ class TableWire:
 
     def get(self, partition: str, row: str) -> Row | None:
         """The entity, or None."""
-        answered = self._send("GET", _key(partition, row))
-        if _refusal(answered) == (_GONE, "ResourceNotFound"):
-            return None
-        return _read(
-            answered,
-            lambda document: Row(
-                decoded(document),
-                answered.headers["etag"],
-                datetime.fromisoformat(document["Timestamp"]),
-            ),
-        )
+        return _row(self._send("GET", _key(partition, row)))
+
+    def get_all(self, keys: Iterable[tuple[str, str]]) -> list[Row | Unclear | None]:
+        """Entities side by side, in the order of their keys, each where it is clear."""
+        asked = [self._asked("GET", _key(*key)) for key in keys]
+        answers = self._curl.send_all(asked, with_headers=True)
+        return [_row_or_unclear(answered) for answered in answers]
 
     def put(self, entity: Mapping[str, Any], etag: str | None) -> str:
         """Replaces the version with this ETag, or inserts the entity where it is None; its new
@@ -160,6 +156,26 @@ def _read(answered: Answered, read: Callable[[dict[str, Any]], Read]) -> Read:
         return read(json.loads(answered.body))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unclear from error
+
+
+def _row(answered: Answered) -> Row | None:
+    if _refusal(answered) == (_GONE, "ResourceNotFound"):
+        return None
+    return _read(
+        answered,
+        lambda document: Row(
+            decoded(document),
+            answered.headers["etag"],
+            datetime.fromisoformat(document["Timestamp"]),
+        ),
+    )
+
+
+def _row_or_unclear(answered: Answered | None) -> Row | Unclear | None:
+    try:
+        return _row(answered) if answered else Unclear()
+    except Unclear as error:
+        return error
 
 
 def _refusal(answered: Answered) -> tuple[int, str]:

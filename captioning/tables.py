@@ -51,6 +51,17 @@ class Table:
         known = entity.metadata
         return Row(dict(entity), str(known["etag"]), cast(datetime, known["timestamp"]))
 
+    def get_all(self, keys: Sequence[tuple[str, str]]) -> list[Row | None]:
+        """Entities side by side, in the order of their keys."""
+        try:
+            found = self._wire.get_all(keys)
+        except Unclear as error:
+            found = [error] * len(keys)
+        return [
+            self.get(*key) if isinstance(row, Unclear) else row
+            for key, row in zip(keys, found, strict=True)
+        ]
+
     @storage_answers
     def put(self, entity: Mapping[str, Any], etag: str | None) -> str:
         """Replaces the version with this ETag, or creates the entity where it is None.

@@ -6,7 +6,7 @@ a part is put on: `tests/line.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -60,6 +60,9 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self._stored: Versions[str, tuple[CaptionRecord, RowVersions]] = Versions()
+
+    def get_all(self, record_ids: Sequence[str]) -> list[StoredRecord | None]:
+        return [self.get(record_id) for record_id in record_ids]
 
     def get(self, record_id: str) -> StoredRecord | None:
         found = self._stored.held.get(record_id)

@@ -51,9 +51,11 @@ class RecordingCurl(Curl):
         self.sent.append(asked.method)
         return super().send(asked)
 
-    def send_all(self, asked: Sequence[Asked]) -> list[Answered | None]:
+    def send_all(
+        self, asked: Sequence[Asked], *, with_headers: bool = False
+    ) -> list[Answered | None]:
         self.sent += [one.method for one in asked]
-        return super().send_all(asked)
+        return super().send_all(asked, with_headers=with_headers)
 
 
 def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:

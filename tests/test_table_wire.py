@@ -95,6 +95,36 @@ def test_many_are_written_and_removed_at_a_time(watched: tuple[Table, Watched]) 
     assert session.sent == 0
 
 
+def test_many_are_read_at_a_time_in_their_order(watched: tuple[Table, Watched]) -> None:
+    table, session = watched
+    etags = [table.put(entity(f"{number:03}", number=number), None) for number in range(MANY)]
+    keys = [("p", f"{number:03}") for number in range(MANY)]
+    found = table.get_all([*keys[::-1], ("p", "none"), keys[0]])
+    numbers = [row.entity["number"] if row else None for row in found]
+    assert numbers == [*range(MANY - 1, -1, -1), None, 0]
+    assert [row.etag for row in found[:MANY] if row] == etags[::-1]
+    assert session.sent == 0
+
+
+def test_what_is_unclear_among_many_is_asked_again() -> None:
+    """The first request is refused; whoever asks for its entity alone gets it."""
+    refused: list[str] = []
+
+    def answer(received: Received) -> Reply:
+        if not refused:
+            refused.append(received.path)
+            return Reply(503, b"")
+        body = {"RowKey": received.path[-3:-2], "Timestamp": "2026-11-22T10:00:00Z"}
+        return Reply(200, body, {"ETag": "1"})
+
+    with WireServer(answer) as server:
+        account = account_at(server)
+        found = account.table("captions").get_all([("p", "a"), ("p", "b"), ("p", "c")])
+        account.close()
+    assert [row.entity["RowKey"] for row in found if row] == ["a", "b", "c"]
+    assert len(server.received) == 4
+
+
 def test_what_was_not_taken_is_left(storage: Storage) -> None:
     """A row in five is refused: those, and only those, come back."""
     taken: list[str] = []

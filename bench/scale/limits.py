@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from bench.scale.scenario import MODEL_SECONDS, STORAGE_SECONDS, VISION_SECONDS, Quotas, bicep
 
-REQUESTS_OF_AN_IMAGE = 50
-"""To table, queue and blob storage, from the event to the record."""
+REQUESTS_OF_AN_IMAGE = 60
+"""To table, queue and blob storage, from the event to the record: 50 for the record and its rows."""
 REQUESTS_OF_A_DEFERRAL = 20
 """The same for a run that ends in a deferral."""
 WRITES_IN_ONE_PARTITION = 2
-"""Of an image in the busiest partition of the index, that of its month: a row by each save."""
+"""Of an image in the busiest partition of the index, `status~processing`: its row comes and goes."""
 MESSAGES_OF_AN_IMAGE = 1
 ACCOUNT_PER_SECOND, PARTITION_PER_SECOND, QUEUE_PER_SECOND = 20_000, 2_000, 2_000
 FILLED = 0.62
@@ -31,7 +31,7 @@ def ceilings(requests_of_an_image: int = REQUESTS_OF_AN_IMAGE) -> dict[str, floa
         **{f"quotas x{times}": Quotas.times(times).rate for times in (1, 10, 100, 1000)},
         "storage account": ACCOUNT_PER_SECOND / requests_of_an_image,
         "instances": places / seconds,
-        "partition of a month in the index": PARTITION_PER_SECOND / WRITES_IN_ONE_PARTITION,
+        "partition of a status in the index": PARTITION_PER_SECOND / WRITES_IN_ONE_PARTITION,
         "the host's queue": QUEUE_PER_SECOND / MESSAGES_OF_AN_IMAGE,
     }
 
