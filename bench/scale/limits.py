@@ -6,11 +6,11 @@ from __future__ import annotations
 from bench.scale.scenario import MODEL_SECONDS, STORAGE_SECONDS, VISION_SECONDS, Quotas, bicep
 
 REQUESTS_OF_AN_IMAGE = 60
-"""To table, queue and blob storage, from the event to the record: 50 for the record and its rows."""
+"""To table, queue and blob storage; 50 of them are for the record and its rows."""
 REQUESTS_OF_A_DEFERRAL = 20
 """The same for a run that ends in a deferral."""
 WRITES_IN_ONE_PARTITION = 2
-"""Of an image in the busiest partition of the index, `status~processing`: its row comes and goes."""
+"""Of an image in the index's busiest partition, `status~processing`: its row comes and goes."""
 MESSAGES_OF_AN_IMAGE = 1
 ACCOUNT_PER_SECOND, PARTITION_PER_SECOND, QUEUE_PER_SECOND = 20_000, 2_000, 2_000
 FILLED = 0.62
