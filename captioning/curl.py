@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from queue import LifoQueue
 from urllib.parse import urlsplit
 
-import certifi
 import pycurl
 
 from captioning.address import is_loopback
@@ -53,11 +52,12 @@ class Answered:
 class Curl:
     """Connections, kept; safe to share between threads.
 
-    What the service sends nothing for READ_SECONDS ends it. `direct` passes proxies by."""
+    A service that sends nothing for READ_SECONDS ends it. `direct` passes proxies by; `trust` is a
+    file of certificate authorities."""
 
     def __init__(self, *, direct: bool = False, trust: str | None = None) -> None:
         self._direct = direct
-        self._trust = trust or certifi.where()
+        self._trust = trust
         self._idle: deque[pycurl.Curl] = deque(maxlen=KEPT)
         self._lanes: LifoQueue[_Lane | None] = LifoQueue()
         for _ in range(LANES):
@@ -66,9 +66,7 @@ class Curl:
     @classmethod
     def like(cls, session: ExactPathSession, url: str) -> Curl:
         """Connections to the address that trust whom the session trusts."""
-        verify = session.merge_environment_settings(url, {}, None, None, None)["verify"]
-        trust = verify if isinstance(verify, str) else None
-        return cls(direct=is_loopback(urlsplit(url).hostname), trust=trust)
+        return cls(direct=is_loopback(urlsplit(url).hostname), trust=session.authorities(url))
 
     def send(self, asked: Asked) -> Answered | None:
         """The answer to one request."""
@@ -83,8 +81,9 @@ class Curl:
         except pycurl.error:
             handle.close()
             return None
-        self._idle.append(handle)
-        return coming.answered(handle)
+        answered = coming.answered(handle)
+        self._idle.append(handle)  # from now on it is another thread's
+        return answered
 
     def send_all(
         self, asked: Sequence[Asked], *, with_headers: bool = False
@@ -115,7 +114,8 @@ class Curl:
         handle.setopt(pycurl.LOW_SPEED_TIME, READ_SECONDS)
         handle.setopt(pycurl.LOW_SPEED_LIMIT, 1)
         handle.setopt(pycurl.PATH_AS_IS, 1)
-        handle.setopt(pycurl.CAINFO, self._trust)
+        if self._trust:
+            handle.setopt(pycurl.CAINFO, self._trust)
         if self._direct:
             handle.setopt(pycurl.PROXY, "")
         return handle
@@ -176,10 +176,12 @@ class _Coming:
         self.lines: list[bytes] = []
 
     def answered(self, handle: pycurl.Curl) -> Answered:
-        """The whole of it."""
+        """The whole of it. The handle keeps this object until its next use, but no body."""
+        body = self.body.getvalue()
+        self.body.close()
         pairs = (line.decode("latin-1").partition(":") for line in self.lines)
         headers = {name.lower(): value.strip() for name, colon, value in pairs if colon}
-        return Answered(handle.getinfo(pycurl.RESPONSE_CODE), self.body.getvalue(), headers)
+        return Answered(handle.getinfo(pycurl.RESPONSE_CODE), body, headers)
 
 
 def _prepare(

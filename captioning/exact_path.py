@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Request, Session
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
@@ -58,6 +59,11 @@ class ExactPathSession(Session):
                 url, proxies, stream, verify, cert
             )
         return self._environment[asked]
+
+    def authorities(self, url: str) -> str:
+        """The file of certificate authorities that are trusted for an address."""
+        verify = self.merge_environment_settings(url, {}, None, None, None)["verify"]
+        return verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """The request with the dot segments of its path kept, and its body as a file."""

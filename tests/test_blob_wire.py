@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,16 @@ def test_what_is_gone_or_changed_is_known_without_the_sdk(
         images.read(blob)
     with pytest.raises(BlobGone):
         images.describe("b.jpg")
+
+
+def test_whom_the_sdk_trusts_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """REQUESTS_CA_BUNDLE: a company's own authority, say."""
+    url = "https://a.blob.core.windows.net"
+    assert Path(ExactPathSession(1).authorities(url)).is_file()
+    bundle = tmp_path / "own.pem"
+    bundle.touch()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    assert ExactPathSession(1).authorities(url) == str(bundle)
 
 
 def test_threads_share_the_connections(storage: Storage, images: ImageContainer) -> None:

@@ -105,7 +105,6 @@ HOMES = {
     "cheroot": "embedded",
     "croniter": "embedded",
     "pycurl": "curl",
-    "certifi": "curl",
     "regex": "words",
     "snowballstemmer": "words",
 }
