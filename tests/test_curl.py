@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+
+import pycurl
 
 from captioning.curl import LANE_WIDTH, Answered, Asked, Curl
 from tests.azurite import free_ports
@@ -34,6 +37,29 @@ def test_each_thread_gets_the_answer_to_its_own_request() -> None:
             return is_answer(answered, number, "GET") and told == str(number)
 
         assert all(pool.map(ask, range(400)))
+    curl.close()
+
+
+class Snatched(deque[pycurl.Curl]):
+    """Another thread takes a connection as soon as it is put by."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def append(self, handle: pycurl.Curl) -> None:
+        handle.setopt(pycurl.URL, f"{self._url}/3")
+        handle.setopt(pycurl.WRITEFUNCTION, lambda _: None)
+        handle.perform()
+        super().append(handle)
+
+
+def test_an_answer_is_read_before_its_connection_is_anothers() -> None:
+    curl = Curl(direct=True)
+    with WireServer(echo) as server:
+        curl._idle = Snatched(server.url)
+        assert is_answer(curl.send(Asked("GET", f"{server.url}/0", ())), 0, "GET")
+        assert server.received[1].path == "/3"
     curl.close()
 
 
