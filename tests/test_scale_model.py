@@ -8,6 +8,7 @@ import pytest
 
 from bench.scale import limits
 from bench.scale.clock import Simulation
+from bench.scale.cost import usd
 from bench.scale.figures import simulate
 from bench.scale.host import Rules, host_json
 from bench.scale.model import Model
@@ -70,6 +71,15 @@ def test_what_is_deployed_drains_a_burst_at_the_quotas_pace() -> None:
     quotas = Quotas.times(1)
     found = simulate(Scenario("x1", IMAGES, quotas, Capacity.deployed(quotas)))
     assert found.share > 0.95
+
+
+def test_a_budget_is_kept_but_for_what_is_in_flight() -> None:
+    """By the app's own ledger, one a process; images wait for the day to turn."""
+    daily, in_flight = usd(1, 1) * IMAGES / 2, 3 * (16 + 12)
+    found = simulate(replace(CROWDED, quotas=Quotas(None, None), daily_usd=daily))
+    assert (found.captioned, found.gave_up) == (IMAGES, 0)
+    assert daily <= found.dearest_day <= daily + usd(1, 1) * in_flight
+    assert found.hours > 24
 
 
 def test_what_is_overlooked_or_refused_by_event_grid_comes_in_the_end() -> None:

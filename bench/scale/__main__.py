@@ -34,8 +34,9 @@ class Part:
 PARTS = {
     "bursts": Part(runs.bursts, 1_000_000, 2_000),
     "streams": Part(runs.streams, 1_000_000, 2_000),
-    "naive": Part(runs.naive, 1_000_000, 2_000),
+    "naive": Part(runs.naive, 20_000, 2_000),
     "instances": Part(runs.instances, 50_000, 2_000),
+    "budgets": Part(runs.budgets, 20_000, 500),
     "bad_days": Part(runs.bad_days, 20_000, 500),
 }
 

@@ -26,6 +26,7 @@ HEADINGS = (
     ("oldest, hours", "oldest_hours"),
     ("median, minutes", "median_minutes"),
     ("USD", "usd"),
+    ("on the dearest day", "dearest_day"),
 )
 
 
@@ -54,6 +55,7 @@ class Figures:
     oldest_hours: float
     median_minutes: float
     usd: float
+    dearest_day: float
     requests: float
     computed_in: float
 
@@ -89,6 +91,7 @@ def simulate(scenario: Scenario) -> Figures:
         counts.oldest / 3600,
         ages[len(ages) // 2] / 60,
         usd(counts.vision_paid, counts.model_paid),
+        model.money.dearest_day if model.money else 0.0,
         requests(counts.captioned, counts.deferrals) / seconds,
         time.monotonic() - began,
     )
@@ -96,11 +99,13 @@ def simulate(scenario: Scenario) -> Figures:
 
 def table(rows: list[Figures]) -> str:
     """Markdown."""
-    lines = ["| " + " | ".join(heading for heading, _ in HEADINGS) + " |"]
-    lines.append("|" + "---|" * len(HEADINGS))
+    has_budget = any(row.dearest_day for row in rows)
+    headings = [each for each in HEADINGS if has_budget or each[1] != "dearest_day"]
+    lines = ["| " + " | ".join(heading for heading, _ in headings) + " |"]
+    lines.append("|" + "---|" * len(headings))
     for row in rows:
         found = asdict(row)
-        lines.append("| " + " | ".join(_cell(found[name], name) for _, name in HEADINGS) + " |")
+        lines.append("| " + " | ".join(_cell(found[name], name) for _, name in headings) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from inspect import signature
 
@@ -12,7 +13,8 @@ from bench.scale.clock import Simulation
 from bench.scale.event_grid import EventGrid
 from bench.scale.host import Listener
 from bench.scale.image import Image
-from bench.scale.policies import Naive, Ours, Policy, World
+from bench.scale.money import Money
+from bench.scale.policies import START, Naive, Ours, Policy, World
 from bench.scale.queues import Queue
 from bench.scale.quota import Fixed, Quota, Service, Sliding, Unlimited
 from bench.scale.scenario import HOST_LIFE, Scenario
@@ -73,6 +75,8 @@ class Model:
             scenario.model_seconds,
         )
         self.model.whole_seconds = scenario.sliding
+        limit = scenario.daily_usd
+        self.money = Money(limit, self._now) if limit is not None else None
         self.world = World(
             self.time,
             self.vision,
@@ -80,7 +84,7 @@ class Model:
             self,
             self.chance,
             scenario.storage_seconds,
-            budget=lambda: None,
+            money=self.money,
             paid=self._paid,
         )
 
@@ -91,6 +95,9 @@ class Model:
         self._upload()
         self.time.run()
         return self
+
+    def _now(self) -> datetime:
+        return START + timedelta(seconds=self.time.now)
 
     def captioned(self, image: Image) -> None:
         """A final record."""

@@ -11,6 +11,7 @@ from typing import Protocol
 from bench.scale.clock import Simulation
 from bench.scale.host import Failed
 from bench.scale.image import Image
+from bench.scale.money import Money
 from bench.scale.quota import Service
 from captioning.deferral import delay, is_hopeless, waiting_since
 from captioning.errors import ServiceDeferred, ServiceThrottled
@@ -42,7 +43,7 @@ class Ends(Protocol):
 
 @dataclass
 class World:
-    """What every process shares. `budget` is asked before an image is paid for."""
+    """What every process shares. With `money` each keeps a ledger and asks it before it pays."""
 
     time: Simulation
     vision: Service
@@ -50,7 +51,7 @@ class World:
     ends: Ends
     chance: random.Random
     storage_seconds: float
-    budget: Callable[[], None]
+    money: Money | None
     paid: Callable[[bool, bool], None]
     """Hears of an answer of Vision, and of the model."""
 
@@ -65,28 +66,38 @@ class Ours:
             Gate(service.name, clock=time.clock, wait=time.wait, uniform=chance.uniform)
             for service in (world.vision, world.model)
         ]
+        self._ledger = world.money.ledger() if world.money else None
 
     def run(self, image: Image) -> None:
         """As Contents and CaptionPipeline do it, with the storage's part as a pause."""
         world = self._world
         world.time.sleep(world.storage_seconds / 2)
+        answers = [False, False]
         try:
-            self._ask(image)
+            self._ask(image, answers)
         except ServiceDeferred as error:
             self._put_off(image, error)
             return
+        finally:
+            self._count(*answers)
         world.time.sleep(world.storage_seconds / 2)
         world.ends.captioned(image)
 
-    def _ask(self, image: Image) -> None:
+    def _ask(self, image: Image, answers: list[bool]) -> None:
         world, patience = self._world, Patience(WAIT_SECONDS, self._world.time.clock)
-        world.budget()
+        if self._ledger:
+            self._ledger.check_budget()
         if not image.is_analysed:
             self._calls(0, patience).ask(world.vision.call)
-            image.is_analysed = True
-            world.paid(True, False)
+            image.is_analysed = answers[0] = True
         self._calls(1, patience).ask(world.model.call)
-        world.paid(False, True)
+        answers[1] = True
+
+    def _count(self, vision: bool, model: bool) -> None:
+        """At the end of the run, as the app does."""
+        self._world.paid(vision, model)
+        if self._ledger and self._world.money:
+            self._ledger.add(self._world.money.usage(vision=vision, model=model))
 
     def _calls(self, service: int, patience: Patience) -> RunCalls:
         return RunCalls(

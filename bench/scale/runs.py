@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bench.scale.cost import usd
 from bench.scale.host import Rules
 from bench.scale.scenario import Capacity, Quotas, Scenario
 
@@ -71,6 +72,16 @@ def bad_days(images: int) -> Iterator[Scenario]:
     for share in (0.1, 0.3):
         name = f"{share:.0%} refused, no quota, 1 instance"
         yield Scenario(name, images, Quotas(None, None), one, faulty=share)
+
+
+def budgets(images: int) -> Iterator[Scenario]:
+    """A budget that a fifth of a burst uses up each day."""
+    daily = usd(1, 1) * images / 5
+    for factor in FACTORS[1:]:
+        quotas = Quotas.times(factor)
+        capacity = Capacity.deployed(quotas)
+        name = f"burst, quotas x{factor}, {daily:.2f} USD a day"
+        yield Scenario(name, images, quotas, capacity, daily_usd=daily)
 
 
 def local(images: int, quotas: Quotas, *, sliding: bool, storage_seconds: float) -> Scenario:

@@ -1,0 +1,49 @@
+"""A budget in the simulation: the app's own ledger, over rows in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from itertools import count
+
+from bench.scale.cost import usd
+from captioning.ledger import Ledger
+from captioning.tally import Tally
+from captioning.usage import Usage
+
+
+class Money:
+    """What all processes have spent, each by a ledger of its own."""
+
+    def __init__(self, daily_usd: float, now: Callable[[], datetime]) -> None:
+        self._daily_usd = daily_usd
+        self._now = now
+        self._rows: dict[tuple[date, str], Tally] = {}
+        self._workers = count(1)
+        self._prices = usd(1, 0), usd(0, 1)
+
+    def ledger(self) -> Ledger:
+        """Of one process."""
+        return Ledger(self, str(next(self._workers)), self._now, self._daily_usd)
+
+    def usage(self, *, vision: bool, model: bool) -> Usage:
+        """Of these answers."""
+        return Usage(usd=vision * self._prices[0] + model * self._prices[1])
+
+    def save(self, day: date, worker: str, tally: Tally) -> None:
+        """Keeps a process's row of a day."""
+        self._rows[day, worker] = tally
+
+    def between(self, first: date, last: date) -> Iterator[tuple[date, str, Tally]]:
+        """All rows of these days."""
+        for (day, worker), tally in self._rows.items():
+            if first <= day <= last:
+                yield day, worker, tally
+
+    @property
+    def dearest_day(self) -> float:
+        """Dollars of the day on which most was spent."""
+        days: dict[date, float] = {}
+        for (day, _), tally in self._rows.items():
+            days[day] = days.get(day, 0.0) + tally.usd
+        return max(days.values(), default=0.0)
