@@ -9,7 +9,7 @@
 #   make eval                   how good the captions of the configured services are
 #   make eval INPUTS=tags       the same for one CAPTION_INPUT
 #   make test                   lint, types, all tests (installs Chromium on Debian if there is none)
-#   make test JOBS=1            the same, one test after the other: most of them wait, so 3 take two cores
+#   make test JOBS=1            the same, one test after the other and not two
 
 SHELL := /bin/sh
 PYTHON ?= $(shell sh scripts/find-python)
@@ -17,7 +17,7 @@ BIN := .venv/bin
 PORT ?= 7071
 STORAGE_PORT ?= 10000
 DATA := .azurite
-JOBS ?= 3
+JOBS ?= 2
 # Some shells set HOST to the machine's name.
 ifneq ($(origin HOST),command line)
 HOST := auto

@@ -41,7 +41,7 @@ def ask(
     body: bytes | None = None,
 ) -> tuple[HTTPResponse, bytes]:
     """Sends the target byte for byte."""
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=10)
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
     try:
         return ask_on(connection, method, target, headers, body)
     finally:

@@ -10,7 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route, ViewportSize
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Route,
+    ViewportSize,
+    expect,
+)
 
 from captioning.models import record_id
 from tests.azurite import ROOT
@@ -28,6 +36,9 @@ SAMPLE_NAMES = ("astronaut", "camera", "cat", "coffee", "rocket")
 SAMPLES = ROOT / "samples"
 SCREENSHOTS = ROOT / "build/screenshots"
 WIDE, NARROW = (1280, 800), (390, 844)
+PATIENCE = 30_000
+"""Milliseconds: other tests run beside these on the same cores."""
+expect.set_options(timeout=PATIENCE)
 
 MAKE_TRANSFER = """files => {
   const transfer = new DataTransfer();
@@ -54,7 +65,7 @@ class GalleryPage:
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
         self.problems: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 

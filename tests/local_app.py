@@ -49,7 +49,7 @@ class Place:
         return not self.processes() and not any(is_taken(port) for port in ports)
 
     def get(self, target: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.app}{target}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.app}{target}", timeout=30) as answer:
             return json.load(answer)
 
 

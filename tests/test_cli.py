@@ -75,13 +75,13 @@ def test_a_bar_is_drawn_on_a_terminal_and_lines_stay_in_their_pipe(
     (tmp_path / "a.jpg").write_bytes(b"x")
     terminal = Terminal()
     with command.process("drop", tmp_path, stderr=terminal.end) as process:
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
     terminal.close()
     assert output == "sent    a.jpg\n1 sent, 0 already there, 0 failed\n"
     assert "dropping" in terminal.text
     assert "1/1" in terminal.text
     with command.process("drop", tmp_path) as process:
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
     assert (output, errors) == ("there   a.jpg\n0 sent, 1 already there, 0 failed\n", "")
 
 

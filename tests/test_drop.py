@@ -128,7 +128,7 @@ def test_an_interrupted_drop_goes_on_where_it_was(
         assert process.stdout
         assert process.stdout.readline().startswith("sent ")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     before = etags(storage)
     assert 0 < len(before) < count

@@ -90,7 +90,7 @@ def test_nonsense_is_a_bad_request(recorded: EmbeddedHost) -> None:
 
 
 def test_connections_are_kept(recorded: EmbeddedHost) -> None:
-    connection = HTTPConnection(recorded.url.removeprefix("http://"), timeout=10)
+    connection = HTTPConnection(recorded.url.removeprefix("http://"), timeout=30)
     ask_on(connection, "GET", "/api/health")
     first = connection.sock
     for method, target in (("HEAD", "/api/health"), ("GET", "/none"), ("PUT", "/api/images/a")):

@@ -131,7 +131,7 @@ def test_stopping_lets_an_answer_go_out_and_ends_idle_connections() -> None:
 
     host = hosted(app)
     host.start()
-    idle = HTTPConnection(host.url.removeprefix("http://"), timeout=10)
+    idle = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
     ask_on(idle, "GET", "/none")
     answers: list[bytes] = []
     caller = threading.Thread(target=lambda: answers.append(ask(host, "GET", "/slow")[1]))

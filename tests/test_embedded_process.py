@@ -70,7 +70,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and stderr."""
-    _, errors = process.communicate(timeout=15)
+    _, errors = process.communicate(timeout=60)
     return process.returncode, errors
 
 

@@ -19,7 +19,7 @@ def notify(
     host: EmbeddedHost, function: str, events: object, kind: str = "Notification"
 ) -> tuple[int, bytes]:
     """Posts to the blob webhook as Event Grid does."""
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=10)
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
     target = f"/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=k"
     headers = {"aeg-event-type": kind}
     connection.request("POST", target, json.dumps(events), headers)
@@ -41,7 +41,7 @@ def test_answers_the_handshakes(lab: Lab) -> None:
     handshake = [{"eventType": "x", "data": {"validationCode": "512d38b6"}}]
     status, body = notify(host, "caption_image", handshake, "SubscriptionValidation")
     assert (status, json.loads(body)) == (200, {"validationResponse": "512d38b6"})
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=10)
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
     headers = {"WebHook-Request-Origin": "eventgrid.azure.net"}
     connection.request("OPTIONS", "/runtime/webhooks/blobs?functionName=x", headers=headers)
     response = connection.getresponse()

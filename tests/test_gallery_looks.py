@@ -143,7 +143,7 @@ def test_every_view_is_accessible_in_light_and_dark(
         page.emulate_media(color_scheme="light")
         for width in (NARROW[0], 320):
             page.set_viewport_size({"width": width, "height": NARROW[1]})
-            page.wait_for_function(FITS, arg=width, timeout=2_000)
+            page.wait_for_function(FITS, arg=width, timeout=15_000)
             if width == NARROW[0]:
                 assert page.evaluate(RUN_AXE) == []
                 gallery.shot(f"{view}-{scheme_of(page)}-{width}")

@@ -57,7 +57,7 @@ def test_show_json_is_json_where_the_output_knows_ascii_only(
     record = saved(storage, f"{RIGHT_TO_LEFT} 🏖.jpg")
     command.settings["PYTHONIOENCODING"] = "ascii"
     with command.process("show", record.path, "--json") as process:
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
     assert (json.loads(output), errors) == (record.to_json(), "")
 
 

@@ -174,7 +174,7 @@ def test_a_chat_that_fails_still_tells_what_it_cost(spans: Spans) -> None:
 
 
 def test_a_pools_threads_are_inside_the_current_span(spans: Spans) -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=30)
 
     def analyse(name: str) -> str:
         with span(name):

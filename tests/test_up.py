@@ -58,7 +58,7 @@ def test_a_second_run_pays_nothing_again_and_serves(again: Place) -> None:
         modified = [item["image"]["modified"] for item in listed]
         assert (len(listed), modified) == (5, sorted(modified, reverse=True))
         for address in re.findall(r"curl '?(http[^'\s]+)", printed):
-            with urllib.request.urlopen(address, timeout=10) as answer:
+            with urllib.request.urlopen(address, timeout=30) as answer:
                 assert answer.status == 200
         assert again.get("/api/health")["status"] == "ok"
         assert again.get("/api/captions/samples/cat.jpg")["caption"] == "A cat."

@@ -51,7 +51,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
         within(20, lambda: len(where.processes()) > 1)
         process.send_signal(signal.SIGINT)
         assert ended(process) == (0, "Stopped.\n", "")
-    within(5, where.is_empty, where.processes)
+    within(15, where.is_empty, where.processes)
 
 
 def test_a_host_that_dies_is_named_with_its_log(again: Place) -> None:
