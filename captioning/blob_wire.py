@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
 from captioning.curl import Answered, Asked, Curl, Unclear
-from captioning.errors import BlobChanged, BlobGone, CaptioningError
+from captioning.errors import BlobChanged, BlobGone
 from captioning.storage_signature import Authorization
 from captioning.stored import BlobDescription
 
@@ -51,10 +51,7 @@ class BlobWire:
     def _send(self, method: str, path: str, match: str = "") -> Answered:
         where = f"{self._path}/{quote(path, safe='~/')}"
         query = self._authorization.query
-        try:
-            authorization = self._authorization.headers(method, where, match)
-        except CaptioningError as error:  # no token
-            raise Unclear from error
+        authorization = self._authorization.headers(method, where, match)
         headers = (*authorization, f"x-ms-version: {self._version}")
         headers += (f"If-Match: {match}",) if match else ()
         url = f"{self._origin}{where}" + f"?{query}" * bool(query)

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Protocol
 
+from captioning.curl import Unclear
+from captioning.errors import CaptioningError
+
 SCOPE = "https://storage.azure.com/.default"
 JSON = "application/json"
 
@@ -76,9 +79,13 @@ class Bearer:
         self._token = token
 
     def headers(self, method: str, path: str, match: str = "") -> tuple[str, ...]:
-        """Time and token."""
+        """Time and token; Unclear where there is none: the SDK names what is wrong."""
         del method, path, match
-        return f"x-ms-date: {formatdate(usegmt=True)}", f"Authorization: Bearer {self._token()}"
+        try:
+            token = self._token()
+        except CaptioningError as error:
+            raise Unclear from error
+        return f"x-ms-date: {formatdate(usegmt=True)}", f"Authorization: Bearer {token}"
 
 
 class SharedAccess:

@@ -30,9 +30,9 @@ class TableAccount:
         curl: Curl | None = None,
         retries: int = RETRIES,
     ) -> None:
-        self._session = session or ExactPathSession(pool=64)
+        session = session or ExactPathSession(pool=64)
         options = {
-            "transport": RequestsTransport(session=self._session),
+            "transport": RequestsTransport(session=session),
             **PATIENCE,
             "retry_total": retries - 1,  # the first attempt is the wire's
         }
@@ -42,7 +42,7 @@ class TableAccount:
             else TableServiceClient(account_uri, credential=credential, **options)
         )
         self._url = self._service.url.partition("?")[0]
-        self._curl = curl or Curl.like(self._session, self._url)
+        self._curl = curl or Curl.like(session, self._url)
         self._authorization = self._authorized(token)
 
     def table(self, name: str) -> Table:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from captioning.curl import Answered, Asked, Curl, Unclear
-from captioning.errors import CaptioningError, RecordChanged
+from captioning.errors import RecordChanged
 from captioning.storage_signature import JSON, Authorization
 from captioning.table_entity import Entity, NotPlain, Row, decoded, encoded
 
@@ -111,12 +111,8 @@ class TableWire:
         self, method: str, key: str, body: bytes | None = None, *more: str, query: str = ""
     ) -> Asked:
         path = f"{self._path}{key}"
-        try:
-            authorization = self._authorization.headers(method, path)
-        except CaptioningError as error:  # no token
-            raise Unclear from error
         headers = (
-            *authorization,
+            *self._authorization.headers(method, path),
             f"x-ms-version: {API_VERSION}",
             "DataServiceVersion: 3.0",
             "MaxDataServiceVersion: 3.0;NetFx",

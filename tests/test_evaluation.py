@@ -16,6 +16,8 @@ from bench.golden import (
     quotations,
     words_told,
 )
+from bench.score import Score, rows
+from bench.score import report as table
 from captioning.models import Captioning, CaptionText
 from captioning.settings import Settings
 from tests.azurite import ROOT
@@ -40,8 +42,8 @@ def said(caption: str, alt_text: str = "") -> CaptionText:
     return CaptionText(caption, alt_text or caption)
 
 
-def judged(picture: Golden, *texts: CaptionText, language: str = "en") -> evaluate.Score:
-    score = evaluate.Score(pictures=len(texts))
+def judged(picture: Golden, *texts: CaptionText, language: str = "en") -> Score:
+    score = Score(pictures=len(texts))
     for text in texts:
         score.add(GOLDEN, picture, Captioning("m", {language: text}))
     return score
@@ -125,7 +127,7 @@ def test_a_language_gives_itself_away(text: str, language: str | None) -> None:
 
 def test_the_score_of_good_and_bad_texts() -> None:
     score = judged(SIGN, said('A shop with a sign, "HARBOUR BAKERY".'), said("Photo of a dog."))
-    told = evaluate.rows(score)
+    told = rows(score)
     assert told["invented objects, of those mentioned"] == "33% (1/3)"
     assert told["captions that invent"] == "50% (1/2)"
     assert told["labelled objects mentioned"] == "25% (2/8)"
@@ -157,7 +159,7 @@ def report() -> str:
             }
         )
         server.faults.append(Reply(429))
-        told = evaluate.report(list(evaluate.evaluate(settings)))
+        told = table(list(evaluate.evaluate(settings)))
         vision = [request for request in server.received if not is_chat(request)]
         assert len(vision) == 1 + len(PICTURES), "once a picture, but for the one in vain"
         assert CHAT_KEY not in told
@@ -176,7 +178,7 @@ def test_every_input_is_measured(report: str) -> None:
 
 def test_the_documentation_explains_every_row() -> None:
     page = (ROOT / "docs/evaluation.md").read_text("utf-8")
-    told = evaluate.rows(evaluate.Score(pictures=1))
+    told = rows(Score(pictures=1))
     for name in told:
         assert len(re.findall(rf"^\| {name} \| ", page, re.MULTILINE)) == 2, name
 
@@ -186,7 +188,7 @@ def test_what_services_cannot_be_given_is_left_out() -> None:
     alone = Settings.from_environ({**EMBEDDED, **ALONE})
     assert list(evaluate.evaluate(embedded, ["image"])) == []
     assert list(evaluate.evaluate(alone, ["tags"])) == []
-    assert "none of the inputs" in evaluate.report([])
+    assert "none of the inputs" in table([])
 
 
 def test_an_input_that_there_is_not_is_named() -> None:
