@@ -38,7 +38,7 @@ bench: setup-dev
 	$(BIN)/python -m bench $(PARTS)
 
 eval: setup
-	@$(BIN)/python -m bench.evaluate $(INPUTS)
+	@$(BIN)/python -m bench.quality.evaluate $(INPUTS)
 
 test: setup-dev lint types pytest
 

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
-from captioning import gallery as gallery_files
-from captioning import indexing, openapi, settings
-from captioning.answering import healthy, respond
-from captioning.http_message import Request, Response
-from captioning.image_tools import DESCRIBE, FIND, told
-from captioning.notice import Notice
+from captioning import triggers
+from captioning.api.error_responses import healthy, respond
+from captioning.api.mcp_tools import DESCRIBE, FIND, told
+from captioning.api.messages import Request, Response
+from captioning.api.openapi import document
+from captioning.config import settings
+from captioning.domain.messages import Wake
+from captioning.domain.notice import Notice
+from captioning.gallery import files as gallery_files
 from captioning.reports import deleted_blob, poison_message
-from captioning.wake import Wake
 
 if TYPE_CHECKING:
-    from captioning.services import Services
+    from captioning.app.services import Services
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-_events = func.BlobSource(indexing.blob_trigger_source())
+_events = func.BlobSource(triggers.blob_trigger_source())
 _building = threading.Lock()
 _services: Services | None = None
 
@@ -32,7 +34,7 @@ def services() -> Services:
     global _services
     with _building:
         if _services is None:
-            from captioning.services import build_services
+            from captioning.app.services import build_services
 
             _services = build_services(settings.load())
         return _services
@@ -46,7 +48,7 @@ def caption_image(image: blob.BlobClient) -> None:
 
 
 @app.function_name("caption_deferred")
-@app.queue_trigger("message", indexing.deferred_queue(), "ImageStorage")
+@app.queue_trigger("message", triggers.deferred_queue(), "ImageStorage")
 def caption_deferred(message: func.QueueMessage) -> None:
     """Captions an image whose time has come."""
     services().pipeline.process(Wake.from_json(message.get_body()))
@@ -63,14 +65,14 @@ def record_poisoned(message: func.QueueMessage) -> None:
 
 
 @app.function_name("record_poisoned_deferral")
-@app.queue_trigger("message", f"{indexing.deferred_queue()}-poison", "ImageStorage")
+@app.queue_trigger("message", f"{triggers.deferred_queue()}-poison", "ImageStorage")
 def record_poisoned_deferral(message: func.QueueMessage) -> None:
     """Records that the host gave up on a message of `caption_deferred`."""
     services().upkeep.poisoned(Wake.from_json(message.get_body()).path)
 
 
 @app.function_name("forget_image")
-@app.queue_trigger("message", indexing.deleted_queue(), "ImageStorage")
+@app.queue_trigger("message", triggers.deleted_queue(), "ImageStorage")
 def forget_image(message: func.QueueMessage) -> None:
     """Removes the record of a blob that Event Grid says was deleted."""
     deleted = deleted_blob(message.get_body())
@@ -79,7 +81,7 @@ def forget_image(message: func.QueueMessage) -> None:
 
 
 @app.function_name("notify")
-@app.queue_trigger("message", indexing.notify_queue(), "ImageStorage")
+@app.queue_trigger("message", triggers.notify_queue(), "ImageStorage")
 def notify(message: func.QueueMessage) -> None:
     """Tells the webhook's receiver that an image came to an end."""
     services().notify(Notice.from_json(message.get_body()))
@@ -181,7 +183,7 @@ def get_usage(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("api/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
     """The API's description; it holds no data."""
-    return _answer(req, openapi.get_openapi)
+    return _answer(req, document.get_openapi)
 
 
 @app.function_name("gallery")

@@ -1,8 +1,8 @@
 """What it costs, measured: `python -m bench [PART…] [--quick]`, or `make bench`.
 
 Prints tables in markdown, and writes them with JSON and pictures to bench/results. By themselves:
-`python -m bench.round_trips` (requests of lookups in large tables), `python -m bench.write_cost`
-(what recording an image costs).
+`python -m bench.speed.round_trips` (requests of lookups in large tables) and
+`python -m bench.speed.write_cost` (what recording an image costs).
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import badday, cold, latency, lookups, memory, overhead, throughput
-from bench.bed import Bed
-from bench.report import Report, machine
+from bench.harness.bed import Bed
+from bench.harness.report import Report, machine
+from bench.speed import cold_start, cpu, failures, latency, lookups, memory, throughput
 
 PARTS: dict[str, tuple[str, Callable[..., Report]]] = {
     "throughput": ("Throughput", throughput.run),
-    "overhead": ("CPU an image", overhead.run),
+    "overhead": ("CPU an image", cpu.run),
     "latency": ("Latency", latency.run),
     "memory": ("Memory", memory.run),
-    "cold": ("Cold start", cold.run),
+    "cold": ("Cold start", cold_start.run),
     "lookups": ("Lookups", lookups.run),
-    "badday": ("A bad day", badday.run),
+    "badday": ("A bad day", failures.run),
 }
 
 

@@ -26,7 +26,7 @@ import json
 import logging
 from typing import Any
 
-from captioning.models import CaptionRecord
+from captioning.domain.record import CaptionRecord
 
 log = logging.getLogger("captioning.images")
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from captioning.calls import Calls
-from captioning.models import Captioning, CaptionInput, ImageAnalysis
-from captioning.rendition import InputLimits, Rendition
-from captioning.sketch import Sketch
+from captioning.domain.record import Captioning, CaptionInput, ImageAnalysis
+from captioning.images.rendition import InputLimits, Rendition
+from captioning.images.sketch import Sketch
+from captioning.resilience.calls import Calls
 from captioning.telemetry import carried
 
 

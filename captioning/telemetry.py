@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_tracer
 from opentelemetry.util.types import AttributeValue
 
-from captioning.calls import Calls
+from captioning.domain.usage import Bill, Usage
 from captioning.errors import CaptioningError
-from captioning.usage import Bill, Usage
+from captioning.resilience.calls import Calls
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")

@@ -22,7 +22,7 @@ param deadLetterContainer string
 param appName string = ''
 
 // As function_app.py pins it. The endpoint answers for a name that it does not know, too, and the
-// events are lost: tests/test_infra_events.py compares both.
+// events are lost: tests/infra/test_events.py compares both.
 var functionName = 'caption_image'
 
 // With the last slashes: without them, a container `images-archive` would be meant as well.

@@ -105,7 +105,7 @@ var names = {
   workspace: 'log-${token}'
 }
 
-// What the app reads and writes: it makes none of it itself. tests/test_infra_storage.py holds these
+// What the app reads and writes: it makes none of it itself. tests/infra/test_storage.py holds these
 // against the app.
 var captionsTable = 'captions'
 var tables = map(['', 'index', 'reuse', 'bursts', 'usage', 'state'], kind => '${captionsTable}${kind}')

@@ -1,5 +1,5 @@
 // Where telemetry goes, what raises an alert, and a workbook to look at. The queries are files of
-// their own in queries/; tests/test_infra_queries.py holds them against what the app logs.
+// their own in queries/; tests/infra/test_queries.py holds them against what the app logs.
 
 @description('Region.')
 param location string

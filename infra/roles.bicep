@@ -1,5 +1,5 @@
 // Every role that anybody is given, on the smallest resource that will do, with its reason in the
-// description of the assignment. tests/test_infra_roles.py holds them against the calls in the code.
+// description of the assignment. tests/infra/test_roles.py holds them against the calls in the code.
 
 @description('The app\'s identity.')
 param identityName string

@@ -1,4 +1,4 @@
-"""Makes captioning/data/broader_terms.tsv from WordNet 3.0 (Debian: package `wordnet-base`):
+"""Makes captioning/support/data/broader_terms.tsv from WordNet 3.0 (Debian: `wordnet-base`):
 `python scripts/make_broader_terms.py /usr/share/wordnet`.
 
 Kept are the concepts of picture_words.txt, of the embedded tagger's labels, and of nouns that are
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TABLE = ROOT / "captioning/data/broader_terms.tsv"
-LABELS = ROOT / "captioning/embedded/model/imagenet1k-labels.json"
+TABLE = ROOT / "captioning/support/data/broader_terms.tsv"
+LABELS = ROOT / "captioning/embedded/providers/model/imagenet1k-labels.json"
 PICTURE_WORDS = Path(__file__).parent / "picture_words.txt"
 TOO_GENERAL = Path(__file__).parent / "too_general.txt"
 _FILES = (

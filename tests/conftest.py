@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.azurite import Azurite
-from tests.command_line import CommandLine, settings_of
-from tests.embedded_lab import Lab
-from tests.gallery_page import EMBEDDED, SAMPLE_NAMES, launched, sample
-from tests.hostile_lab import Flows, flows
-from tests.local_app import FirstRun, Place, ended, place, running
-from tests.pipeline_lab import Works
-from tests.running_app import RunningApp
-from tests.storage_lab import Storage
+from testing.azurite import Azurite
+from testing.harness.command_line import CommandLine, settings_of
+from testing.harness.embedded_host import Lab
+from testing.harness.gallery_page import EMBEDDED, SAMPLE_NAMES, launched, sample
+from testing.harness.hostile_flows import Flows, flows
+from testing.harness.local_app import FirstRun, Place, ended, place, running
+from testing.harness.pipeline import Works
+from testing.harness.running_app import RunningApp
+from testing.harness.storage import Storage
 
-LONGEST = ("test_storm", "test_crowd", "test_gallery", "test_end_to_end")
-"""Files that take minutes; side by side with the others they are to begin first."""
+LONGEST = ("e2e", "gallery", "resilience", "simulation")
+"""Folders whose tests take minutes; side by side with the others they are to begin first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files before all others, in whose shadow they then are."""
-    items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
+    """The longest before all others, in whose shadow they then are."""
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

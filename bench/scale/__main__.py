@@ -11,15 +11,15 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing import Pool
-from pathlib import Path
 
 from bench.scale import limits, runs
 from bench.scale.chart import chart
 from bench.scale.check import compared
 from bench.scale.figures import Figures, simulate, table
-from bench.scale.scenario import Scenario
+from bench.scale.scenarios import Scenario
+from testing.paths import ROOT
 
-RESULTS = Path(__file__).parents[1] / "results"
+RESULTS = ROOT / "bench/results"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from statistics import mean
 
 from bench.scale import runs
-from bench.scale.measured import Measured, measure
+from bench.scale.calibration import Measured, measure
 from bench.scale.model import Model
 from bench.scale.quota import Fixed, Quota, Sliding
-from bench.scale.scenario import MODEL_SECONDS, VISION_SECONDS, Quotas, Scenario
+from bench.scale.scenarios import MODEL_SECONDS, VISION_SECONDS, Quotas, Scenario
 
 SEEDS = range(8)
 FREE_IMAGES, IMAGES = 96, 150

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from captioning.prices import PriceList
-from captioning.settings_table import SETTINGS
-from captioning.usage import Bill
-from tests.costs import tokens
+from captioning.budget.prices import PriceList
+from captioning.config.definitions import SETTINGS
+from captioning.domain.usage import Bill
+from testing.harness.model_costs import tokens
 
 MODEL = "gpt-4o-mini"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from bench.scale.cost import usd
 from bench.scale.limits import requests
 from bench.scale.model import Model
-from bench.scale.scenario import Scenario
+from bench.scale.scenarios import Scenario
 
 HEADINGS = (
     ("scenario", "name"),

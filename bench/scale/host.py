@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bench.scale.clock import Simulation
 from bench.scale.image import Image
 from bench.scale.queues import Queue
+from testing.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DEFAULT_DEGREE = 8
 """Blob events at a time that the host takes for each core by itself."""
 

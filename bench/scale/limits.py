@@ -3,7 +3,7 @@ simulation. Rates are Azure's scalability targets."""
 
 from __future__ import annotations
 
-from bench.scale.scenario import MODEL_SECONDS, STORAGE_SECONDS, VISION_SECONDS, Quotas, bicep
+from bench.scale.scenarios import MODEL_SECONDS, STORAGE_SECONDS, VISION_SECONDS, Quotas, bicep
 
 REQUESTS_OF_AN_IMAGE = 60
 """To table, queue and blob storage; 50 of them are for the record and its rows."""

@@ -17,8 +17,8 @@ from bench.scale.money import Money
 from bench.scale.policies import START, Naive, Ours, Policy, World
 from bench.scale.queues import Queue
 from bench.scale.quota import Fixed, Quota, Service, Sliding, Unlimited
-from bench.scale.scenario import HOST_LIFE, Scenario
-from captioning.reconcile import Reconciler
+from bench.scale.scenarios import HOST_LIFE, Scenario
+from captioning.maintenance.reconcile import Reconciler
 
 UPLOADS_PER_SECOND = 2_500
 """Of a burst: more than one queue takes."""

@@ -7,9 +7,9 @@ from datetime import date, datetime
 from itertools import count
 
 from bench.scale.cost import usd
-from captioning.ledger import Ledger
-from captioning.tally import Tally
-from captioning.usage import Usage
+from captioning.budget.ledger import Ledger
+from captioning.budget.tally import Tally
+from captioning.domain.usage import Usage
 
 
 class Money:

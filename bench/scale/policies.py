@@ -13,11 +13,11 @@ from bench.scale.host import Failed
 from bench.scale.image import Image
 from bench.scale.money import Money
 from bench.scale.quota import Service
-from captioning.deferral import delay, is_hopeless, waiting_since
+from captioning.app.timeouts import WAIT_SECONDS
 from captioning.errors import ServiceDeferred, ServiceThrottled
-from captioning.gate import Gate
-from captioning.run_calls import Patience, RunCalls
-from captioning.timeouts import WAIT_SECONDS
+from captioning.resilience.backoff import delay, is_hopeless, waiting_since
+from captioning.resilience.gate import Gate
+from captioning.resilience.retries import Patience, RunCalls
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 """Where simulated time begins, for policies that think in dates."""

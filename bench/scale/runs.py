@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bench.scale.cost import usd
 from bench.scale.host import Rules
-from bench.scale.scenario import Capacity, Quotas, Scenario
+from bench.scale.scenarios import Capacity, Quotas, Scenario
 
 FACTORS = (1, 10, 100)
 STREAM_SHARE = 0.9

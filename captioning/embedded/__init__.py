@@ -1,0 +1,1 @@
+"""Stand-ins for a laptop: providers, storage emulator, Functions host. Never deployed."""

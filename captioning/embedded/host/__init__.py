@@ -6,7 +6,3 @@ queues. Left out, because development does without: keys, scaling, functionTimeo
 output bindings, telemetry, identity-based connections; local.settings.json (the caller sets the
 environment).
 """
-
-from captioning.embedded.host.embedded_host import EmbeddedHost
-
-__all__ = ["EmbeddedHost"]

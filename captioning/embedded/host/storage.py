@@ -15,7 +15,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
 from captioning.embedded.host.functions import HostStartError
-from captioning.exact_path import ExactPathSession
+from captioning.storage.sessions import ExactPathSession
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Answers HTTP requests as the recorded host does (tests/host/cases.jsonl is the contract test).
+"""Answers HTTP requests as the recorded host does (`tests/embedded/host/test_contract.py`).
 
 Left out, with the reason: authorization levels and keys (`func start` enforces none either),
 `/admin/*` and host status pages (nothing here asks for them), the 230-second limit (a load

@@ -1,0 +1,1 @@
+"""The bench: app, services and storage as processes, meters and plots."""

@@ -1,0 +1,109 @@
+"""CPU time of the app's steps: what each takes on its own thread, less the steps inside it."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pkgutil import resolve_name
+from typing import Any
+
+STEPS: dict[str, tuple[str, ...]] = {
+    "describe the blob": ("captioning.storage.blobs:ImageContainer.describe",),
+    "download": ("captioning.storage.blobs:ImageContainer.read",),
+    "inspect and decode": ("captioning.images.picture:inspect",),
+    "rendition for the model": ("captioning.images.picture:Picture.for_model",),
+    "rendition for Vision": ("captioning.images.picture:Picture.for_service",),
+    "Vision client": ("captioning.vision.client:VisionClient.analyze",),
+    "chat client": ("captioning.captioner.client:OpenAICaptioner.caption",),
+    "content: claim and answers": (
+        "captioning.reuse.table:ReuseTable.get",
+        "captioning.reuse.table:ReuseTable.put",
+    ),
+    "record: read": ("captioning.records.table:RecordStore.get",),
+    "record: save": ("captioning.records.table:RecordStore.put",),
+    "index: note": (
+        "captioning.search.table:CaptionIndex.announce",
+        "captioning.search.table:CaptionIndex.withdraw",
+    ),
+    "index: rows": (
+        "captioning.search.table:CaptionIndex.add",
+        "captioning.search.table:CaptionIndex.remove",
+    ),
+    "index: words": ("captioning.search.table:CaptionIndex.learn",),
+    "catalogue": (
+        "captioning.records.catalog:Catalog.save",
+        "captioning.records.catalog:Catalog.get",
+    ),
+    "ledger": (
+        "captioning.budget.ledger:Ledger.add",
+        "captioning.budget.ledger:Ledger.check_budget",
+    ),
+    "pipeline": ("captioning.pipeline.pipeline:CaptionPipeline.process",),
+}
+"""Step -> what is called for it. What the index's own threads do is theirs: see `Meter.pooled`."""
+POOLED = "index: rows, on its threads"
+
+
+class Meter:
+    """Adds up CPU seconds by step, for the whole process."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._own = threading.local()
+
+    def install(self) -> None:
+        """Puts itself around the steps; before anything imports them by name."""
+        for step, targets in STEPS.items():
+            for target in targets:
+                self._wrap(target, step)
+        from captioning.storage.tables import Table
+
+        for name in ("upsert", "delete", "put", "get", "upsert_all", "delete_all"):
+            if hasattr(Table, name):
+                self._wrap(f"captioning.storage.tables:Table.{name}", None)
+
+    def clear(self) -> None:
+        """Begins afresh."""
+        with self._lock:
+            self.seconds.clear()
+            self.calls.clear()
+
+    def counted(self) -> tuple[dict[str, float], dict[str, int]]:
+        """Seconds and calls by step, so far."""
+        with self._lock:
+            return dict(self.seconds), dict(self.calls)
+
+    def _wrap(self, target: str, step: str | None) -> None:
+        module, _, name = target.partition(":")
+        owner, _, attribute = name.rpartition(".")
+        place = resolve_name(f"{module}:{owner}") if owner else resolve_name(module)
+        setattr(place, attribute, self.around(getattr(place, attribute), step))
+
+    def around(self, function: Callable[..., Any], step: str | None) -> Callable[..., Any]:
+        """The function, measured. Without a step it counts as a part of the one it is in, or as the
+        index's where it is in none: that is on one of its threads."""
+
+        @functools.wraps(function)
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            stack = self._own.__dict__.setdefault("stack", [])
+            if step is None and stack:
+                return function(*args, **kwargs)
+            began = time.thread_time()
+            stack.append(0.0)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent = time.thread_time() - began
+                inner = stack.pop()
+                if stack:
+                    stack[-1] += spent
+                with self._lock:
+                    self.seconds[step or POOLED] += spent - inner
+                    self.calls[step or POOLED] += 1
+
+        return measured

@@ -1,0 +1,120 @@
+"""Images through a pipeline, so many in flight, watched for a while in the middle."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.harness.cpu_meter import Meter
+from captioning.domain.messages import Wake
+
+Process = Callable[[Wake], Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Paths, and how many are in flight. The threads begin one after the other within `ramp`
+    seconds; `warm` seconds after the first the watch begins, and lasts `window` seconds, or until
+    no image is left to take."""
+
+    paths: list[str]
+    in_flight: int
+    window: float
+    ramp: float = 1.2
+    warm: float = 3.0
+
+
+class Ingest:
+    """One run of a plan. `due` gives messages of images that were put off, which go first."""
+
+    def __init__(
+        self, plan: Plan, process: Process, due: Callable[[], Wake | None] = lambda: None
+    ) -> None:
+        self._plan = plan
+        self._process = process
+        self._due = due
+        self._paths: Iterator[str] = iter(plan.paths)
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._ended: list[tuple[float, float, str]] = []
+
+    def run(self, meter: Meter | None = None) -> dict[str, Any]:
+        """What happened while it was watched."""
+        plan = self._plan
+        threads = [
+            threading.Thread(target=self._work, args=(plan.ramp * number / plan.in_flight,))
+            for number in range(plan.in_flight)
+        ]
+        for thread in threads:
+            thread.start()
+        self._over.wait(plan.warm)
+        if meter:
+            meter.clear()
+        began, cpu = time.monotonic(), time.process_time()
+        self._over.wait(plan.window)
+        ended, cpu = time.monotonic(), time.process_time() - cpu
+        steps, calls = meter.counted() if meter else ({}, {})
+        self._over.set()
+        for thread in threads:
+            thread.join()
+        return {
+            **self.watched(self._ended, began, ended),
+            "seconds": ended - began,
+            "cpu_seconds": cpu,
+            "peak_bytes": peak_memory(),
+            "steps": steps,
+            "calls": calls,
+        }
+
+    @staticmethod
+    def watched(runs: list[tuple[float, float, str]], began: float, ended: float) -> dict[str, Any]:
+        """Images between two moments: of one that was at work outside of them too, its share. A run
+        is when it ended, the seconds it took, and what became of the image."""
+        inside = [run for run in runs if began <= run[0] < ended]
+        shares = (max(0.0, min(at, ended) - max(at - took, began)) / took for at, took, _ in runs)
+        return {
+            "images": sum(shares),
+            "took": sorted(took for _, took, _ in inside),
+            "statuses": dict(Counter(status for _, _, status in inside)),
+            "all_statuses": dict(Counter(status for _, _, status in runs)),
+        }
+
+    def _work(self, start: float) -> None:
+        self._over.wait(start)
+        while not self._over.is_set():
+            wake = self._next()
+            if wake is None:
+                self._over.set()
+                return
+            began = time.monotonic()
+            try:
+                record = self._process(wake)
+                status = record.status if record else "none"
+            except Exception as error:  # noqa: BLE001 - what a host would see is counted
+                status = type(error).__name__
+            ended = time.monotonic()
+            with self._lock:
+                self._ended.append((ended, ended - began, status))
+
+    def _next(self) -> Wake | None:
+        put_off = self._due()
+        if put_off:
+            return put_off
+        with self._lock:
+            path = next(self._paths, None)
+        return Wake(path) if path else None
+
+
+def peak_memory() -> int:
+    """Most bytes of memory that this process has held (Linux; 0 elsewhere)."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,1 @@
+"""How good captions, support scores and burst detection are."""

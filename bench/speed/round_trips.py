@@ -1,0 +1,163 @@
+"""How many requests a lookup makes in tables of 100, 10,000 and 100,000 records.
+
+    python -m bench.speed.round_trips [RECORDS…]
+
+Index rows are loaded straight into the table; records only where a lookup reads them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+
+from azure.data.tables import TableClient
+
+from captioning.domain.record import CaptionRecord, ImageInfo, Tag, record_id
+from captioning.domain.stored import RowVersions
+from captioning.records.catalog import Catalog
+from captioning.search.query import Query, parse
+from captioning.search.rows import IndexRow, Listing
+from testing.azurite import Azurite
+from testing.harness.storage import Storage
+
+SIZES = (100, 10_000, 100_000)
+NEWEST = datetime(2026, 11, 22, tzinfo=UTC)
+LIMIT = 20
+READ = 400
+"""The newest records, which searches for common words read."""
+WORDS = ("dog", "beach", "sunset", "unicorn", "dragon", "elf")
+LOADED = ("all~", "tag~", *(f"word~{word}" for word in WORDS))
+
+
+def record(number: int, count: int) -> CaptionRecord:
+    """Record `number` of so many: dog and beach in half of them, sunset in a quarter; unicorn and
+    dragon in 20, of which they share 10; elf in 20 others."""
+    words = ["thing"]
+    words += ["dog"] if _pick(number, 2) else []
+    words += ["beach"] if _pick(number * 7 + 1, 2) else []
+    words += ["sunset"] if _pick(number * 13 + 5, 4) else []
+    step = count // 20
+    if number % step == 0:
+        words += ["unicorn"]
+        words += ["dragon"] if number % (2 * step) == 0 else []
+    if number % step == 1:
+        words += ["elf"] + (["dragon"] if number % (2 * step) == 1 else [])
+    path = f"{number}"
+    uploaded = NEWEST - timedelta(minutes=number)
+    return CaptionRecord(
+        path=path,
+        id=record_id(path),
+        status="captioned",
+        image=ImageInfo(bytes=1, etag='"1"', modified=uploaded),
+        created=uploaded,
+        updated=uploaded,
+        caption=" ".join(words),
+        tags=(Tag("outdoor", 0.9), Tag("orange", 0.8)) if number < 3 else (),
+    )
+
+
+def _pick(number: int, one_in: int) -> bool:
+    """One number in so many, spread evenly and the same every time."""
+    return (number * 2_654_435_761 >> 7) % one_in == 0
+
+
+def load(storage: Storage, count: int) -> None:
+    """Puts the rows of so many records, and those records that are read."""
+    versions = RowVersions("00000001", "00000002", "00000003")
+    partitions: dict[str, list[IndexRow]] = {}
+    for number in range(count):
+        made = record(number, count)
+        listing = Listing.following(None, made)
+        listing = Listing(listing.place, listing.terms, versions)
+        for row in listing.rows:
+            if row.partition.startswith(LOADED):
+                partitions.setdefault(row.partition, []).append(row)
+        is_rare = not {"unicorn", "dragon", "elf"}.isdisjoint((made.caption or "").split())
+        if number < READ or is_rare:
+            storage.records.put(made, None, versions)
+        if number < 3 or is_rare:
+            storage.index.learn(made)
+    storage.index.learn(record(count - 1, count))
+    name = f"{storage.name}index"
+    with (
+        TableClient.from_connection_string(storage.connection, name) as table,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        list(pool.map(partial(_put, table), _batches(partitions.values())))
+
+
+def _batches(partitions: Iterable[list[IndexRow]]) -> Iterator[tuple[IndexRow, ...]]:
+    for rows in partitions:
+        left = iter(rows)
+        while batch := tuple(islice(left, 100)):
+            yield batch
+
+
+def _put(table: TableClient, rows: Iterable[IndexRow]) -> None:
+    table.submit_transaction(
+        [("upsert", {"PartitionKey": row.partition, "RowKey": row.row}) for row in rows]
+    )
+
+
+def lookups(catalog: Catalog) -> dict[str, Callable[[], int]]:
+    """What is measured, by name."""
+
+    def search(text: str) -> Callable[[], int]:
+        query = parse(f"{text} ", (), ("en",)) if text else Query()
+        return lambda: len(catalog.search(query, LIMIT).records)
+
+    texts = {
+        "all, newest first": "",
+        "one common word": "dog",
+        "one rare word (20 images)": "unicorn",
+        "common and common": "dog beach",
+        "three common words": "dog beach sunset",
+        "common and rare": "dog unicorn",
+        "rare and rare (10 in common)": "unicorn dragon",
+        "rare and rare (none in common)": "unicorn elf",
+        "common without common": "dog -beach",
+        "a word that there is not": "nothing",
+    }
+    return {
+        "get": lambda: int(catalog.get("7") is not None),
+        **{name: search(text) for name, text in texts.items()},
+        "beginning of a rare word": lambda: len(
+            catalog.search(parse("unic", (), ("en",)), LIMIT).records
+        ),
+        "tags that begin with `o`": lambda: len(catalog.tags("o", LIMIT)),
+    }
+
+
+def measured(count: int) -> dict[str, tuple[int, int]]:
+    """Requests of each lookup in a table of so many records, and what it finds."""
+    with Azurite() as emulator, ExitStack() as stack:
+        storage = Storage(emulator.connection_string, "bench", stack)
+        load(storage, count)
+        catalog, sent = storage.recorded_catalog()
+        counts = {}
+        for name, look in lookups(catalog).items():
+            sent.clear()
+            found = look()
+            counts[name] = (len(sent), found)
+    return counts
+
+
+def main(sizes: Sequence[int]) -> None:
+    """Prints the table."""
+    table: dict[str, list[str]] = {}
+    for count in sizes:
+        for name, (requests, found) in measured(count).items():
+            table.setdefault(name, []).append(f"{requests} ({found})")
+    print("| lookup | " + " | ".join(f"{count:,}" for count in sizes) + " |")
+    print("|---|" + "---|" * len(sizes))
+    for name, cells in table.items():
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main([int(argument) for argument in sys.argv[1:]] or SIZES)

@@ -1,0 +1,1 @@
+"""HTTP and MCP handlers: a plain request in, a plain response out."""

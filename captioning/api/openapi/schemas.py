@@ -1,0 +1,110 @@
+"""Schemas of the OpenAPI document: what goes in and out, from the types that the code uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from captioning.api.edit_body import body_schema
+from captioning.budget.tally import Budget, Tally
+from captioning.domain.record import CaptionRecord
+from captioning.records.history import TEXTS
+
+Schema = dict[str, Any]
+_REF = "#/components/schemas/"
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_TEXT: Schema = {"type": "string"}
+_DAY: Schema = {"type": "string", "format": "date"}
+_SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_FOR_READERS_OF_CODE = ("title", "default")
+
+
+def ref(name: str) -> Schema:
+    """Points to one of `schemas()`."""
+    return {"$ref": f"{_REF}{name}"}
+
+
+def shape(**properties: Schema) -> Schema:
+    """An object that has all of these."""
+    return {"type": "object", "properties": properties, "required": [*properties]}
+
+
+def problem(status: int, codes: tuple[str, ...]) -> Schema:
+    """RFC 9457 problem details with this status and one of these codes."""
+    code: Schema = {"type": "string", "enum": [*codes]}
+    return shape(status={"type": "integer", "const": status}, code=code, detail=_TEXT)
+
+
+def schemas() -> dict[str, Schema]:
+    """All schemas that have a name."""
+    return {
+        **_of_types(),
+        "Edits": body_schema(),
+        "Page": shape(
+            items={"type": "array", "items": ref("CaptionRecord")},
+            next={"type": ["string", "null"], "description": "The `cursor` of the next page."},
+        ),
+        "TagNames": shape(items={"type": "array", "items": _TEXT}),
+        "StoredImage": shape(
+            path=_TEXT,
+            id=_SHA256,
+            bytes=_COUNT,
+            etag=_TEXT,
+            format=_TEXT,
+            width=_COUNT,
+            height=_COUNT,
+        ),
+        "Request": shape(path=_TEXT, id=_SHA256, afresh={"type": ["string", "null"]}),
+        "UsageReport": _usage(),
+        "Health": _health(),
+    }
+
+
+def _of_types() -> dict[str, Schema]:
+    """The record, the tally, the budget and their parts. All fields are always there."""
+    adapters: list[tuple[str, Any, TypeAdapter[Any]]] = [
+        (kind.__name__, "serialization", TypeAdapter(kind))
+        for kind in (CaptionRecord, Tally, Budget)
+    ]
+    _, document = TypeAdapter.json_schemas(adapters, ref_template=f"{_REF}{{model}}")
+    found = {name: _always(schema) for name, schema in document["$defs"].items()}
+    texts = found["CaptionRecord"]["properties"]
+    found["Previous"]["properties"] |= {
+        "texts": {"type": "object", "properties": {name: texts[name] for name in TEXTS}},
+        "provenance": {"type": "object", "properties": found["Provenance"]["properties"]},
+    }
+    return found
+
+
+def _always(schema: Schema) -> Schema:
+    properties = {name: _bare(inner) for name, inner in schema["properties"].items()}
+    return {**_bare(schema), "properties": properties, "required": [*properties]}
+
+
+def _bare(schema: Schema) -> Schema:
+    return {name: value for name, value in schema.items() if name not in _FOR_READERS_OF_CODE}
+
+
+def _usage() -> Schema:
+    counted = {"allOf": [ref("Tally"), shape(images=_COUNT)]}
+    return shape(
+        days={"type": "array", "items": {"allOf": [*counted["allOf"], shape(day=_DAY)]}},
+        total=counted,
+        budget=ref("Budget"),
+        prices=shape(date=_DAY, vision_verified={"type": "boolean"}),
+    )
+
+
+def _health() -> Schema:
+    parts: Schema = {
+        "type": "object",
+        "properties": {"budget": {"type": "string", "enum": ["ok", "spent"]}},
+        "additionalProperties": {"type": "string", "enum": ["ok", "down"]},
+    }
+    always = shape(status={"type": "string", "enum": ["ok", "degraded", "down"]}, parts=parts)
+    sometimes: Schema = {
+        "reasons": {"type": "object", "additionalProperties": _TEXT},
+        "bad_settings": {"type": "array", "items": _TEXT},
+    }
+    return {**always, "properties": {**always["properties"], **sometimes}}

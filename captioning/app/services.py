@@ -1,0 +1,205 @@
+"""The composition root: from settings to a working app. It alone knows which class serves what."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+
+from azure.core.credentials import TokenCredential
+
+from captioning.api.captions import CaptionApi
+from captioning.api.edits import EditApi
+from captioning.api.health import HealthApi
+from captioning.api.image_changes import ImageChanges
+from captioning.api.images import ImageView
+from captioning.api.mcp_tools import ImageTools
+from captioning.api.usage import UsageApi
+from captioning.app.clients import ServiceClients
+from captioning.app.image_apis import image_changes, image_view
+from captioning.app.notifying import notifying
+from captioning.app.pipeline import caption_pipeline
+from captioning.app.stewardship import reprocess
+from captioning.app.storage import StorageAccount
+from captioning.budget.ledger import Ledger
+from captioning.budget.prices import PriceList
+from captioning.budget.table import UsageTable
+from captioning.config.settings import Settings
+from captioning.domain.notice import Notice
+from captioning.maintenance.cleanup import Upkeep
+from captioning.maintenance.recaption import Recaption
+from captioning.maintenance.reconcile import Reconciler
+from captioning.maintenance.reprocess import Reprocess
+from captioning.maintenance.retag import Retag
+from captioning.pipeline.pipeline import CaptionPipeline
+from captioning.providers import Providers
+from captioning.records import tag_vocabulary
+from captioning.records.catalog import Catalog
+from captioning.records.table import RecordStore
+from captioning.resilience.service_health import SERVICES, ServiceHealth
+from captioning.search.table import CaptionIndex
+from captioning.storage.blobs import ImageContainer
+from captioning.storage.state import StateTable
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What triggers and commands work with."""
+
+    images: ImageContainer
+    catalog: Catalog
+    languages: tuple[str, ...]
+    is_there: dict[str, Callable[[], bool]]
+    providers: Providers
+    pipeline: CaptionPipeline
+    upkeep: Upkeep
+    reconciler: Reconciler
+    api: CaptionApi
+    edits: EditApi
+    tools: ImageTools
+    image_changes: ImageChanges
+    image_view: ImageView
+    health: HealthApi
+    recaption: Recaption
+    reprocess: Reprocess
+    retag: Retag
+    usage: UsageApi
+    notify: Callable[[Notice], None]
+    log_spent: Callable[[], None]
+    close: Callable[[], None]
+
+
+def build_services(
+    settings: Settings,
+    *,
+    create_storage: bool = True,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Services:
+    """Everything the settings ask for. Nothing is connected to before its first use, except that
+    containers, queue and tables are made where a connection string names the account, as it does on
+    a laptop."""
+    credential = cache(partial(credential_of, settings))
+    storage = StorageAccount(settings, credential)
+    clients = ServiceClients(settings, credential)
+    try:
+        if create_storage and settings.storage.connection_string:
+            storage.create()
+        return _Composition(settings, storage, clients, now).services()
+    except BaseException:
+        clients.close()
+        storage.close()
+        raise
+
+
+def credential_of(settings: Settings) -> TokenCredential:
+    """The app's identity, by the settings; made when it is first asked for."""
+    from captioning.app.credentials import app_credential
+
+    storage = settings.storage
+    return app_credential(managed=storage.managed, client_id=storage.client_id)
+
+
+class _Composition:
+    """The parts of one process, put together."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: StorageAccount,
+        clients: ServiceClients,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._clients = clients
+        self._now = now
+        self._worker = uuid.uuid4().hex[:12]
+        self._prices = PriceList.load(settings.prices_file)
+        self._vocabulary = tag_vocabulary.load(settings.tag_vocabulary_file)
+        self._records = RecordStore(storage.table())
+        self._index = CaptionIndex(storage.table("index"))
+        self._catalog = Catalog(self._records, self._index, now=now)
+        self._state = StateTable(storage.table("state"))
+        called = (*SERVICES, "webhook") if settings.webhook else SERVICES
+        self._health = ServiceHealth(self._state, now, called)
+        self._notifying = notifying(settings, storage, self._catalog, self._health, now)
+        self._ledger = Ledger(
+            UsageTable(storage.table("usage")),
+            self._worker,
+            now,
+            settings.daily_budget_usd,
+            settings.monthly_budget_usd,
+        )
+        self._upkeep = Upkeep(
+            storage.images, self._notifying.endings, storage.thumbnails, storage.deferrals, now
+        )
+
+    def services(self) -> Services:
+        """All of them."""
+        storage, catalog, providers = self._storage, self._catalog, self._clients.providers
+        is_there = {
+            "images": storage.images.is_there,
+            "captions": self._records.is_there,
+            "queue": storage.deferrals.is_there,
+        }
+        return Services(
+            images=storage.images,
+            catalog=catalog,
+            languages=self._settings.caption_languages,
+            is_there=is_there,
+            providers=providers,
+            pipeline=self._pipeline(),
+            upkeep=self._upkeep,
+            reconciler=self._reconciler(),
+            api=CaptionApi(catalog, self._settings.caption_languages, self._vocabulary.beginning),
+            edits=EditApi(catalog, self._now),
+            tools=ImageTools(catalog, self._settings.caption_languages),
+            image_changes=image_changes(
+                self._settings, storage, catalog, providers, self._upkeep.forget
+            ),
+            image_view=image_view(self._settings, storage, catalog),
+            health=HealthApi(
+                is_there, self._health.troubles, self._ledger.check_budget, self._health.services
+            ),
+            recaption=Recaption(storage.images, catalog, storage.deferrals),
+            reprocess=reprocess(self._settings, storage, catalog, providers, self._prices),
+            retag=Retag(catalog, storage.deferrals, providers.fingerprint, self._vocabulary.digest),
+            usage=UsageApi(self._ledger, self._prices),
+            notify=self._notifying.notify,
+            log_spent=self._ledger.log_spent,
+            close=self._close,
+        )
+
+    def _pipeline(self) -> CaptionPipeline:
+        return caption_pipeline(
+            self._settings,
+            self._storage,
+            self._clients.providers,
+            prices=self._prices,
+            health=self._health,
+            ledger=self._ledger,
+            catalog=self._notifying.endings,
+            forget=self._upkeep.forget,
+            worker=self._worker,
+            now=self._now,
+        )
+
+    def _reconciler(self) -> Reconciler:
+        return Reconciler(
+            images=self._storage.images,
+            records=self._records,
+            catalog=self._catalog,
+            deferrals=self._storage.deferrals,
+            state=self._state,
+            forget=self._upkeep.forget,
+            now=self._now,
+        )
+
+    def _close(self) -> None:
+        """Ends threads and connections."""
+        self._catalog.close()
+        self._index.close()
+        self._clients.close()
+        self._storage.close()

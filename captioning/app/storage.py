@@ -1,0 +1,127 @@
+"""The storage account with images, tables and queues; each part made when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError
+
+from captioning.config.sections import thumbnails_container
+from captioning.config.settings import Settings
+from captioning.errors import ServiceUnavailable
+from captioning.storage import queues
+from captioning.storage.accounts import TableAccount
+from captioning.storage.authorization import SCOPE
+from captioning.storage.blob_account import BlobAccount
+from captioning.storage.blobs import ImageContainer
+from captioning.storage.queues import DeferralQueue
+from captioning.storage.tables import Table
+from captioning.storage.thumbnails import ThumbnailContainer
+
+TABLES = ("", "index", "reuse", "bursts", "usage", "state")
+"""What the names of the tables add to CAPTIONS_TABLE."""
+
+
+class StorageAccount:
+    """Clients by the settings; `credential` is asked for where no connection string holds a key."""
+
+    def __init__(self, settings: Settings, credential: Callable[[], TokenCredential]) -> None:
+        self._settings = settings
+        self._connection_string = settings.storage.connection_string
+        self._app_credential = credential
+        self._closers: list[Callable[[], None]] = []
+
+    @property
+    def _credential(self) -> TokenCredential | None:
+        return None if self._connection_string else self._app_credential()
+
+    @cached_property
+    def images(self) -> ImageContainer:
+        """The container of images."""
+        return self._blobs.images(self._settings.images_container)
+
+    @cached_property
+    def thumbnails(self) -> ThumbnailContainer:
+        """The container of their thumbnails."""
+        return self._blobs.thumbnails(thumbnails_container(self._settings.images_container))
+
+    @cached_property
+    def deferrals(self) -> DeferralQueue:
+        """The queue of images that wait."""
+        queue = queues.connect(
+            self._settings.deferred_queue,
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.queue_uri,
+            credential=self._credential,
+        )
+        self._closers.append(queue.close)
+        return queue
+
+    @cached_property
+    def notices(self) -> DeferralQueue:
+        """The queue of what the webhook's receiver is to be told."""
+        queue = queues.connect(
+            self._settings.notify_queue,
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.queue_uri,
+            credential=self._credential,
+        )
+        self._closers.append(queue.close)
+        return queue
+
+    def table(self, kind: str = "") -> Table:
+        """One of TABLES."""
+        return self._tables.table(f"{self._settings.captions_table}{kind}")
+
+    def create(self) -> None:
+        """Makes containers, queues and tables where they are missing."""
+        try:
+            self.images.create()
+            self.thumbnails.create()
+            self.deferrals.create()
+            if self._settings.webhook:
+                self.notices.create()
+            for kind in TABLES:
+                self._tables.create(f"{self._settings.captions_table}{kind}")
+        except AzureError as error:
+            raise ServiceUnavailable(
+                "The storage account of ImageStorage does not answer, or not as one does."
+            ) from error
+
+    def close(self) -> None:
+        """Closes every pool."""
+        while self._closers:
+            self._closers.pop()()
+
+    def _token(self) -> str:
+        return self._provide_token()
+
+    @cached_property
+    def _provide_token(self) -> Callable[[], str]:
+        from captioning.app.credentials import token_provider
+
+        return token_provider(self._app_credential(), SCOPE)
+
+    @cached_property
+    def _blobs(self) -> BlobAccount:
+        account = BlobAccount(
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.blob_uri,
+            credential=self._credential,
+            token=self._token,
+        )
+        self._closers.append(account.close)
+        return account
+
+    @cached_property
+    def _tables(self) -> TableAccount:
+        account = TableAccount(
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.table_uri,
+            credential=self._credential,
+            token=self._token,
+        )
+        self._closers.append(account.close)
+        return account

@@ -1,0 +1,1 @@
+"""Prices, the ledger of what was spent, and the budget."""

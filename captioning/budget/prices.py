@@ -1,0 +1,141 @@
+"""What services charge, from a dated file. A price that is not in it is not guessed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+
+from captioning.domain.usage import Bill, Usage
+
+BUILT_IN = Path(__file__).with_name("prices.json")
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_VERSION = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
+"""gpt-4o-mini-2024-07-18, mistral-large-2411; not gpt-4o-mini, which is no version of gpt-4o."""
+_SAID = {"missing": "is missing", "unexpected_keyword_argument": "is not known here"}
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class TokenPrices:
+    """Dollars for a million tokens. Cached ones are part of the input; without a price of their
+    own they cost as much."""
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+
+    def of(self, bill: Bill) -> float:
+        """Dollars for a bill's tokens."""
+        cached = min(bill.cached_tokens, bill.input_tokens)
+        cached_price = self.input if self.cached is None else self.cached
+        millionths = (
+            (bill.input_tokens - cached) * self.input
+            + cached * cached_price
+            + bill.output_tokens * self.output
+        )
+        return millionths / 1_000_000
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class VisionPrices:
+    """Dollars for a thousand transactions, by feature."""
+
+    verified: bool
+    per_1000: dict[str, Dollars]
+    note: str = ""
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """The file. `default` is for models that it does not name."""
+
+    date: dt.date
+    currency: Literal["USD"]
+    models: dict[str, TokenPrices]
+    vision: VisionPrices
+    default: TokenPrices | None = None
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+class PriceList:
+    """Prices by model and feature; upper and lower case are the same."""
+
+    def __init__(self, file: PriceFile) -> None:
+        self.date = file.date
+        self.vision_verified = file.vision.verified
+        self._models = {name.casefold(): prices for name, prices in file.models.items()}
+        self._default = file.default
+        self._vision = {name.casefold(): usd for name, usd in file.vision.per_1000.items()}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> PriceList:
+        """The list in a file, or the built-in one. ValueError says what is wrong with it."""
+        try:
+            text = (path or BUILT_IN).read_text("utf-8-sig")
+            file = _adapter().validate_json(text, strict=True)
+        except (OSError, UnicodeDecodeError):
+            raise ValueError("must be the path of a readable UTF-8 text file") from None
+        except ValidationError as error:
+            raise ValueError(_explained(error)) from None
+        return cls(file)
+
+    def usage(self, bill: Bill, *, deployment: str = "") -> Usage:
+        """What the bill says, priced; `usd` is None where a price is not known. `deployment` is the
+        one that was asked: its name counts where the file does not know the model's."""
+        tokens = self._tokens_usd(bill, deployment)
+        transactions = self._vision_usd(bill.features)
+        known = tokens is not None and transactions is not None
+        return Usage(
+            bill.input_tokens,
+            bill.cached_tokens,
+            bill.output_tokens,
+            vision_calls=len(bill.features),
+            usd=(tokens or 0.0) + (transactions or 0.0) if known else None,
+        )
+
+    def has_model(self, name: str) -> bool:
+        """Whether answers of this model or deployment have a price."""
+        return (self._named(name) or self._default) is not None
+
+    def has_features(self, names: Iterable[str]) -> bool:
+        """Whether each of these Vision features has a price."""
+        return self._vision_usd(names) is not None
+
+    def _tokens_usd(self, bill: Bill, deployment: str) -> float | None:
+        if bill.model is None and not (bill.input_tokens or bill.output_tokens):
+            return 0.0
+        prices = self._named(bill.model or "") or self._named(deployment) or self._default
+        return prices.of(bill) if prices else None
+
+    def _vision_usd(self, features: Iterable[str]) -> float | None:
+        try:
+            return sum((self._vision[name.casefold()] for name in features), 0.0) / 1_000
+        except KeyError:
+            return None
+
+    def _named(self, name: str) -> TokenPrices | None:
+        """By the whole name, else by the name without its version."""
+        whole = name.casefold()
+        return self._models.get(whole) or self._models.get(_VERSION.sub("", whole))
+
+
+@cache
+def _adapter() -> TypeAdapter[PriceFile]:
+    return TypeAdapter(PriceFile)
+
+
+def _explained(error: ValidationError) -> str:
+    """The first of what is wrong, by its place in the file; no values of it."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(step)[:40] for step in first["loc"])
+    what = _SAID.get(first["type"], f"- {first['msg']}")
+    return f"is no price list: {place} {what}" if place else f"is no price list: {first['msg']}"

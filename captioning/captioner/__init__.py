@@ -1,0 +1,1 @@
+"""The caption model, over chat completions: prompt, request, answer, rules of a caption."""

@@ -1,0 +1,136 @@
+"""The texts in a model's answer: found, held against the rules, and as they are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from captioning.captioner import evidence_rules, rules
+from captioning.domain.record import CaptionText, ImageAnalysis
+
+_MAX_OBJECTS = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The texts of a completion by language, tidied; `languages` were asked for."""
+
+    decorative: bool
+    texts: dict[str, CaptionText] = field(repr=False)
+    languages: tuple[str, ...]
+
+    def faults(self, evidence: ImageAnalysis | None) -> tuple[str, ...]:
+        """The rules it breaks, with the language of the text that does."""
+        absent = (language for language in self.languages if language not in self.texts)
+        return (
+            *(f"{language}: its texts are missing" for language in absent),
+            *(
+                f"{language}: {fault}"
+                for language, text in self.texts.items()
+                for fault in (
+                    *rules.faults(text, decorative=self.decorative),
+                    *evidence_rules.faults(text, evidence, decorative=self.decorative),
+                )
+            ),
+        )
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be mended without another question: the main language has a caption."""
+        return self.languages[0] in self.captioned
+
+    def with_rest_of(self, other: Answer | None) -> Answer:
+        """With the texts of the languages that another answer has beyond it."""
+        known = (other.captioned if other else {}) | self.captioned
+        return replace(self, texts={name: known[name] for name in self.languages if name in known})
+
+    def mended(self) -> dict[str, CaptionText]:
+        """The texts as they are kept; a language without a caption has none."""
+        return {
+            language: rules.mended(text, decorative=self.decorative)
+            for language, text in self.captioned.items()
+        }
+
+    def note(self, evidence: ImageAnalysis | None) -> str | None:
+        """What a person should know of the texts as they are kept."""
+        kept = self.mended()
+        lacking = [language for language in self.languages if language not in kept]
+        unspelled = [
+            language
+            for language, text in kept.items()
+            if evidence_rules.UNSPELLED
+            in evidence_rules.faults(text, evidence, decorative=self.decorative)
+        ]
+        notes = (
+            f"The caption model wrote nothing in {', '.join(lacking)}." if lacking else "",
+            f"The alternative text ({', '.join(unspelled)}) leaves out text that is in the picture."
+            if unspelled
+            else "",
+        )
+        return " ".join(filter(None, notes)) or None
+
+    @property
+    def captioned(self) -> dict[str, CaptionText]:
+        """The texts of the languages that have a caption."""
+        return {
+            language: text for language, text in self.texts.items() if rules.has_words(text.caption)
+        }
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The object that was asked for; what it holds for a language may be anything."""
+
+    decorative: bool
+    texts: dict[str, Any]
+
+
+def read_answer(text: str, languages: tuple[str, ...]) -> Answer | None:
+    """The first JSON object in a text that answers the question, in all languages where there is
+    one, else in the most; code fences do not matter."""
+    found: list[Answer] = []
+    for candidate in _objects(text):
+        try:
+            form = _form.validate_python(candidate)
+        except ValidationError:
+            continue
+        read = {name: _tidied(form.texts.get(name)) for name in languages}
+        if texts := {name: text for name, text in read.items() if text}:
+            found.append(Answer(form.decorative, texts, languages))
+    return max(found, key=lambda answer: len(answer.texts), default=None)
+
+
+def _tidied(given: Any) -> CaptionText | None:
+    try:
+        text = _text.validate_python(given)
+    except ValidationError:
+        return None
+    return CaptionText(
+        rules.tidy(text.caption),
+        rules.tidy(text.alt_text),
+        rules.tidy(text.description),
+    )
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """JSON values that start with a brace, in order; not those inside another one."""
+    decoder = json.JSONDecoder()
+    start = text.find("{")
+    for _ in range(_MAX_OBJECTS):
+        if start < 0:
+            return
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            yield value
+        start = text.find("{", end)
+
+
+_form = TypeAdapter(_Form)
+_text = TypeAdapter(CaptionText)

@@ -1,0 +1,195 @@
+"""OpenAICaptioner: captions from a chat completions service. The only home of `openai`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import httpx2
+import openai
+
+from captioning.addresses import check_address, fits_a_header, is_loopback
+from captioning.captioner.answer import Answer, read_answer
+from captioning.captioner.completion import Completion, read_completion
+from captioning.captioner.prompt import BUILT_IN, NOT_JSON, Prompt
+from captioning.captioner.refusals import ENDPOINT, KEY, Provider, Refusal
+from captioning.captioner.request import Detail, Dialect, Form, Messages, reminder
+from captioning.domain.record import Captioning, ImageAnalysis
+from captioning.errors import (
+    AuthRefused,
+    BadResponse,
+    CaptioningError,
+    ServiceTimeout,
+    ServiceUnavailable,
+)
+from captioning.images.rendition import Rendition
+from captioning.resilience.calls import PLAIN, Calls
+from captioning.telemetry import chat
+
+MAX_TOKENS = 3_000
+"""Room for models that reason: the cap counts against the quota, but is not billed."""
+_TRANSPORT_ERRORS = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    httpx2.InvalidURL,
+    httpx2.CookieConflict,
+    OSError,
+)
+
+
+class OpenAICaptioner:
+    """Asks one model, on any number of threads. An empty key sends none (a local server).
+    `http_client` is closed with the captioner."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str | Callable[[], str],
+        model: str,
+        languages: tuple[str, ...],
+        provider: Provider = "azure",
+        prompt: Prompt = BUILT_IN,
+        detail: Detail = "low",
+        max_completion_tokens: int = MAX_TOKENS,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 60.0,
+        http_client: httpx2.Client | None = None,
+    ) -> None:
+        address = check_address(base_url, ENDPOINT[provider], has_key=bool(api_key))
+        if isinstance(api_key, str) and api_key and not fits_a_header(api_key):
+            raise ValueError(f"{KEY[provider]} has characters that no key has")
+        if not languages:
+            raise ValueError("CAPTION_LANGUAGES names no language")
+        self._form = Form(model, languages, prompt, detail, max_completion_tokens)
+        self._provider: Provider = provider
+        self._key = api_key
+        self._dialect = Dialect()
+        timeout = openai.Timeout(read_timeout, connect=connect_timeout)
+        # A redirect would carry picture and key elsewhere; a proxy has no business on loopback.
+        http = http_client or openai.DefaultHttpxClient(
+            timeout=timeout, follow_redirects=False, trust_env=not is_loopback(address.hostname)
+        )
+        self._client = _Client(base_url, timeout, http)
+        self._server = base_url
+
+    @property
+    def identity(self) -> str:
+        """Provider, model, detail, token limit, languages, and a hash of all that is asked."""
+        return f"{self._provider} {self._form.identity}"
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def caption(
+        self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls = PLAIN
+    ) -> Captioning:
+        """Texts for the picture. A faulty answer is asked for once more, then mended; each answer
+        is billed as soon as it is there."""
+        if image is None and evidence is None:
+            raise ValueError("neither an image nor evidence to caption")
+        asked = self._form.question(image, evidence)
+        with chat(
+            calls, provider=self._provider, model=self._form.model, server=self._server
+        ) as traced:
+            return self._texts(asked, evidence, traced)
+
+    def _texts(self, asked: Messages, evidence: ImageAnalysis | None, calls: Calls) -> Captioning:
+        first = self._ask(asked, calls)
+        answer = read_answer(first.text, self._form.languages)
+        faults = answer.faults(evidence) if answer else (NOT_JSON,)
+        if answer and not faults:
+            return self._captioning(answer, evidence, first)
+        try:
+            second = self._ask(asked + reminder(first.text, faults), calls)
+        except CaptioningError:
+            if answer and answer.usable:
+                return self._captioning(answer, evidence, first)
+            raise
+        later = read_answer(second.text, self._form.languages)
+        for candidate, other in ((later, answer), (answer, later)):
+            if candidate and candidate.usable:
+                return self._captioning(candidate.with_rest_of(other), evidence, second)
+        raise BadResponse("The caption model gave no caption in the form asked for, twice.")
+
+    def _captioning(
+        self, answer: Answer, evidence: ImageAnalysis | None, completion: Completion
+    ) -> Captioning:
+        return Captioning(
+            model=completion.model_name(self._form.model),
+            texts=answer.mended(),
+            note=answer.note(evidence),
+            decorative=answer.decorative,
+        )
+
+    def _ask(self, conversation: Messages, calls: Calls) -> Completion:
+        """One answer, in the richest dialect that the server has not refused so far."""
+        dialect = self._dialect
+        while True:
+            outcome = calls.ask(partial(self._answer, conversation, dialect))
+            if isinstance(outcome, Completion):
+                self._dialect = dialect
+                calls.billed(outcome.bill(self._form.model))
+                outcome.raise_for_end(self._form.max_tokens)
+                return outcome
+            dialect = outcome
+
+    def _answer(self, conversation: Messages, dialect: Dialect) -> Completion | Dialect:
+        """The completion, or the simpler dialect to ask for it in."""
+        outcome = self._send(conversation, dialect)
+        if isinstance(outcome, Completion):
+            return outcome
+        simpler = outcome.simpler(dialect)
+        if simpler is None:
+            raise outcome.error(self._provider, self._form.model)
+        return simpler
+
+    def _send(self, conversation: Messages, dialect: Dialect) -> Completion | Refusal:
+        """One call. What openai raises may quote the service's text, so it is not chained.
+
+        `completions.create` would look through the body for what to rename, which takes as long as
+        the rest, and read the answer into models that nobody asks for.
+        """
+        body = self._form.body(conversation, dialect)
+        options: openai.RequestOptions = {"headers": {"Authorization": self._authorization()}}
+        try:
+            answered = self._client.post(
+                "/chat/completions", cast_to=httpx2.Response, body=body, options=options
+            ).content
+        except openai.APIStatusError as error:
+            return Refusal.of(error.status_code, error.body, error.response.headers)
+        except openai.APITimeoutError:
+            raise ServiceTimeout("The caption service did not answer in time.") from None
+        except _TRANSPORT_ERRORS as error:
+            kind = type(error.__cause__ or error).__name__
+            raise ServiceUnavailable(f"The caption service is out of reach ({kind}).") from None
+        return read_completion(answered)
+
+    def _authorization(self) -> str | openai.Omit:
+        """Asked of the token provider for every call: what it raises passes through."""
+        if not self._key:
+            return openai.omit
+        key = self._key() if callable(self._key) else self._key
+        if not fits_a_header(key):
+            raise AuthRefused("The app's identity got no usable token for the caption model.")
+        return f"Bearer {key}"
+
+
+class _Client(openai.OpenAI):
+    """The openai client without its own retries, and without what it takes from OPENAI_ variables
+    by itself: a key, an organisation, a project, headers."""
+
+    def __init__(self, base_url: str, timeout: openai.Timeout, http: httpx2.Client) -> None:
+        super().__init__(
+            base_url=base_url,
+            api_key="sent with each call",
+            admin_api_key="",
+            webhook_secret="",
+            timeout=timeout,
+            max_retries=0,
+            http_client=http,
+        )
+        self.organization = self.project = None
+        self._custom_headers = {}

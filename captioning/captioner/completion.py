@@ -1,0 +1,93 @@
+"""What a chat completions service answered: the completion and its bill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from captioning.captioner import rules
+from captioning.domain.usage import Bill
+from captioning.errors import BadResponse, ContentFiltered, ServiceUnavailable
+
+MAX_MODEL = 100
+
+
+@dataclass(frozen=True)
+class _Message:
+    content: str | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    message: _Message
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Details:
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class _Usage:
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A chat completion, as far as it is used here."""
+
+    choices: list[_Choice]
+    model: str | None = None
+    usage: _Usage | None = None
+
+    @property
+    def text(self) -> str:
+        """What the model said; empty when it said nothing."""
+        return self.choices[0].message.content or ""
+
+    def model_name(self, default: str) -> str:
+        """The model that answered, by the service's own name for it."""
+        return rules.tidy(self.model or "")[:MAX_MODEL] or default
+
+    def bill(self, default: str) -> Bill:
+        """Its tokens, and the model that they are priced by: `default` where none is named."""
+        usage = self.usage or _Usage()
+        return Bill(
+            model=self.model_name(default),
+            input_tokens=usage.prompt_tokens,
+            cached_tokens=(usage.prompt_tokens_details or _Details()).cached_tokens or 0,
+            output_tokens=usage.completion_tokens,
+        )
+
+    def raise_for_end(self, limit: int) -> None:
+        """An error when the model refused, was stopped by a filter, or ran out of tokens."""
+        choice = self.choices[0]
+        if choice.message.refusal:
+            raise ContentFiltered("The caption model declined to describe this picture.")
+        if choice.finish_reason == "content_filter":
+            raise ContentFiltered("The service's content filter stopped the caption.")
+        if choice.finish_reason == "length":
+            raise BadResponse(
+                f"The caption did not fit into {limit} output tokens, of which a reasoning model "
+                "spends some unseen. Raise CAPTION_MAX_TOKENS, or use a CAPTION_MODEL that "
+                "reasons less."
+            )
+
+
+def read_completion(body: bytes) -> Completion:
+    """The completion in a response; ServiceUnavailable when the body holds none."""
+    try:
+        completion = _completion.validate_json(body)
+    except ValidationError:
+        completion = None
+    if completion is None or not completion.choices:
+        raise ServiceUnavailable("The caption service answered with something else than an answer.")
+    return completion
+
+
+_completion = TypeAdapter(Completion)

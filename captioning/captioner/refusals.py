@@ -1,0 +1,95 @@
+"""A chat completions service's "no": what it means, and whether a simpler request is the way.
+
+The service's own text is read to classify, and never passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from captioning import errors
+from captioning.captioner.request import Dialect
+from captioning.resilience.retry_after import wished_wait
+
+Provider = Literal["azure", "openai"]
+ENDPOINT: dict[Provider, str] = {"azure": "AZURE_OPENAI_ENDPOINT", "openai": "OPENAI_BASE_URL"}
+KEY: dict[Provider, str] = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
+ROLE = {
+    "azure": " or give the app's identity the role Cognitive Services OpenAI User",
+    "openai": "",
+}
+_FILTERED = {"content_filter", "content_policy_violation", "moderation_blocked"}
+_GONE = {"deploymentnotfound", "deployment_not_found", "model_not_found"}
+_IMAGE_FORMAT = {"invalid_image_format", "unsupported_image", "unsupported_image_media_type"}
+_IMAGE = {"invalid_image", "image_parse_error", "invalid_base64_image", "empty_image_file"}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A response whose status is an error. `text` is for classifying only."""
+
+    status: int
+    code: str
+    text: str
+    retry_after: float | None
+
+    @classmethod
+    def of(cls, status: int, body: object, headers: Mapping[str, str]) -> Refusal:
+        """From a response; `body` is the error object in it, or whatever there was."""
+        fields: dict[Any, Any] = body if isinstance(body, dict) else {}
+        code = str(fields.get("code") or "").lower()
+        return cls(status, code, str(body).lower(), wished_wait(headers))
+
+    def simpler(self, dialect: Dialect) -> Dialect | None:
+        """The dialect to ask again in, when what is refused is a part that can be left out."""
+        if self.status not in {400, 422, 501} or self.code in _FILTERED:
+            return None
+        if dialect.structured and ("response_format" in self.text or "json_schema" in self.text):
+            return replace(dialect, structured=False)
+        if dialect.completion_tokens and "max_completion_tokens" in self.text:
+            return replace(dialect, completion_tokens=False)
+        return None
+
+    def error(self, provider: Provider, model: str) -> errors.CaptioningError:
+        """The refusal as one of our errors."""
+        if self.status in {401, 403}:
+            return errors.AuthRefused(
+                f"The caption service does not accept the app (HTTP {self.status}): check "
+                f"{KEY[provider]}{ROLE[provider]}."
+            )
+        if self.status in {404, 410} or 300 <= self.status < 400 or self.code in _GONE:
+            return errors.ModelGone(
+                f"There is no model {model!r} at the caption service (HTTP {self.status}): check "
+                f"CAPTION_MODEL and {ENDPOINT[provider]}."
+            )
+        return self._deferred() or self._image_rejected() or self._bad_response()
+
+    def _deferred(self) -> errors.CaptioningError | None:
+        # 402 is a spent balance, 409 a lock: neither is the image's fault.
+        if self.status in {402, 429}:
+            return errors.ServiceThrottled("The caption service is out of quota.", self.retry_after)
+        if self.status == 408:
+            return errors.ServiceTimeout("The caption service ran out of time.", self.retry_after)
+        if self.status >= 500 or self.status == 409:
+            message = f"The caption service is out of order (HTTP {self.status})."
+            return errors.ServiceUnavailable(message, self.retry_after)
+        return None
+
+    def _image_rejected(self) -> errors.CaptioningError | None:
+        if self.code in _FILTERED or "responsibleaipolicyviolation" in self.text:
+            return errors.ContentFiltered(
+                "The caption service's content filter refuses this image."
+            )
+        if self.code in _IMAGE_FORMAT or "unsupported image" in self.text:
+            return errors.UnsupportedFormat("The caption service does not read this image format.")
+        if self.code in _IMAGE or "invalid image" in self.text:
+            return errors.CorruptImage("The caption service cannot decode this image.")
+        return None
+
+    def _bad_response(self) -> errors.CaptioningError:
+        return errors.BadResponse(
+            f"The caption service does not take the request (HTTP {self.status}): check that "
+            "CAPTION_MODEL is a chat model and, unless CAPTION_INPUT is tags, takes images."
+        )

@@ -1,0 +1,152 @@
+"""What a caption has to be: lengths, wording, and how a text that is not so is mended."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from captioning.domain.record import CaptionText
+
+ALT_TEXT = 125
+"""Characters at most. W3C names no number; JAWS, the screen reader, took longer ones apart into
+pieces of 125 (washington.edu/accessit, article 1257), and style guides have kept to that."""
+CAPTION = 300
+DESCRIPTION = 1_000
+"""Characters at most."""
+
+MOST = 4_000
+"""Characters of a text that are looked at: all limits are below it, and some rules slow beyond."""
+JOINERS = "\u200c\u200d\ufe0e\ufe0f"
+"""Invisible, and part of Persian words and of emoji."""
+_ROW = re.compile(f"(\ufe0f\u200d|(?!\ufe0f\u200d)[{JOINERS}])[{JOINERS}]+")
+"""More of them than any word or emoji has: what they could spell is hidden."""
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""Of other categories, and not shown either: fillers, variation selectors, and what Unicode keeps
+free for such."""
+_OPENING = re.compile(
+    r"\s*(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic)s?\s+(?:that\s+|is\s+)?"
+    r"(?:of|showing|shows|depicting|depicts|featuring|features)\s+"
+    r"|\s*in\s+(?:the|this)\s+(?:image|photograph|photo|picture)\s*,?\s+",
+    re.IGNORECASE,
+)
+_NOTHING = re.compile(
+    r"(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic|img|untitled)s?[\W\d_]*"
+    r"|(?:img|dscn?|dscf|pxl|mvimg|wp)[_-]?\d[\w-]*"
+    r"|\S+\.(?:jpe?g|png|gif|webp|tiff?|bmp|ico|heic|heif|avif|svg)",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r'“[^”]{2,}”|"[^"]{2,}"|«[^»]{2,}»|„[^“”]{2,}[“”]|「[^」]{2,}」')
+_STOP = re.compile(r"""[.!?…।۔؟]["'”’»)\]]*(?=\s+["'“‘«„(\[¿¡]*(\w))|[。！？]["'”’»」)]*(?=.)""")
+_ABBREVIATION = re.compile(
+    r"(?:\b\w|\w\.\w|\b(?:mr|mrs|ms|dr|st|no|vs|etc|mt|ft|jr|sr|prof|inc|co|ltd|approx))$",
+    re.IGNORECASE,
+)
+
+
+def faults(text: CaptionText, *, decorative: bool) -> tuple[str, ...]:
+    """The rules the texts break, in words for the model; the texts are not quoted."""
+    alt = "" if decorative else text.alt_text
+    rules = {
+        "caption must not be empty": not has_words(text.caption),
+        f"caption must have at most {CAPTION} characters": len(text.caption) > CAPTION,
+        'caption must not open with "image of" or the like': opening(text.caption),
+        "alt_text must not be empty unless decorative": not decorative and not has_words(alt),
+        f"alt_text must have at most {ALT_TEXT} characters": len(alt) > ALT_TEXT,
+        "alt_text must be one sentence": first_sentence(alt) != alt,
+        'alt_text must not open with "image of" or the like': opening(alt),
+        "alt_text must say what the picture shows, not its name or kind": says_nothing(alt),
+        f"description must have at most {DESCRIPTION} characters": len(text.description)
+        > DESCRIPTION,
+    }
+    return tuple(rule for rule, broken in rules.items() if broken)
+
+
+def mended(text: CaptionText, *, decorative: bool) -> CaptionText:
+    """The texts with every fault removed that can be without a word of our own."""
+    caption = without_opening(text.caption)
+    has_alt = has_words(text.alt_text) and not says_nothing(text.alt_text)
+    alt = without_opening(text.alt_text if has_alt else text.caption)
+    return CaptionText(
+        caption=cut(caption, CAPTION),
+        alt_text="" if decorative else cut(first_sentence(alt), ALT_TEXT),
+        description=cut(text.description, DESCRIPTION),
+    )
+
+
+def tidy(text: str) -> str:
+    """One line of visible characters, of the first MOST."""
+    return " ".join(visible(text[:MOST], keep=JOINERS).split())
+
+
+def visible(text: str, keep: str = "") -> str:
+    """The text without control, invisible and broken characters; line breaks become spaces."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    shown = "".join(" " if char.isspace() else char for char in text if _seen(char, keep))
+    return _ROW.sub(r"\1", shown).strip()
+
+
+def has_words(text: str) -> bool:
+    """Whether there is a letter or digit in it."""
+    return any(char.isalnum() for char in text)
+
+
+def opening(text: str) -> bool:
+    """Whether it opens with "image of", "this photo shows" or the like."""
+    return _OPENING.match(text) is not None
+
+
+def says_nothing(text: str) -> bool:
+    """Whether it is "an image" or the like, or the name of a file."""
+    return _NOTHING.fullmatch(text.strip(" .\"'“”")) is not None
+
+
+def without_opening(text: str) -> str:
+    """The text without such openings, starting with a capital where one was dropped."""
+    while (found := _OPENING.match(text)) and has_words(rest := text[found.end() :]):
+        text = rest[:1].upper() + rest[1:]
+    return text
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence; what is quoted may hold several."""
+    masked = _QUOTED.sub(lambda quote: f"x{'x' * (len(quote[0]) - 3)}{quote[0][-2:]}", text)
+    for stop in _STOP.finditer(masked):
+        following = stop[1]
+        if following and (following.islower() or following.isdigit()):
+            continue
+        if stop[0].startswith(".") and _ABBREVIATION.search(masked[: stop.start()]):
+            continue
+        return text[: stop.end()]
+    return text
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters: cut after a whole word, and an ellipsis says so."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    if not text[limit - 1].isspace():
+        head = head.rpartition(" ")[0] or _whole_characters(head, text[limit - 1])
+    return head.rstrip(" ,;:.!?–—-(\"'“‘«„…") + "…"
+
+
+def _whole_characters(head: str, following: str) -> str:
+    """The head of a text without spaces, not ending inside a composed character."""
+    while head and (_attaches(following) or head[-1] in JOINERS):
+        head, following = head[:-1], head[-1]
+    return head
+
+
+def _attaches(char: str) -> bool:
+    return char in JOINERS or unicodedata.category(char) in {"Mn", "Mc", "Me", "Sk"}
+
+
+def _seen(char: str, keep: str) -> bool:
+    if char.isspace() or char in keep:
+        return True
+    return unicodedata.category(char) not in _INVISIBLE and not _BLANK.match(char)

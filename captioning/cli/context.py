@@ -1,0 +1,98 @@
+"""What commands share: the app's services by the local settings, errors as plain lines, files that
+become images, and waiting for their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from captioning.cli import console
+from captioning.errors import BadName, BadRequest, ServiceUnavailable, SettingsError
+
+if TYPE_CHECKING:
+    from captioning.app.services import Services
+    from captioning.cli.drop import Item
+    from captioning.domain.record import CaptionRecord
+
+
+DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+"""How a person writes a time (UTC)."""
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Bad settings and storage that does not serve are a line on stderr each, and no traceback."""
+    from azure.core.exceptions import AzureError
+
+    from captioning.storage.errors import explain
+
+    try:
+        yield
+    except SettingsError as error:
+        for name, problem in error.problems.items():
+            console.complain(f"{name} {problem}")
+        raise typer.Exit(2) from error
+    except BadRequest as error:
+        console.complain(error.message)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        if error.filename is None:  # a pipe that was closed, say: not a file of the person's
+            raise
+        console.complain(f"{error.strerror}: {error.filename!r}")
+        raise typer.Exit(2) from error
+    except (AzureError, ServiceUnavailable) as error:
+        cause = error.__cause__ if isinstance(error, ServiceUnavailable) else error
+        text = explain(cause) if isinstance(cause, AzureError) else str(error).rstrip(".")
+        console.complain(f"{text[0].upper()}{text[1:]}.")
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def local_services() -> Iterator[Services]:
+    """The app's services by the local settings."""
+    from captioning.app.services import build_services
+    from captioning.config.settings import Settings, local_environ
+
+    with reported():
+        services = build_services(Settings.from_environ(local_environ(Path.cwd())))
+        try:
+            yield services
+        finally:
+            services.close()
+
+
+def images_in(paths: list[Path], prefix: str) -> list[Item]:
+    """Files and the images of folders, with the paths that their blobs get."""
+    from captioning.cli.drop import find_items
+    from captioning.images.decoding import file_extensions
+
+    try:
+        return find_items(paths, prefix, file_extensions())
+    except OSError as error:
+        console.complain(f"{error.strerror}: {error.filename!r}")
+        raise typer.Exit(2) from error
+    except BadName as error:
+        console.complain(error.message)
+        raise typer.Exit(2) from error
+
+
+def wait_for(services: Services, paths: list[str]) -> int:
+    """Prints each image's caption as it comes; returns how many ended without one."""
+    from captioning.cli.waiting import final_records
+
+    def deferred(record: CaptionRecord) -> None:
+        outcome = console.readable(console.outcome(record))
+        console.say(f"{console.readable(record.path)}: {outcome} Waiting on.")
+
+    records = final_records(services.images, services.catalog, paths, deferred)
+    without = 0
+    with closing(console.progress(records, len(paths), "captioning")) as ended:
+        for path, record in ended:
+            without += record is None or record.status != "captioned"
+            outcome = console.outcome(record) if record else "was deleted meanwhile"
+            console.say(f"{console.readable(path)}: {console.readable(outcome)}")
+    return without

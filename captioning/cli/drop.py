@@ -1,0 +1,135 @@
+"""Dropping images: files and folders into the container, each content sent once."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mimetypes
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+from azure.core.exceptions import AzureError
+
+from captioning.domain.blobs import name_problem
+from captioning.domain.stored import BlobDescription
+from captioning.errors import BadName, BlobGone, StorageUnavailable
+from captioning.storage.errors import explain
+
+SHOWN = 120
+"""Longer paths are shortened in messages."""
+AT_ONCE = 8
+Outcome = Literal["sent", "there", "failed"]
+
+
+class Container(Protocol):
+    """Where the images go."""
+
+    def describe(self, path: str) -> BlobDescription: ...
+    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file and the path that its blob gets."""
+
+    file: Path
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What became of an item; `problem` says why one failed."""
+
+    item: Item
+    outcome: Outcome
+    problem: str = ""
+
+
+def find_items(paths: Iterable[Path], prefix: str, extensions: frozenset[str]) -> list[Item]:
+    """Files as they are named, and the images of folders under their path in the folder.
+
+    Hidden files and folders are left out. Raises OSError for what is not there or cannot be
+    listed, and BadName for all paths that no blob can have or that two files would share.
+    """
+    items: dict[str, Item] = {}
+    problems: list[str] = []
+    for file, name in _files(paths, extensions):
+        path = (prefix + name).replace("\\", "/")  # the service makes a backslash a slash
+        item = items.setdefault(path, Item(file, path))
+        problem = name_problem(path)
+        if item.file != file and not item.file.samefile(file):
+            problem = f"is wanted for {item.file} and for {file}: drop them apart, with --prefix."
+        if problem:
+            problems.append(f"{_shortened(path)!r} {problem}")
+    if problems:
+        raise BadName("\n".join(problems))
+    return list(items.values())
+
+
+def drop(container: Container, items: Iterable[Item]) -> Iterator[Dropped]:
+    """Uploads what is not there with the same content; yields each item as it is done.
+
+    Closing it ends it early: what is on its way is sent, the rest is not.
+    """
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drop")
+    try:
+        for done in as_completed([pool.submit(_drop_one, container, item) for item in items]):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _files(paths: Iterable[Path], extensions: frozenset[str]) -> Iterator[tuple[Path, str]]:
+    """Each file with its name, or its path in the folder that was given."""
+    for path in paths:
+        if path.is_dir():
+            for file in sorted(_images_in(path, extensions)):
+                yield file, file.relative_to(path).as_posix()
+        elif path.is_file():
+            yield path, path.name
+        else:
+            raise FileNotFoundError(errno.ENOENT, "There is no such file or folder", str(path))
+
+
+def _images_in(folder: Path, extensions: frozenset[str]) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for file in (Path(parent, name) for name in files if not name.startswith(".")):
+            if file.suffix.lower() in extensions and file.is_file():
+                yield file
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= SHOWN else f"{path[: SHOWN // 2]}…{path[-SHOWN // 2 :]}"
+
+
+def _drop_one(container: Container, item: Item) -> Dropped:
+    try:
+        with item.file.open("rb") as data:
+            digest = hashlib.file_digest(data, "sha256").hexdigest()
+            if _is_there(container, item.path, digest):
+                return Dropped(item, "there")
+            data.seek(0)
+            media_type = mimetypes.guess_type(item.file.name)[0] or "application/octet-stream"
+            container.write(item.path, data, digest, media_type)
+    except OSError as error:
+        return Dropped(item, "failed", f"cannot be read: {error.strerror}")
+    except StorageUnavailable as error:
+        return Dropped(item, "failed", f"cannot be uploaded: {error.message}")
+    except AzureError as error:
+        return Dropped(item, "failed", f"cannot be uploaded: {explain(error)}")
+    return Dropped(item, "sent")
+
+
+def _is_there(container: Container, path: str, digest: str) -> bool:
+    try:
+        return container.describe(path).sha256 == digest
+    except BlobGone:
+        return False

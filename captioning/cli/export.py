@@ -1,0 +1,46 @@
+"""What `export` does, by format, and what it tells a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from captioning.app.services import Services
+from captioning.cli import console
+from captioning.export.html import write_gallery
+from captioning.export.sidecar_files import write_sidecars
+from captioning.export.tabular import WRITERS, opened
+from captioning.search.query import Query
+
+Format = Literal["csv", "jsonl", "xmp", "html"]
+
+
+def export(
+    services: Services, form: Format, query: Query, output: Path | None, *, overwrite: bool
+) -> bool:
+    """Writes what answers the query to a file, or a folder of sidecars or a gallery; whether all
+    of it could be."""
+    if output is not None and form == "xmp":
+        return _sidecars(services, query, output, overwrite=overwrite)
+    if output is not None and form == "html":
+        return _gallery(services, query, output)
+    with opened(output) as stream:
+        WRITERS[form](services.catalog.walk(query), stream)
+    return True
+
+
+def _sidecars(services: Services, query: Query, folder: Path, *, overwrite: bool) -> bool:
+    counts = {"written": 0, "there": 0, "empty": 0, "failed": 0}
+    for done in write_sidecars(services.catalog.walk(query), folder, overwrite=overwrite):
+        counts[done.outcome] += 1
+        if done.problem:
+            console.complain(f"{console.readable(done.path)}: {done.problem}")
+    told = "{written} written, {there} already there, {empty} with nothing to say, {failed} failed"
+    console.say(told.format(**counts))
+    return not counts["failed"]
+
+
+def _gallery(services: Services, query: Query, folder: Path) -> bool:
+    made = write_gallery(services.catalog.walk(query), folder, services.image_view.get)
+    console.say(f"{made.pictures} pictures, {made.left_out} left out")
+    return True

@@ -1,0 +1,153 @@
+"""The commands that look after captions once they are there: `reprocess` and `revert`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from captioning.cli import console
+from captioning.cli.context import DAYS, local_services
+from captioning.maintenance.model_date import model_date
+
+if TYPE_CHECKING:
+    from captioning.maintenance.reprocess import Asked, Round
+
+
+def _day(value: str) -> date:
+    """The day of a model, or a day."""
+    if found := model_date(value):
+        return found
+    raise typer.BadParameter(
+        f"{value!r} names no day: give a model's dated version, such as NAME-2024-07-18,"
+        " or a day, such as 2024-07-18"
+    )
+
+
+Stale = Annotated[bool, typer.Option("--stale", help="What other settings than these have made.")]
+WithStatus = Annotated[
+    Literal["failed", "rejected", "deferred", "captioned"] | None,
+    typer.Option(
+        "--status",
+        help="How the records stand. Without --stale, rejected and captioned ones are paid for"
+        " again.",
+    ),
+]
+OlderThan = Annotated[
+    date | None,
+    typer.Option(parser=_day, metavar="NAME-OR-DAY", help="Made by a model of an earlier day."),
+]
+OnlyReview = Annotated[bool, typer.Option("--only-review", help="What a person should look at.")]
+Since = Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")]
+Most = Annotated[int | None, typer.Option(min=1, help="Most images.")]
+Budget = Annotated[
+    float | None, typer.Option(min=0, help="Most US dollars, by the estimates; with --stale.")
+]
+Retry = Annotated[
+    bool, typer.Option("--retry", help="With --stale, also where that has failed already.")
+]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="With --stale, not from where it stopped.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list them.")]
+
+
+def reprocess(
+    *,
+    stale: Stale = False,
+    status: WithStatus = None,
+    older_than_model: OlderThan = None,
+    only_review: OnlyReview = False,
+    since: Since = None,
+    limit: Most = None,
+    budget: Budget = None,
+    retry: Retry = False,
+    restart: Restart = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Ask for the captions of many images again; the app then sees to them. --stale goes on where
+    the same command stopped."""
+    from captioning.maintenance.reprocess import Limits
+    from captioning.maintenance.selection import Selection
+
+    if not (stale or status):
+        raise typer.BadParameter("say which images: --stale, --status, or both")
+    if not stale and (budget is not None or retry or restart):
+        raise typer.BadParameter("--budget, --retry and --restart go with --stale")
+    since = since and since.replace(tzinfo=UTC)
+    selection = Selection(status, stale, older_than_model, only_review, since, retry)
+    with local_services() as services:
+        found = services.reprocess.round(selection, Limits(limit, budget, dry_run, restart))
+        try:
+            with closing(iter(found)) as images:
+                for asked in images:
+                    console.say(_line(asked, stale=stale))
+        finally:
+            for line in _summary(found, stale=stale, dry_run=dry_run):
+                console.say(line)
+    if found.report.stopped == "price":
+        raise typer.Exit(1)
+
+
+def revert(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A blob's path, or sha256:ID.")],
+) -> None:
+    """Give an image the texts back that it had before; once more, and it has these again."""
+    from captioning.api.messages import item_id
+    from captioning.errors import RecordChanged
+    from captioning.records.history import obstacle, reverted
+
+    with local_services() as services:
+        stored = services.catalog.get_by_id(item_id(path))
+        refusal = obstacle(stored.record) if stored else ("", "There is no record for this path.")
+        if stored is None or refusal:
+            console.complain(f"{console.readable(path)}: {refusal[1] if refusal else ''}")
+            raise typer.Exit(1)
+        record = reverted(stored.record, datetime.now(UTC))
+        try:
+            services.catalog.save(record, stored)
+        except RecordChanged:
+            console.complain("Somebody else changed it meanwhile: look at it, and try again.")
+            raise typer.Exit(1) from None
+    for line in console.record_lines(record):
+        console.say(line)
+
+
+def _line(asked: Asked, *, stale: bool) -> str:
+    record = asked.record
+    code = record.error.code if record.error else ""
+    line = f"{record.status:<9} {console.readable(record.path)}  {code}"
+    if not stale:
+        return line.rstrip()
+    price = "price unknown" if asked.usd is None else f"${asked.usd:.6f}"
+    made = console.readable(record.provenance.model or "-")
+    return (
+        f"{record.status:<9} {price:<13} {made}  {console.readable(record.path)}  {code}".rstrip()
+    )
+
+
+def _summary(found: Round, *, stale: bool, dry_run: bool) -> list[str]:
+    """What a run did, and how the next one goes on."""
+    report = found.report
+    images = "1 image" if report.asked == 1 else f"{report.asked:,} images"
+    lines = [f"{images} {'would be ' if dry_run else ''}asked for again"]
+    if stale and report.asked:
+        lines[0] += f", for about ${report.usd:.6f} ({found.basis})"
+    if report.resumed:
+        lines.append("Gone on from where the last run stopped; --restart begins anew.")
+    if report.unpriced:
+        lines.append(f"Of {report.unpriced:,} the price is unknown: it is not in the sum.")
+    if report.reverted:
+        lines.append(f"{report.reverted:,} left alone: a person went back to their text.")
+    if report.failed:
+        lines.append(f"{report.failed:,} left alone: with these settings they failed; see --retry.")
+    if report.stopped:
+        why = {
+            "limit": "The limit is reached",
+            "budget": "The budget is reached",
+            "price": "No price is known for the next image, which the budget needs",
+        }[report.stopped]
+        lines.append(f"{why}: stopped before {console.readable(report.before)}.")
+    return lines

@@ -1,0 +1,133 @@
+"""Trying ways of asking on pictures: what each says, and costs. Nothing is stored anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+
+from captioning.app.call_maker import call_maker
+from captioning.app.clients import ServiceClients
+from captioning.app.services import credential_of
+from captioning.budget.prices import PriceList
+from captioning.cli.variants import Variant
+from captioning.config.settings import Settings
+from captioning.domain.record import Captioning, ImageAnalysis
+from captioning.domain.usage import NOTHING, Bill, Usage
+from captioning.errors import CaptioningError, ImageTooLarge
+from captioning.images.picture import Picture, inspect
+from captioning.resilience.calls import PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a variant said of a picture, or why it did not, with what the model is paid; `seconds`
+    include Vision's where this variant asked it."""
+
+    variant: str
+    usage: Usage
+    seconds: float
+    captioning: Captioning | None = None
+    error: CaptioningError | None = None
+
+
+@dataclass(slots=True)
+class Tried:
+    """A file and the attempts at it. Vision is paid once for all of them; with an error it is no
+    picture that anybody was asked about."""
+
+    file: Path
+    vision: Usage = NOTHING
+    attempts: list[Attempt] = field(default_factory=list)
+    error: CaptioningError | None = None
+
+    @property
+    def paid(self) -> Usage:
+        """All of it."""
+        return sum((attempt.usage for attempt in self.attempts), self.vision)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything of it did."""
+        return self.error is not None or any(attempt.error for attempt in self.attempts)
+
+
+class Trial:
+    """Asks the services that the settings name, by every variant; close it in the end.
+    SettingsError where an adapter takes a setting amiss."""
+
+    def __init__(self, ways: list[Variant]) -> None:
+        self._ways = ways
+        self._settings = ways[0].settings
+        self._prices = PriceList.load(self._settings.prices_file)
+        credential = cache(partial(credential_of, self._settings))
+        with ExitStack() as opened:
+            clients = [ServiceClients(way.settings, credential) for way in ways]
+            for each in clients:
+                opened.callback(each.close)
+            self._providers = [each.providers for each in clients]
+            self._open = opened.pop_all()
+
+    def close(self) -> None:
+        """Ends threads and connections."""
+        self._open.close()
+
+    def files(self, files: list[Path]) -> Iterator[Tried]:
+        """Each file in turn, once all variants have answered. OSError where one cannot be read."""
+        for file in files:
+            tried = Tried(file)
+            try:
+                self._ask(_picture(file, self._settings), tried)
+            except CaptioningError as error:
+                tried.error = error
+            yield tried
+
+    def _ask(self, picture: Picture, tried: Tried) -> None:
+        seen: ImageAnalysis | None = None
+        for way, providers in zip(self._ways, self._providers, strict=True):
+            terms = _Terms(seen)
+            price = partial(self._prices.usage, deployment=way.settings.caption_model)
+            started = time.monotonic()
+            captioning = failure = None
+            try:
+                captioning = providers.ask(picture, terms).captioning
+            except CaptioningError as error:
+                failure = error
+            seconds = time.monotonic() - started
+            seen = terms.analysis
+            tried.vision += sum(map(price, terms.of_vision), NOTHING)
+            paid = sum(map(price, terms.of_model), NOTHING)
+            tried.attempts.append(Attempt(way.name, paid, seconds, captioning, failure))
+
+
+class _Terms:
+    """The providers' terms for one attempt: the analysis of an earlier one, a bill each, and calls
+    of its own, so that a model that is not there keeps no other waiting."""
+
+    def __init__(self, analysis: ImageAnalysis | None) -> None:
+        self.analysis = analysis
+        self.captioning: Captioning | None = None
+        self.of_vision: list[Bill] = []
+        self.of_model: list[Bill] = []
+        self.vision, self.model = call_maker()(lambda: None, self._billed, PLAIN)
+
+    def analysed(self, analysis: ImageAnalysis) -> None:
+        """For the next attempts."""
+        self.analysis = analysis
+
+    def captioned(self, captioning: Captioning) -> None:
+        """Nothing: the attempt has it in the end, or has failed."""
+
+    def _billed(self, bill: Bill) -> None:
+        (self.of_vision if bill.features else self.of_model).append(bill)
+
+
+def _picture(file: Path, settings: Settings) -> Picture:
+    if file.stat().st_size > settings.max_image_bytes:
+        raise ImageTooLarge(
+            f"The file has more bytes than MAX_IMAGE_BYTES: {settings.max_image_bytes:,}."
+        )
+    return inspect(file.read_bytes())

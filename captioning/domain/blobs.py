@@ -1,0 +1,53 @@
+"""Names of blobs: which of them a new image may have, and how a URL carries them.
+
+Storage takes more than it keeps: it makes a backslash a slash and drops a trailing dot, and what
+resolves `..` on the way finds another blob. A name that would come out as another is refused.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from urllib.parse import quote
+
+from captioning.domain.record import record_id
+
+NAME_UNITS = 1_024
+BY_ID = "sha256:"
+"""Before a record's id where that takes the place of the path."""
+LONGEST_IN_A_URL = 7_500
+"""Of the 8,190 characters of a request line; the rest is for the method, the query and the key."""
+_NOT_IN_XML = frozenset("\ufffe\uffff")
+"""Beside control characters; listings are XML."""
+
+
+def name_problem(path: str) -> str:
+    """Why no image can be stored under this path; empty where one can."""
+    segments, categories = path.split("/"), {unicodedata.category(each) for each in path}
+    if {".", ".."}.intersection(segments):
+        return "has a segment . or .., which URLs resolve."
+    if categories & {"Cc", "Cs"} or not _NOT_IN_XML.isdisjoint(path):
+        return "has control characters or a broken encoding, which cannot be in a blob's name."
+    if "Co" in categories:
+        return "has private-use characters, which cannot be in a blob's name."
+    if len(path.encode("utf-16-le")) // 2 > NAME_UNITS:
+        return f"is longer than the {NAME_UNITS:,} characters that a blob's name may have."
+    if "\\" in path:
+        return "has a backslash, which storage makes a slash."
+    if any(segment.endswith(".") for segment in segments):
+        return "has a part that ends with a dot, which storage drops."
+    if not segments[-1]:
+        return "ends with a slash: that is a folder's name."
+    return ""
+
+
+def url_path(path: str) -> str:
+    """What stands for the blob in the URL of an item route: its path, percent-encoded, or
+    `sha256:<id>` where a URL cannot carry that. The host decodes all but `%2F`."""
+    quoted = quote(path, safe="/", errors="surrogatepass")
+    carries = (
+        not {".", ".."}.intersection(path.split("/"))
+        and not path.startswith(("/", BY_ID))
+        and "%2f" not in path.lower()
+        and len(quoted) <= LONGEST_IN_A_URL
+    )
+    return quoted if carries else f"{BY_ID}{record_id(path)}"

@@ -1,0 +1,217 @@
+"""EmbeddedVision: tags and text by small ONNX models, without a cloud. See model/README.md."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import threading
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from captioning.domain.record import ImageAnalysis, Tag, TextLine
+from captioning.embedded.providers.text_reader import MODEL as TEXT_MODEL
+from captioning.embedded.providers.text_reader import TextReader
+from captioning.errors import CorruptImage, ImageTooLarge, ImageTooSmall
+from captioning.images.rendition import InputLimits, Rendition
+from captioning.resilience.calls import PLAIN, Calls
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+MODEL = Path(__file__).parent / "model"
+TAG_MODEL = "efficientnet-lite0"
+FEATURES = ("tags", "read")
+"""By VISION_FEATURES' names."""
+MAX_TAGS = 10
+MOSTLY_TEXT = 0.2
+"""Part of the picture that lines of text cover, from which on it has no tags: among its classes the
+tagger has no page, and takes one for a web site or a menu. A sign or postcard has half of that."""
+
+_LIMITS = InputLimits(
+    frozenset({"JPEG", "PNG"}), max_bytes=20 * 1024 * 1024, min_side=50, max_side=1_024
+)
+_SIDE = 224
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+"""What Pillow raises for bytes that do not decode."""
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class EmbeddedVision:
+    """Tags an image and reads its text on this machine; safe to share between threads. Models are
+    loaded at the first image. ValueError: `features` names nothing that it has."""
+
+    def __init__(
+        self,
+        *,
+        features: Collection[str] = FEATURES,
+        min_confidence: float = 0.6,
+        max_tags: int = MAX_TAGS,
+        model: Path = MODEL,
+    ) -> None:
+        if not set(FEATURES) & set(features):
+            raise ValueError(
+                f"VISION_FEATURES names neither of what the embedded provider has:"
+                f" {', '.join(FEATURES)}"
+            )
+        self._min_confidence = min_confidence
+        self._max_tags = max_tags
+        self._tagger = _Tagger(model) if "tags" in features else None
+        self._reader = TextReader() if "read" in features else None
+
+    @property
+    def identity(self) -> str:
+        """Models and thresholds; the numbers change with the rules that make tags and lines."""
+        tagger = f"{TAG_MODEL} 2 {self._min_confidence:g} {self._max_tags}"
+        parts = [tagger if self._tagger else "", self._reader.identity if self._reader else ""]
+        return f"embedded {' + '.join(filter(None, parts))}"
+
+    @property
+    def limits(self) -> InputLimits:
+        """Small renditions: the tagger sees 224 x 224 pixels, and at 1,024 px a page of A4 in 8
+        points is read without a fault."""
+        return _LIMITS
+
+    def analyze(self, image: Rendition, calls: Calls = PLAIN) -> ImageAnalysis:
+        """What the upright picture shows and says; costs nothing and asks nobody."""
+        del calls
+        picture = _upright(image)
+        text = self._reader.lines(picture) if self._reader else ()
+        models = [TAG_MODEL if self._tagger else "", TEXT_MODEL if self._reader else ""]
+        return ImageAnalysis(
+            provider=f"embedded {' + '.join(filter(None, models))}",
+            width=picture.width,
+            height=picture.height,
+            tags=() if _is_mostly_text(picture, text) else self._tags(picture),
+            text=text,
+        )
+
+    def _tags(self, picture: Image.Image) -> tuple[Tag, ...]:
+        """The confident ones, of the middle of the picture."""
+        if self._tagger is None:
+            return ()
+        square = ImageOps.fit(picture, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
+        tags = self._tagger.tags(square)
+        confident = tuple(tag for tag in tags if tag.confidence >= self._min_confidence)
+        return confident[: self._max_tags]
+
+    def close(self) -> None:
+        """Ends the reader's thread."""
+        if self._reader:
+            self._reader.close()
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """Terms from the most specific to the broadest, and which of the 1,000 classes each has."""
+
+    terms: tuple[str, ...]
+    classes: Floats
+
+    @classmethod
+    def load(cls, path: Path) -> _Vocabulary:
+        """A class counts for its own label and for its broader terms; one name is one term."""
+        labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        named = [(label["label"], *label["broader"]) for label in labels]
+        members = Counter(term for names in named for term in set(names))
+        terms = tuple(sorted(members, key=lambda term: members[term]))
+        row = {term: number for number, term in enumerate(terms)}
+        classes = np.zeros((len(terms), len(named)), np.float32)
+        for number, names in enumerate(named):
+            classes[[row[term] for term in names], number] = 1
+        return cls(terms, classes)
+
+
+class _Tagger:
+    """The model and its vocabulary."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loading = threading.Lock()
+
+    def tags(self, square: Image.Image) -> list[Tag]:
+        """Every term, the most probable first and, of equals, the most specific."""
+        with self._loading:
+            session, vocabulary = self._session, self._vocabulary
+        pixels = (np.asarray(square, np.float32) - 127) / 128
+        [logits] = session.run(None, {"x": pixels.transpose(2, 0, 1)[np.newaxis]})
+        odds = np.exp(logits[0] - logits[0].max())
+        probable = (vocabulary.classes @ (odds / odds.sum())).astype(float).clip(0, 1).round(4)
+        ranked = np.argsort(-probable, kind="stable")
+        return [Tag(vocabulary.terms[row], float(probable[row])) for row in ranked]
+
+    @cached_property
+    def _vocabulary(self) -> _Vocabulary:
+        return _Vocabulary.load(self._folder / "imagenet1k-labels.json")
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime  # slow to import
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        return onnxruntime.InferenceSession(
+            self._folder / "efficientnet-lite0.onnx", options, providers=["CPUExecutionProvider"]
+        )
+
+
+def _upright(image: Rendition) -> Image.Image:
+    """The picture as a viewer shows it, in RGB."""
+    try:
+        with Image.open(io.BytesIO(image.data), formats=sorted(_LIMITS.formats)) as picture:
+            _check(*picture.size)
+            pixels = _rgb(picture)
+    except Image.DecompressionBombError:
+        raise ImageTooLarge("The image has too many pixels for the embedded provider.") from None
+    except _BROKEN as error:
+        raise CorruptImage(
+            "The image cannot be decoded: upload it again, or save it anew first."
+        ) from error
+    turn = _UPRIGHT.get(image.orientation)
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _is_mostly_text(picture: Image.Image, text: tuple[TextLine, ...]) -> bool:
+    covered = sum(width * height for _, _, width, height in (line.box for line in text))
+    return covered >= MOSTLY_TEXT * picture.width * picture.height
+
+
+def _check(width: int, height: int) -> None:
+    if min(width, height) < _LIMITS.min_side:
+        raise ImageTooSmall(
+            f"The image is {width} x {height} px; each side must have at least"
+            f" {_LIMITS.min_side} px. Upload a larger version."
+        )
+    if max(width, height) > _LIMITS.max_side:
+        raise ImageTooLarge(
+            f"The image is {width} x {height} px; the embedded provider takes"
+            f" {_LIMITS.max_side} px a side."
+        )
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """Eight bits of red, green, blue, on white where the picture is transparent."""
+    if picture.mode.startswith("I"):  # 16-bit grey; convert() would cut off above 255
+        grey = np.asarray(picture, np.float32) / 257
+        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

@@ -1,0 +1,1 @@
+"""The processes of `make run`: storage emulator and Functions host."""

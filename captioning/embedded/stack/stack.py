@@ -1,0 +1,124 @@
+"""The local stack: Azurite for storage and a Functions host."""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from captioning.embedded.stack.azurite import StoragePorts, is_taken, start_azurite
+from captioning.embedded.stack.child import Child, StackError
+from captioning.embedded.stack.folder_lock import locked
+
+HostKind = Literal["embedded", "func"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the stack listens, on 127.0.0.1. Queues and tables follow the blob port."""
+
+    app: int
+    blob: int
+
+    @property
+    def storage(self) -> StoragePorts:
+        """Azurite's."""
+        return StoragePorts.following(self.blob)
+
+    def check(self) -> None:
+        """StackError names the ports that are taken and how to choose others."""
+        wanted = {"the app": ("PORT", self.app)}
+        for service, port in self.storage.by_service().items():
+            wanted[f"{service}s (Azurite)"] = ("STORAGE_PORT", port)
+        taken = [(what, option, port) for what, (option, port) in wanted.items() if is_taken(port)]
+        if not taken:
+            return
+        options = dict.fromkeys(option for _, option, _ in taken)
+        base = {"PORT": self.app, "STORAGE_PORT": self.blob}
+        others = " ".join(f"{option}={_another(base[option])}" for option in options)
+        ports = "; ".join(f"port {port}, wanted for {what}, is taken" for what, _, port in taken)
+        raise StackError(
+            f"{ports[0].upper()}{ports[1:]}. Stop what uses it or choose another: make run {others}"
+        )
+
+
+class Stack:
+    """Azurite and, once asked for, the host. A context manager: leaving it ends both.
+
+    `folder` keeps data and logs; one stack at a time works on it.
+    """
+
+    def __init__(self, ports: Ports, folder: Path, environ: Mapping[str, str]) -> None:
+        self.ports = ports
+        connection_string = ports.storage.connection_string
+        storage = {"ImageStorage": connection_string, "AzureWebJobsStorage": connection_string}
+        elsewhere = {name for name in environ if name.startswith("ImageStorage__")}
+        kept = {name: value for name, value in environ.items() if name not in elsewhere}
+        self.environ = {**kept, **storage}
+        self._folder = folder
+        self._children: list[Child] = []
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.ports.check()
+        with ExitStack() as held:
+            held.enter_context(locked(self._folder))
+            self._children.append(start_azurite(self.ports.storage, self._folder))
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        with self._held:
+            while self._children:  # the host first: it works on the storage
+                self._children.pop().stop()
+
+    @property
+    def url(self) -> str:
+        """Address of the app."""
+        return f"http://127.0.0.1:{self.ports.app}"
+
+    def start_host(self, kind: HostKind) -> None:
+        """Starts the app and waits until it answers."""
+        command = [sys.executable, "-m", "captioning.embedded.host"]
+        if kind == "func":
+            command = ["func", "start"]
+        binaries = str(Path(sys.executable).parent)
+        env = {**self.environ, "PATH": f"{binaries}{os.pathsep}{self.environ.get('PATH', '')}"}
+        command += ["--port", str(self.ports.app)]
+        host = Child(f"{kind} host", command, self._folder / f"{kind}.log", env)
+        self._children.append(host)
+        host.wait_until(lambda: _answers(f"{self.url}/api/health"))
+
+    def raise_if_dead(self) -> None:
+        """StackError when a child has ended by itself."""
+        for child in self._children:
+            if not child.is_alive():
+                raise StackError(f"{child.name} ended; its log ends with:\n{child.tail()}")
+
+
+def _another(port: int) -> int:
+    return port + 1_000 if port < 64_000 else port - 1_000
+
+
+def _answers(url: str) -> bool:
+    """Whether the app answers, healthy or not."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own loopback address
+            return True
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code != 404  # a host that has not loaded the functions yet
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""The gallery: static files and the headers they are served with."""

@@ -1,0 +1,146 @@
+"""Decoding: damaged, deep, turned, transparent and huge images to plain pixels, by Pillow.
+
+One image per core is decoded at a time: it is CPU work, and it is where the memory goes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import pillow_heif
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from captioning.errors import CorruptImage, UnsupportedFormat
+from captioning.images.rendition import TURNED
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "HEIF", "AVIF")
+"""By Pillow's names; a JPEG of several pictures comes out as MPO."""
+
+Image.MAX_IMAGE_PIXELS = None  # images.inspect() refuses by the header, with our limit and error
+pillow_heif.register_heif_opener()
+_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+_CORRUPT = "The file is damaged or cut off: it cannot be decoded. Upload it again."
+
+
+def file_extensions() -> frozenset[str]:
+    """Lower-case extensions that files of these formats have, with the dot."""
+    known = Image.registered_extensions().items()
+    return frozenset(extension for extension, name in known if name in FORMATS)
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """The image with its header read and nothing decoded."""
+    if not data:
+        raise CorruptImage("The blob is empty. Upload the image again.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise UnsupportedFormat(
+            f"The content is {_looks_like(data)}, not an image the app reads "
+            f"({', '.join(FORMATS)}). Convert it and upload it again."
+        ) from error
+    except Exception as error:
+        raise CorruptImage(_CORRUPT) from error
+    with image:
+        yield image
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as a viewer shows it, by the header: nothing is decoded. A PNG that tells
+    its orientation behind the pixels is taken as it is stored."""
+    told = image.format != "PNG" or "exif" in image.info
+    if image.format == "TIFF" or not told:  # of a TIFF, Pillow gives it upright
+        return image.size
+    with corrupt_if_it_fails():
+        return image.size[::-1] if _orientation(image) in TURNED else image.size
+
+
+def decode(image: Image.Image, side: int, least: int) -> tuple[Image.Image, int]:
+    """The upright first frame as RGB, at most `side` px long, and the EXIF orientation it had.
+
+    A scale that the decoder reaches by itself is taken as it is down to `least` px. Transparency
+    becomes white.
+    """
+    with _slots, corrupt_if_it_fails():
+        # Pillow turns a TIFF while loading it; a PNG may tell its orientation behind the pixels.
+        before = _orientation(image) if image.format == "TIFF" else None
+        scale = least / max(image.size)
+        if scale < 1:
+            wanted = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
+            image.draft(None, wanted)
+        image.load()
+        orientation = before or _orientation(image)
+        upright = at_most(_eight_bits(image), side)
+        ImageOps.exif_transpose(upright, in_place=True)
+        return _on_white(upright), orientation
+
+
+def at_most(image: Image.Image, side: int) -> Image.Image:
+    """The image scaled down to `side` px, or itself."""
+    if max(image.size) <= side:
+        return image
+    if image.mode in {"P", "1"}:
+        image = image.convert("RGBA")
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    smaller = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
+    smaller.info = image.info
+    return smaller
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Pillow clips deeper samples to 255 on conversion; the range is scaled instead."""
+    if image.mode.startswith("I;16"):
+        return image.point(lambda value: value * (1 / 256)).convert("L")
+    if image.mode in {"I", "F"}:
+        low, high = cast(tuple[float, float], image.getextrema())  # one band: one pair
+        span = (high - low) or 1.0
+        return image.point(lambda value: value * (255 / span) - low * 255 / span).convert("L")
+    return image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """RGB without metadata."""
+    if image.has_transparency_data:
+        with_alpha = image.convert("RGBA")
+        page = Image.new("RGB", image.size, "white")
+        page.paste(with_alpha, mask=with_alpha.getchannel("A"))
+        return page
+    plain = image if image.mode == "RGB" else image.convert("RGB")
+    plain.info = {}
+    return plain
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none that makes sense."""
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) else 1
+
+
+@contextmanager
+def corrupt_if_it_fails() -> Iterator[None]:
+    """Decoders fail on broken files in a dozen ways; each of them means the same."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise CorruptImage(_CORRUPT) from error
+
+
+def _looks_like(data: bytes) -> str:
+    start = data[:1024].lstrip().lower()
+    if start.startswith(b"%pdf"):
+        return "a PDF"
+    if b"<svg" in start:
+        return "an SVG drawing"
+    if b"\0" not in start and start.isascii():
+        return "text"
+    return "of an unknown kind"

@@ -1,0 +1,215 @@
+"""Images: bytes in; what they are and the rendition each service gets out.
+
+An image is decoded once, at reduced scale where its format allows, to the preview that the caption
+model sees; that also proves the file whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from captioning.errors import ImageTooLarge, ImageTooSmall
+from captioning.images.decoding import at_most, corrupt_if_it_fails, decode, opened, upright_size
+from captioning.images.likeness import sketch
+from captioning.images.rendition import TURNED, InputLimits, Rendition
+from captioning.images.sketch import Sketch
+
+MAX_PIXELS = 100_000_000
+PREVIEW_PIXELS = 1_000_000
+"""What a picture is scaled down to: some models count tokens by its area."""
+PREVIEW_SIDE = 1_536
+PREVIEW_QUALITY = 85
+"""Of its JPEG: a quarter less to send than at 90, and no difference that one would describe."""
+PREVIEW_MIN_SIDE = 768
+"""A scale that the JPEG decoder reaches by itself is taken as it is down to this long side."""
+REENCODED_SIDE = 4_096
+"""Long side of what a service gets that does not take the original: enough to read small print."""
+THUMBNAIL_RATIO = 2
+"""A thumbnail is at most so many times as high as it may be wide: a strip stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What an image says of itself before it is decoded. `width` x `height` are upright."""
+
+    format: str
+    media_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An inspected image. `width` x `height` are upright, as a viewer shows it."""
+
+    data: bytes = field(repr=False)
+    format: str
+    width: int
+    height: int
+    frames: int
+    orientation: int
+    sha256: str
+    preview: Image.Image = field(repr=False)
+
+    def for_model(self) -> Rendition:
+        """A JPEG of at most a megapixel, upright, free of metadata."""
+        return self._encoded(self.preview)
+
+    def sketch(self) -> Sketch:
+        """To tell near-identical frames by."""
+        return sketch(self.preview)
+
+    def for_service(self, limits: InputLimits) -> Rendition:
+        """The original bytes where `limits` take them, otherwise a JPEG that they take.
+
+        Raises ImageTooSmall where no size is in the limits.
+        """
+        _check_sides(self.width, self.height, limits.min_side)
+        if self._is_taken(limits):
+            return self._original()
+        return self._reencoded(limits)
+
+    def _is_taken(self, limits: InputLimits) -> bool:
+        return (
+            self.format in limits.formats
+            and len(self.data) < limits.max_bytes
+            and max(self.width, self.height) <= limits.max_side
+        )
+
+    def _original(self) -> Rendition:
+        turned = self.orientation in TURNED
+        return Rendition(
+            data=self.data,
+            media_type=Image.MIME.get(self.format, "application/octet-stream"),
+            width=self.height if turned else self.width,
+            height=self.width if turned else self.height,
+            orientation=self.orientation,
+            stored=(self.width, self.height),
+        )
+
+    def _reencoded(self, limits: InputLimits) -> Rendition:
+        side = min(limits.max_side, REENCODED_SIDE)
+        while True:
+            fits = side <= max(self.preview.size) or self.preview.size == (self.width, self.height)
+            pixels = self.preview if fits else self._decoded(side)
+            rendition = self._encoded(at_most(pixels, side))
+            if min(rendition.width, rendition.height) < limits.min_side:
+                raise ImageTooSmall(
+                    f"The image is {self.width} x {self.height} px: scaled down to what the vision "
+                    f"service takes, a side has fewer than {limits.min_side} px. Crop it."
+                )
+            if len(rendition.data) < limits.max_bytes:
+                return rendition
+            side = max(rendition.width, rendition.height) * 3 // 4
+
+    def _decoded(self, side: int) -> Image.Image:
+        with opened(self.data) as image:
+            return decode(image, side, side)[0]
+
+    def _encoded(self, pixels: Image.Image, quality: int = 90) -> Rendition:
+        return Rendition(
+            data=_jpeg(pixels, quality),
+            media_type="image/jpeg",
+            width=pixels.width,
+            height=pixels.height,
+            orientation=1,
+            stored=(self.width, self.height),
+        )
+
+
+def inspect(data: bytes) -> Picture:
+    """What the bytes are, by content. Raises ImageTooLarge, UnsupportedFormat or CorruptImage."""
+    with opened(data) as image:
+        _check_size(image)
+        size, file_format = image.size, image.format or ""
+        with corrupt_if_it_fails():
+            frames = getattr(image, "n_frames", 1)
+        preview, orientation = decode(image, _preview_side(*size), PREVIEW_MIN_SIDE)
+    turned = orientation in TURNED and file_format != "TIFF"  # of a TIFF, Pillow gives it upright
+    return Picture(
+        data=data,
+        format=file_format,
+        width=size[1] if turned else size[0],
+        height=size[0] if turned else size[1],
+        frames=frames,
+        orientation=orientation,
+        sha256=hashlib.sha256(data).hexdigest(),
+        preview=preview,
+    )
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """What the header says, by content. Raises UnsupportedFormat or CorruptImage."""
+    with opened(data) as image:
+        return _header(image)
+
+
+def check_header(data: bytes, min_side: int) -> ImageHeader:
+    """What the header of a new image says. Raises what `inspect` and a service with this smallest
+    side would refuse it for, as far as the header tells."""
+    with opened(data) as image:
+        _check_size(image)
+        header = _header(image)
+    _check_sides(header.width, header.height, min_side)
+    return header
+
+
+def thumbnail(data: bytes, width: int) -> bytes:
+    """An upright JPEG without metadata, at most `width` px wide and twice as high, never enlarged.
+    Raises ImageTooLarge, UnsupportedFormat or CorruptImage."""
+    with opened(data) as image:
+        _check_size(image)
+        side = max(_fitted(*upright_size(image), width))
+        pixels = decode(image, side, side)[0]
+    fitted = _fitted(*pixels.size, width)
+    if fitted != pixels.size:
+        pixels = pixels.resize(fitted, Image.Resampling.BICUBIC)
+    return _jpeg(pixels, 80)
+
+
+def _fitted(across: int, down: int, width: int) -> tuple[int, int]:
+    """The size in a box of the width."""
+    scale = min(1.0, width / max(1, across), width * THUMBNAIL_RATIO / max(1, down))
+    return max(1, round(across * scale)), max(1, round(down * scale))
+
+
+def _header(image: Image.Image) -> ImageHeader:
+    name = image.format or ""
+    shown_as = "JPEG" if name == "MPO" else name  # pictures after the first, which viewers skip
+    media_type = Image.MIME.get(shown_as, "application/octet-stream")
+    return ImageHeader(name, media_type, *upright_size(image))
+
+
+def _jpeg(pixels: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    pixels.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _check_sides(width: int, height: int, least: int) -> None:
+    if min(width, height) < least:
+        raise ImageTooSmall(
+            f"The image is {width} x {height} px; each side must have at least "
+            f"{least} px. Upload a larger version."
+        )
+
+
+def _preview_side(width: int, height: int) -> int:
+    """The long side of the preview."""
+    scale = min(1.0, math.sqrt(PREVIEW_PIXELS / max(1, width * height)))
+    return min(PREVIEW_SIDE, max(1, int(max(width, height) * scale)))
+
+
+def _check_size(image: Image.Image) -> None:
+    """By the header: nothing has been decoded."""
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise ImageTooLarge(
+            f"The image is {image.width} x {image.height} px, {pixels / 1e6:,.0f} megapixels; "
+            f"the limit is {MAX_PIXELS // 1_000_000}. Upload a smaller version."
+        )

@@ -1,0 +1,1 @@
+"""What happens to many images: reconcile, clean up, reprocess, retag."""

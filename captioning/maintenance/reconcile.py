@@ -1,0 +1,202 @@
+"""The round through container and records: what events and messages failed to bring about.
+
+Each run does a bounded part, goes on where the last one ended and begins anew at the end. A crash
+costs at most that a page is walked again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import cycle
+from typing import Any, Protocol, TypeVar
+
+from captioning.domain.messages import Wake
+from captioning.domain.record import FINAL
+from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.errors import BlobGone, StorageUnavailable
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+KIND = "position"
+GRACE = timedelta(minutes=10)
+"""For how long an event or a message may just be late."""
+SPREAD_SECONDS = 30
+"""The messages of a page become visible over this time."""
+
+
+class Images(Protocol):
+    """Where the images are."""
+
+    def describe(self, path: str) -> BlobDescription: ...
+    def page(self, size: int, marker: str | None) -> tuple[list[BlobDescription], str | None]: ...
+
+
+class Records(Protocol):
+    """Where the records are."""
+
+    def paths(
+        self, size: int, token: Mapping[str, str] | None
+    ) -> tuple[list[str], Mapping[str, str] | None]: ...
+
+
+class Catalog(Protocol):
+    """Where a record is looked up, and what saves have left behind is removed."""
+
+    def get(self, path: str) -> StoredRecord | None: ...
+    def settle(self) -> int: ...
+
+
+class Deferrals(Protocol):
+    """What asks for an image later."""
+
+    def put(self, wake: Wake, delay: float) -> None: ...
+    def depth(self) -> int: ...
+
+
+class State(Protocol):
+    """Where small documents are kept, by kind and name."""
+
+    def get(self, kind: str, name: str) -> Any: ...
+    def put(self, kind: str, name: str, document: Any) -> None: ...
+
+
+@dataclass(slots=True)
+class ReconcileReport:
+    """How many blobs and records a run looked at, and what it did. `unreadable` ones were passed
+    by; `settled` are saves that had been broken off; `is_full` where the queue was,
+    `is_broken_off` where storage did not answer."""
+
+    blobs: int = 0
+    records: int = 0
+    queued: int = 0
+    removed: int = 0
+    unreadable: int = 0
+    settled: int = 0
+    is_full: bool = False
+    is_broken_off: bool = False
+
+
+class Reconciler:
+    """Queues images that nothing else sees to, and removes records of deleted ones.
+
+    `forget` removes the record of a path whose blob is gone, and says whether it did. A run walks
+    so many pages of blobs, and of records, with so many readers. From `deepest` messages on none
+    are added to the queue: the same blobs would be found again.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: Images,
+        records: Records,
+        catalog: Catalog,
+        deferrals: Deferrals,
+        state: State,
+        forget: Callable[[str], bool],
+        now: Callable[[], datetime],
+        page: int = 500,
+        blob_pages: int = 20,
+        record_pages: int = 2,
+        deepest: int = 5_000,
+        readers: int = 16,
+    ) -> None:
+        self._images = images
+        self._records = records
+        self._catalog = catalog
+        self._deferrals = deferrals
+        self._state = state
+        self._forget = forget
+        self._now = now
+        self._page, self._blob_pages, self._record_pages = page, blob_pages, record_pages
+        self._deepest = deepest
+        self._readers = readers
+
+    def run(self) -> ReconcileReport:
+        """Walks on through both. Storage that does not answer ends the run, not the round."""
+        report = ReconcileReport()
+        try:
+            with ThreadPoolExecutor(self._readers, thread_name_prefix="reconcile") as pool:
+                self._walk_blobs(pool, report)
+                self._walk_records(pool, report)
+            report.settled = self._catalog.settle()
+        except StorageUnavailable as error:
+            log.warning("Reconciling goes on at the next run: %s", error.message)
+            report.is_broken_off = True
+        log.info(json.dumps({"event": "reconcile", **asdict(report)}))
+        return report
+
+    def _walk_blobs(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        for _ in range(self._blob_pages):
+            if self._deferrals.depth() >= self._deepest:
+                report.is_full = True
+                return
+            blobs, position = self._next_page("blobs", self._images.page)
+            looks = list(pool.map(partial(_looked, self._is_overlooked), blobs))
+            found = [Wake(blob.path) for blob, look in zip(blobs, looks, strict=True) if look]
+            list(pool.map(self._deferrals.put, found, cycle(range(SPREAD_SECONDS))))
+            report.blobs += len(blobs)
+            report.queued += len(found)
+            report.unreadable += looks.count(None)
+            self._state.put(KIND, "blobs", position)
+            if position is None:
+                return
+
+    def _walk_records(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        for _ in range(self._record_pages):
+            paths, position = self._next_page("records", self._records.paths)
+            looks = list(pool.map(partial(_looked, self._is_removed), paths))
+            report.records += len(paths)
+            report.removed += looks.count(True)
+            report.unreadable += looks.count(None)
+            self._state.put(KIND, "records", position)
+            if position is None:
+                return
+
+    def _next_page(
+        self, name: str, page: Callable[[int, Any], tuple[list[Item], Any]]
+    ) -> tuple[list[Item], Any]:
+        """From the saved position on, or from the beginning where that is of no use any more."""
+        position = self._state.get(KIND, name)
+        try:
+            return page(self._page, position)
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            if position is None:
+                raise
+            log.warning("The walk of %s begins anew: %s", name, type(error).__name__)
+            return page(self._page, None)
+
+    def _is_overlooked(self, blob: BlobDescription) -> bool:
+        """Whether nothing has come for the blob, or nothing comes back to it, in due time."""
+        late = self._now() - GRACE
+        stored = self._catalog.get(blob.path)
+        if stored is None or stored.record.image.etag != blob.etag:
+            return blob.modified < late
+        record = stored.record
+        last_sign = record.claim.until if record.claim else record.updated
+        return record.status not in FINAL and last_sign < late
+
+    def _is_removed(self, path: str) -> bool:
+        """Removes the record where its blob is gone; whether it did."""
+        try:
+            self._images.describe(path)
+        except BlobGone:
+            return self._forget(path)
+        return False
+
+
+def _looked(look: Callable[[Item], bool], item: Item) -> bool | None:
+    """What the look found; None where a record cannot be read, which must not keep the others."""
+    try:
+        return look(item)
+    except ValueError as error:  # without its text: it quotes the record
+        log.error("A record could not be reconciled: %s", type(error).__name__)
+        return None

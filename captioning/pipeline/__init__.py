@@ -1,0 +1,1 @@
+"""What happens to one image, from its event to a final record."""

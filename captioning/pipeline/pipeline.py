@@ -1,0 +1,212 @@
+"""The pipeline: what happens to one image. No SDK is known here."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from captioning.domain.messages import Wake
+from captioning.domain.record import FINAL, CaptionRecord, Claim, Status
+from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.domain.usage import Usage
+from captioning.errors import BlobChanged, BlobGone, RecordChanged, StorageUnavailable
+from captioning.image_log import log_image
+from captioning.pipeline import transitions
+from captioning.pipeline.examiner import Examiner
+from captioning.pipeline.record_claim import Hold, is_same
+from captioning.pipeline.standing import Standing, standing
+from captioning.reuse.cache import Result
+from captioning.telemetry import span
+
+OVERWRITES = 5
+"""How often a delivery starts again because the blob or its record changed under it."""
+STORAGE_PAUSE = 15.0
+"""Seconds, and up to twice that, until storage that failed is tried again."""
+log = logging.getLogger(__name__)
+
+
+class Images(Protocol):
+    """Where the images are."""
+
+    def describe(self, path: str) -> BlobDescription:
+        """Size, ETag and time of a blob; BlobGone when there is none."""
+
+
+class Catalog(Protocol):
+    """Where records are kept."""
+
+    def get(self, path: str) -> StoredRecord | None:
+        """The record of a blob."""
+
+    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
+        """Replaces `previous`; RecordChanged when it is not the latest."""
+
+    def remove(self, stored: StoredRecord) -> None:
+        """Removes this version; RecordChanged when another one is there."""
+
+
+class Deferrals(Protocol):
+    """Where images wait."""
+
+    def put(self, wake: Wake, delay: float) -> None:
+        """Delivers it after so many seconds."""
+
+
+class Ledger(Protocol):
+    """Where usage is counted."""
+
+    def add(
+        self,
+        usage: Usage,
+        *,
+        status: Status | None = None,
+        reused: bool = False,
+        reused_usd: float | None = None,
+        burst: bool = False,
+    ) -> None:
+        """Adds what was paid, and the image that came to an end with it."""
+
+
+class CaptionPipeline:
+    """Captions one blob at a time; safe to share between threads.
+
+    `worker` names the process; `forget` removes the record of a blob that is gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: Images,
+        examiner: Examiner,
+        catalog: Catalog,
+        deferrals: Deferrals,
+        ledger: Ledger,
+        forget: Callable[[str], object],
+        worker: str,
+        lease: timedelta,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stopwatch: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._images = images
+        self._examiner = examiner
+        self._catalog = catalog
+        self._deferrals = deferrals
+        self._ledger = ledger
+        self._forget = forget
+        self._worker, self._numbers = worker, itertools.count(1)
+        self._lease = lease
+        self._now = now
+        self._stopwatch = stopwatch
+        self._uniform = uniform
+
+    def process(self, wake: Wake) -> CaptionRecord | None:
+        """Captions the blob as it is now; its record as it is then, None when there is none.
+
+        What is at fault in the image or the moment is recorded and does not raise. When storage
+        fails the image is put off, and None returned; StorageUnavailable where even that fails.
+        """
+        try:
+            return self._process(wake, f"{self._worker}/{next(self._numbers)}")
+        except StorageUnavailable as error:
+            log.warning("Storage fails, an image is put off: %s", error.message)
+            again = replace(wake, ticket=None)  # whatever became of the claim it was for
+            self._deferrals.put(again, STORAGE_PAUSE * self._uniform(1, 2))
+            return None
+
+    def _process(self, wake: Wake, run: str) -> CaptionRecord | None:
+        for _ in range(OVERWRITES):
+            previous = self._catalog.get(wake.path)  # before the blob: what is saved later shows
+            try:
+                blob = self._images.describe(wake.path)
+                return self._deliver(wake, run, blob, previous)
+            except BlobGone:
+                self._forget(wake.path)
+                return None
+            except (BlobChanged, RecordChanged) as error:
+                changed = error
+        raise changed
+
+    def _deliver(
+        self, wake: Wake, run: str, blob: BlobDescription, previous: StoredRecord | None
+    ) -> CaptionRecord | None:
+        known = previous.record if previous else None
+        found = standing(
+            known,
+            blob,
+            wake,
+            run=run,
+            fingerprint=self._examiner.fingerprint,
+            vocabulary=self._examiner.vocabulary.digest,
+            now=self._now(),
+        )
+        if known and found is not Standing.FREE:
+            if found is Standing.BUSY:  # should the other run have died
+                self._call_back(wake, known.claim, margin=1.0)
+            return known
+        record = transitions.claimed(
+            known, blob, Claim(run, self._now() + self._lease), self._now()
+        )
+        hold = Hold(self._catalog.save(record, previous), self._catalog, self._images)
+        try:
+            return self._run(hold, blob, wake, run)
+        except Exception:
+            hold.release()
+            raise
+
+    def _run(self, hold: Hold, blob: BlobDescription, wake: Wake, run: str) -> CaptionRecord | None:
+        started = self._stopwatch()
+        with span("caption_image") as current:
+            record, result = self._examiner.examine(hold.record, blob, wake, run)
+            made = self._examiner.provenance(wake, result)
+            ended = transitions.ended(
+                record, result, made, run, self._now(), self._uniform, self._examiner.vocabulary
+            )
+            saved: CaptionRecord | None = None
+            try:
+                if ended.status in FINAL:
+                    ended = replace(ended, seconds=self._stopwatch() - started)
+                else:
+                    self._defer(ended, hold, wake)
+                with span("save"):
+                    saved = hold.save(ended)
+            finally:
+                self._count(result, ended.status if is_same(saved, ended) else None)
+            if is_same(saved, ended):
+                current.set_attribute("captioning.status", ended.status)
+                log_image(ended, self._stopwatch() - started)
+        return saved
+
+    def _defer(self, ended: CaptionRecord, hold: Hold, wake: Wake) -> None:
+        """Sends the message before the record says that there is one. Where the queue fails, the
+        record says so all the same: the host tries again, and reconcile looks after it."""
+        try:
+            self._call_back(wake, ended.claim)
+        except StorageUnavailable:
+            hold.save(ended)
+            raise
+
+    def _call_back(self, wake: Wake, claim: Claim | None, margin: float = 0.0) -> None:
+        """A message for when the claim ends."""
+        if claim:
+            left = (claim.until - self._now()).total_seconds()
+            self._deferrals.put(Wake(wake.path, claim.worker, wake.afresh), left + margin)
+
+    def _count(self, result: Result, status: Status | None) -> None:
+        reused = result.saved if status else None
+        try:
+            self._ledger.add(
+                result.spent,
+                status=status,
+                reused=reused is not None,
+                reused_usd=reused.usd if reused else None,
+                burst=reused is not None and result.burst,
+            )
+        except StorageUnavailable as error:
+            log.warning("Usage is written later: %s", error.message)

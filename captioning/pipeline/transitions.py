@@ -1,0 +1,150 @@
+"""What a run makes of a record: claimed, captioned, put off, or ended by an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from captioning.domain.record import CaptionRecord, Claim, ImageInfo, Provenance, RecordError
+from captioning.domain.stored import BlobDescription
+from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
+from captioning.pipeline.decorative import doubt
+from captioning.providers import Answers, InspectedPicture
+from captioning.records.edits import JUDGED, kept
+from captioning.records.history import after_failure, has_model_text
+from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary
+from captioning.records.upload import record_of
+from captioning.resilience.backoff import delay, is_hopeless, waiting_since
+from captioning.reuse.cache import Result
+
+
+def claimed(
+    previous: CaptionRecord | None, blob: BlobDescription, claim: Claim, now: datetime
+) -> CaptionRecord:
+    """The record in the hands of a run. What is known of the same upload stays meanwhile."""
+    known = record_of(blob, previous, now)
+    crashed = known.status == "processing" and known.claim and known.claim.worker != claim.worker
+    crashes = known.claim.crashes + 1 if known.claim and crashed else 0
+    is_waiting = known.status in {"processing", "deferred"}
+    return replace(
+        known,
+        status="processing",
+        updated=now,
+        claim=replace(claim, crashes=crashes),
+        error=known.error if is_waiting else None,
+    )
+
+
+def with_picture(image: ImageInfo, picture: InspectedPicture) -> ImageInfo:
+    """What is known of the image once it has been inspected."""
+    return replace(
+        image,
+        format=picture.format,
+        width=picture.width,
+        height=picture.height,
+        frames=picture.frames,
+        sha256=picture.sha256,
+    )
+
+
+def ended(
+    record: CaptionRecord,
+    result: Result,
+    made: Provenance,
+    run: str,
+    now: datetime,
+    uniform: Callable[[float, float], float],
+    vocabulary: Vocabulary = NO_VOCABULARY,
+) -> CaptionRecord:
+    """What the run ends with: a final record, or a deferred one until it is tried again."""
+    error = result.error
+    if isinstance(error, ServiceDeferred):
+        since = waiting_since(error, record.error.since if record.error else None, now)
+        if not is_hopeless(error, since, now):
+            return _put_off(record, error, since, run, now, uniform)
+        error = GaveUp(error, now - since)
+    if error and has_model_text(record):
+        return _refused(record, error, made, now)
+    known = record
+    made = replace(made, edited_by_human=known.provenance.edited_by_human)
+    record = replace(record, provenance=made, usage=result.usage, claim=None, updated=now)
+    if error:
+        return _refused(record, error, Provenance(), now)
+    if result.answers is None:
+        return record
+    captioned = _with_support(_captioned(record, result.answers), result)
+    return kept(replace(captioned, tags=vocabulary.normalised(captioned.tags)), known)
+
+
+def outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:
+    """Whether somebody else's run of the same upload has already ended better than ours."""
+    same = saved.image.etag == ours.image.etag
+    is_new = saved.status == "captioned" and saved.error is None
+    return same and (is_new or ours.status == "deferred")
+
+
+def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
+    analysis, captioning = answers.analysis, answers.captioning
+    main = next(iter(captioning.texts), None)
+    words = captioning.texts[main] if main else None
+    notes = [note for note in (captioning.note, doubt(record, captioning, analysis)) if note]
+    return replace(
+        record,
+        status="captioned",
+        review="needed" if words is None or notes or (analysis and analysis.adult) else "none",
+        language=main,
+        caption=words.caption if words else None,
+        alt_text=words.alt_text if words else None,
+        decorative=captioning.decorative,
+        description=(words.description or None) if words else None,
+        note=" ".join(notes) or None,
+        translations={name: text for name, text in captioning.texts.items() if name != main},
+        tags=analysis.tags if analysis else (),
+        objects=analysis.objects if analysis else (),
+        text=analysis.text if analysis else (),
+        brands=analysis.brands if analysis else (),
+        provenance=replace(
+            record.provenance,
+            vision=analysis.provider if analysis else None,
+            model=captioning.model,
+        ),
+        error=None,
+    )
+
+
+def _with_support(record: CaptionRecord, result: Result) -> CaptionRecord:
+    """Doubt is about the model's texts: where a person wrote one, there is none."""
+    is_doubtful = result.is_doubtful and not JUDGED.intersection(record.provenance.edited_by_human)
+    review = "needed" if is_doubtful else record.review
+    return replace(record, support=result.support, review=review)
+
+
+def _refused(
+    record: CaptionRecord, error: CaptioningError, asked: Provenance, now: datetime
+) -> CaptionRecord:
+    """The end by an error, which tells how services were asked where the record itself does not."""
+    attempts = record.error.attempts + 1 if record.error else 1
+    told = RecordError(
+        error.code, error.message, attempts, fingerprint=asked.fingerprint, afresh=asked.afresh
+    )
+    return after_failure(record, told, is_rejected=isinstance(error, ImageRejected), now=now)
+
+
+def _put_off(
+    record: CaptionRecord,
+    error: ServiceDeferred,
+    since: datetime,
+    run: str,
+    now: datetime,
+    uniform: Callable[[float, float], float],
+) -> CaptionRecord:
+    attempts = record.error.attempts + 1 if record.error else 1
+    until = now + timedelta(seconds=delay(error, attempts, uniform))
+    return replace(
+        record,
+        status="deferred",
+        claim=Claim(run, until),
+        error=RecordError(error.code, error.message, attempts, until, since),
+        updated=now,
+    )

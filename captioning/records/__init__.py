@@ -1,0 +1,1 @@
+"""The catalogue of captions: saving with the index, edits, one step back, tag vocabulary."""

@@ -1,0 +1,133 @@
+"""One step back: what a record said before, kept while it says something else.
+
+A step is new text of a model, or a person's corrections of a model's text: however many there are,
+they are one step, so that what the model itself said is there to go back to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from captioning.domain.previous import Previous
+from captioning.domain.record import FINAL, CaptionRecord, Provenance, RecordError, Status
+
+TEXTS = (
+    *("language", "caption", "alt_text", "decorative", "description"),
+    *("translations", "tags", "support", "note"),
+)
+"""The fields that one makes and reverts together."""
+
+
+def has_model_text(record: CaptionRecord) -> bool:
+    """Whether a model has captioned this upload, whatever came afterwards."""
+    return record.provenance.model is not None
+
+
+def snapshot(record: CaptionRecord, until: datetime) -> Previous:
+    """What the record says."""
+    document = record.to_json()
+    return Previous(texts_in(document), document["provenance"], record.usage, until)
+
+
+def texts_in(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The texts of a record's JSON document."""
+    return {name: document[name] for name in TEXTS}
+
+
+def after_edit(edited: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
+    """The edited record with what the `known` one said; with what the model said, where that was
+    edited before."""
+    if not has_model_text(known) or not _differ(edited, known):
+        return edited
+    if _is_original(_earlier(known), known):
+        return edited
+    return replace(edited, previous=snapshot(known, edited.updated))
+
+
+def after_run(made: CaptionRecord, alone: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
+    """The record that a run ends with, with what the `known` one said. `alone` is what was made,
+    without what people wrote: where a model said nothing before, that is kept beside their words.
+    """
+    previous = known.previous
+    if _making(made.provenance) != _making(known.provenance):
+        if has_model_text(known):
+            previous = snapshot(known, made.updated) if _differ(made, known) else previous
+        elif has_model_text(alone) and _differ(made, alone):
+            own = replace(alone, provenance=replace(alone.provenance, edited_by_human=()))
+            previous = alone.previous or snapshot(own, made.updated)
+    return replace(made, previous=previous)
+
+
+def after_failure(
+    record: CaptionRecord, error: RecordError, *, is_rejected: bool, now: datetime
+) -> CaptionRecord:
+    """The record of an image whose run failed for good. One that a model has captioned stays so, as
+    it was, with the error beside it."""
+    status: Status = "rejected" if is_rejected else "failed"
+    return replace(
+        record,
+        status="captioned" if has_model_text(record) else status,
+        error=error,
+        claim=None,
+        updated=now,
+    )
+
+
+def obstacle(record: CaptionRecord) -> tuple[str, str] | None:
+    """Why the record cannot be reverted, as a code and for a person; None where it can be."""
+    if record.status not in FINAL:
+        return "in_progress", "New text is on its way: revert when the image has it."
+    if record.previous is None:
+        return "no_previous", "The record has had no other text: there is nothing to go back to."
+    return None
+
+
+def reverted(record: CaptionRecord, now: datetime) -> CaptionRecord:
+    """The record with its texts and those before in each other's place; as it is where there are
+    none. Text of an earlier making is held: only an upload, or a request for this very image,
+    replaces it."""
+    earlier = _earlier(record)
+    if earlier is None or record.previous is None:
+        return record
+    made, known = earlier.provenance, record.provenance
+    edited = _edited_texts(made) | ({*known.edited_by_human} - {*TEXTS})
+    made = replace(
+        made,
+        edited_by_human=tuple(sorted(edited)),
+        reverted=_making(made) != _making(known) and not known.reverted,
+    )
+    usage = record.previous.usage
+    before = snapshot(record, now)
+    return replace(earlier, provenance=made, usage=usage, updated=now, previous=before)
+
+
+def _earlier(record: CaptionRecord) -> CaptionRecord | None:
+    """The record with the texts that it had before, and how these came to be."""
+    previous = record.previous
+    if previous is None:
+        return None
+    document = record.to_json() | previous.texts | {"provenance": previous.provenance}
+    return CaptionRecord.from_json(document)
+
+
+def _is_original(earlier: CaptionRecord | None, record: CaptionRecord) -> bool:
+    """Whether the record is what people made of these texts."""
+    if earlier is None or _making(earlier.provenance) != _making(record.provenance):
+        return False
+    return _edited_texts(earlier.provenance) < _edited_texts(record.provenance)
+
+
+def _making(made: Provenance) -> Provenance:
+    """How texts came to be, whatever people did to them, and however their tags are called."""
+    return replace(made, edited_by_human=(), reverted=False, vocabulary=None)
+
+
+def _edited_texts(made: Provenance) -> set[str]:
+    return {*made.edited_by_human} & {*TEXTS}
+
+
+def _differ(one: CaptionRecord, other: CaptionRecord) -> bool:
+    return texts_in(one.to_json()) != texts_in(other.to_json())

@@ -1,0 +1,156 @@
+"""A controlled vocabulary of tags: one name for each thing, and a stop list.
+
+    # a line a tag, and behind a colon what else it is called
+    dog: dogs, puppy, canine
+    beach
+    !indoor, outdoor
+    *
+
+`!` leaves tags out; a line with `*` alone leaves out all that are in no line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from captioning.domain.record import CaptionRecord, Tag
+from captioning.search.terms import tag_key
+
+LONGEST = 100
+"""Characters of a name."""
+_SHOWN = 3
+"""Bad lines that are told at a time."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tags by what they are called; spellings that a search takes for one are one. `digest` changes
+    with what it does to tags, and is None where there is no vocabulary."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    """By the key of the tag and of each alias."""
+    stopped: frozenset[str] = frozenset()
+    only_these: bool = False
+
+    @cached_property
+    def digest(self) -> str | None:
+        """Of its meaning: comments and the order of lines do not count."""
+        if not self.names and not self.stopped:
+            return None
+        meaning = [sorted(self.names.items()), sorted(self.stopped), self.only_these]
+        return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
+
+    def normalised(self, tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
+        """The tags under their names, each once with its highest confidence, the highest first."""
+        if self.digest is None:
+            return tags
+        best: dict[str, Tag] = {}
+        for tag in tags:
+            key = tag_key(tag.name)
+            is_listed = key in self.names
+            if key in self.stopped or (self.only_these and not is_listed):
+                continue
+            name = self.names.get(key, tag.name)
+            known = best.get(tag_key(name))
+            if known is None or known.confidence < tag.confidence:
+                best[tag_key(name)] = Tag(known.name if known else name, tag.confidence)
+        return tuple(sorted(best.values(), key=lambda tag: -tag.confidence))
+
+    def beginning(self, beginning: str) -> list[str]:
+        """Its tags that begin so, by the alphabet."""
+        key = tag_key(beginning)
+        return [name for name in self._listed if tag_key(name).startswith(key)]
+
+    @cached_property
+    def _listed(self) -> list[str]:
+        return sorted({*self.names.values()}, key=tag_key)
+
+
+NO_VOCABULARY = Vocabulary()
+"""Tags as they come."""
+
+
+def load(file: Path | None) -> Vocabulary:
+    """The vocabulary in a file that the settings have checked; none where there is no file."""
+    return parse(file.read_text("utf-8-sig")) if file else NO_VOCABULARY
+
+
+def parse(text: str) -> Vocabulary:
+    """The vocabulary in a file; ValueError says which lines are wrong and what to do, and quotes
+    nothing of them."""
+    lines = _Lines()
+    for number, line in enumerate(text.splitlines(), 1):
+        lines.read(number, line.strip())
+    if lines.problems:
+        more = len(lines.problems) - _SHOWN
+        told = "; ".join(lines.problems[:_SHOWN])
+        raise ValueError(f"{told}; and {more} more" if more > 0 else told)
+    if not lines.names and not lines.stopped:
+        raise ValueError("names no tag: write one a line, or leave the setting empty")
+    return Vocabulary(lines.names, frozenset(lines.stopped), lines.only_these)
+
+
+def has_other_tags(record: CaptionRecord, fingerprint: str, vocabulary: str | None) -> bool:
+    """Whether its tags are of another vocabulary, and are made anew at no cost: from what is known
+    of the bytes. A run would pay where other settings made the text or another caption failed, and
+    what a person went back to stays."""
+    made = record.provenance
+    is_known = made.fingerprint == fingerprint and record.error is None and not made.reverted
+    return record.status == "captioned" and is_known and made.vocabulary != vocabulary
+
+
+class _Lines:
+    """What the lines say so far."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.stopped: set[str] = set()
+        self.only_these = False
+        self.problems: list[str] = []
+        self._seen: dict[str, int] = {}
+
+    def read(self, number: int, line: str) -> None:
+        """Takes a line, or notes what is wrong with it."""
+        if not line or line.startswith("#"):
+            return
+        if line == "*":
+            self.only_these = True
+        elif line.startswith("!"):
+            self.stopped.update(tag_key(name) for name in self._named(number, line[1:]))
+        else:
+            tag, colon, others = line.partition(":")
+            for name in self._named(number, f"{tag},{others}" if colon else tag):
+                self.names[tag_key(name)] = " ".join(tag.split())
+
+    def _named(self, number: int, listed: str) -> Iterator[str]:
+        """The names in a list with commas, where nothing is wrong with any."""
+        names = [name.strip() for name in listed.split(",")]
+        problem = _problem(names) or self._repeated(number, names)
+        if problem:
+            self.problems.append(f"line {number} {problem}")
+            return
+        yield from names
+
+    def _repeated(self, number: int, names: Iterable[str]) -> str | None:
+        for name in names:
+            line = self._seen.setdefault(tag_key(name), number)
+            if line != number:
+                return f"has a name that is on line {line} already: keep one of them"
+        return None
+
+
+def _problem(names: list[str]) -> str | None:
+    if not all(names):
+        return "has an empty name: write `tag: alias, alias`, `tag` or `!tag, tag`"
+    if any(len(name) > LONGEST for name in names):
+        return f"has a name of more than {LONGEST} characters: shorten it"
+    if any(not name.isprintable() for name in names):
+        return "has a character that cannot be seen: remove it"
+    if any(name[0] in "!*#" or ":" in name for name in names):
+        return "has `!`, `*`, `#` or `:` where a name should be: remove it"
+    return None

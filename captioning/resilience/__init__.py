@@ -1,0 +1,1 @@
+"""When a service may be called again: limiter, retries, backoff, and what is broken."""

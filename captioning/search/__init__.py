@@ -1,0 +1,1 @@
+"""The inverted index: query, terms, rows, merging, cursors."""

@@ -1,0 +1,110 @@
+"""Terms: what a record is found by, as partitions of the index.
+
+all~2026-11                     the month of the upload
+word~surf                       a stem of path, caption, alt text, description, tags, objects,
+                                brands and text in the picture
+tag~golden retriever            a tag, folded
+status~failed, review~needed    how the record stands; `review~none` is not kept
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from urllib.parse import quote
+
+from captioning.domain.record import CaptionRecord
+from captioning.text.words import ALWAYS, is_common, stem, words
+
+MOST_WORDS = 200
+"""Different words of a record that are indexed beside those of its path, the first ones."""
+LONGEST_TAG = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A record's terms, by what changes them: an upload, what is said of it, how it stands."""
+
+    upload: frozenset[str]
+    content: frozenset[str]
+    state: frozenset[str]
+
+    def all(self) -> frozenset[str]:
+        """All of them."""
+        return self.upload | self.content | self.state
+
+
+class Wording:
+    """What a record says, in words; worked out when it is first asked for."""
+
+    def __init__(self, record: CaptionRecord) -> None:
+        self._record = record
+
+    @cached_property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each of its texts, in their order; the path's first."""
+        return tuple(tuple(words(text)) for text, _ in _texts(self._record))
+
+    @cached_property
+    def indexed(self) -> frozenset[str]:
+        """Every word that it is found by."""
+        return frozenset(word for word, _ in self._kept)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """Its terms."""
+        record = self._record
+        path = frozenset(f"word~{stem(word, ALWAYS)}" for word in self._path)
+        content = {f"word~{stem(word, language)}" for word, language in self._kept}
+        content |= {f"tag~{key}" for tag in record.tags if (key := tag_key(tag.name))}
+        state = {f"status~{record.status}", f"review~{record.review}"}
+        return Terms(
+            upload=path | {month(record.image.modified)},
+            content=frozenset(content) - path,
+            state=frozenset(state - {"review~none"}),
+        )
+
+    @cached_property
+    def _path(self) -> frozenset[str]:
+        return frozenset(word for word in self.texts[0] if not is_common(word, ALWAYS))
+
+    @cached_property
+    def _kept(self) -> frozenset[tuple[str, str]]:
+        """Words with their language: the path's, and the first of the others."""
+        kept = dict.fromkeys((word, ALWAYS) for word in self._path)
+        most = len(kept) + MOST_WORDS
+        for (_, language), text in zip(_texts(self._record), self.texts, strict=True):
+            for word in text:
+                if len(kept) < most and not is_common(word, language):
+                    kept[word, language] = None
+        return frozenset(kept)
+
+
+def tag_key(name: str) -> str:
+    """What two spellings of a tag share: its words; of a tag without any, the tag itself."""
+    return (
+        " ".join(words(name))[:LONGEST_TAG] or quote(name.strip(), safe="", errors="replace")[:99]
+    )
+
+
+def month(moment: datetime) -> str:
+    """The partition of the images uploaded in this month (UTC)."""
+    return f"all~{moment.astimezone(UTC):%Y-%m}"
+
+
+def _texts(record: CaptionRecord) -> Iterator[tuple[str, str]]:
+    """Each text with its language, what says most about the picture first; the path before all."""
+    main = record.language or ALWAYS
+    yield record.path, ALWAYS
+    for text in (record.caption, record.alt_text, *(tag.name for tag in record.tags)):
+        yield text or "", main
+    for found in (*record.objects, *record.brands):
+        yield found.name, main
+    yield record.description or "", main
+    for language, translation in record.translations.items():
+        for text in (translation.caption, translation.alt_text, translation.description):
+            yield text, language
+    for line in record.text:
+        yield line.text, main

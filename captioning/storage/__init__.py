@@ -1,0 +1,1 @@
+"""Table, Blob and Queue Storage: SDK clients, a REST fast path, signing."""

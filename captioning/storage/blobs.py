@@ -1,0 +1,168 @@
+"""The container of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import (
+    BlobProperties,
+    ContainerClient,
+    ContentSettings,
+    StorageErrorCode,
+)
+
+from captioning.domain.stored import BlobDescription
+from captioning.errors import BlobChanged, BlobGone
+from captioning.storage.blob_rest import BlobWire
+from captioning.storage.curl import Unclear
+from captioning.storage.errors import storage_answers
+from captioning.storage.sessions import RETRIES
+
+SHA256_METADATA = "sha256"
+"""Metadata on what the app uploads: the content's SHA-256 in hex, so that it is not sent again."""
+
+Page = tuple[list[BlobDescription], str | None]
+"""Blobs, and where the next page begins."""
+
+
+class ImageContainer:
+    """Blobs by path, through one pool of connections; safe to share between threads.
+
+    What a run asks raises StorageUnavailable where storage does not answer as it should.
+    """
+
+    def __init__(self, client: ContainerClient, wire: BlobWire, retries: int = RETRIES) -> None:
+        self._client = client
+        self._wire = wire
+        self._again = max(0, retries - 1)  # of what the wire has tried once
+
+    @property
+    def name(self) -> str:
+        """Of the container."""
+        return str(self._client.container_name)
+
+    @storage_answers
+    def describe(self, path: str) -> BlobDescription:
+        """Size, ETag and time of a blob; BlobGone when there is none."""
+        with suppress(Unclear):
+            return self._wire.describe(path, SHA256_METADATA)
+        with _of_the_blob(path):
+            return _description(
+                self._client.get_blob_client(path).get_blob_properties(retry_total=self._again),
+                path,
+            )
+
+    @storage_answers
+    def read(self, blob: BlobDescription) -> bytes:
+        """The content that was described; BlobChanged when it is not there any more."""
+        with suppress(Unclear):
+            return self._wire.read(blob)
+        client = self._client.get_blob_client(blob.path)
+        with _of_the_blob(blob.path):
+            return client.download_blob(
+                etag=blob.etag,
+                match_condition=MatchConditions.IfNotModified,
+                retry_total=self._again,
+            ).readall()
+
+    @storage_answers
+    def write(
+        self,
+        path: str,
+        data: IO[bytes],
+        sha256: str,
+        media_type: str,
+        *,
+        only_new: bool = False,
+    ) -> str:
+        """Uploads in one commit, so that one event is sent; the blob's ETag. With `only_new`
+        BlobChanged where storage has one already."""
+        try:
+            answer = self._client.get_blob_client(path).upload_blob(
+                data,
+                overwrite=not only_new,
+                metadata={SHA256_METADATA: sha256},
+                content_settings=ContentSettings(content_type=media_type),
+            )
+        except ResourceExistsError as error:
+            if not only_new or _error_code(error) != StorageErrorCode.BLOB_ALREADY_EXISTS:
+                raise
+            raise BlobChanged(path) from error
+        return _quoted(str(answer["etag"]))
+
+    @storage_answers
+    def delete(self, path: str, etag: str | None = None) -> None:
+        """Deletes the blob and its snapshots; BlobGone when there is none, BlobChanged when it has
+        another ETag."""
+        condition: dict[str, Any] = {}
+        if etag:
+            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        with _of_the_blob(path):
+            self._client.get_blob_client(path).delete_blob("include", **condition)
+
+    @storage_answers
+    def page(self, size: int, marker: str | None) -> Page:
+        """Up to `size` blobs from a marker on, by path, and the next marker; None at the end.
+        A page may be short, even empty."""
+        found = self._client.list_blobs(include=["metadata"], results_per_page=size)
+        pages: Any = found.by_page(marker)
+        blobs = [_description(blob, blob.name) for blob in next(pages, ())]
+        return blobs, pages.continuation_token or None
+
+    def is_there(self) -> bool:
+        """Whether the container answers; asked once, for health."""
+        try:
+            return bool(self._client.exists(retry_total=0))
+        except AzureError:
+            return False
+
+    def create(self) -> None:
+        """Makes the container where it is missing, in one attempt. In Azure the infrastructure
+        does that."""
+        with suppress(ResourceExistsError):
+            self._client.create_container(retry_total=0)
+
+
+@contextmanager
+def _of_the_blob(path: str) -> Iterator[None]:
+    """BlobGone and BlobChanged; a missing container says nothing of the blob."""
+    try:
+        yield
+    except ResourceNotFoundError as error:
+        if _error_code(error) == StorageErrorCode.CONTAINER_NOT_FOUND:
+            raise
+        raise BlobGone(path) from error
+    except ResourceModifiedError as error:
+        if _error_code(error) != StorageErrorCode.CONDITION_NOT_MET:  # a lease, say
+            raise
+        raise BlobChanged(path) from error
+
+
+def _error_code(error: HttpResponseError) -> object:
+    """What storage calls it, beside the status."""
+    return getattr(error, "error_code", None)
+
+
+def _description(blob: BlobProperties, path: str) -> BlobDescription:
+    return BlobDescription(
+        path=path,
+        bytes=blob.size,
+        etag=_quoted(blob.etag),
+        modified=blob.last_modified,
+        sha256=(blob.metadata or {}).get(SHA256_METADATA),
+    )
+
+
+def _quoted(etag: str) -> str:
+    """Listings give the ETag bare, headers give it in quotes."""
+    return f'"{etag.strip(chr(34))}"'

@@ -1,0 +1,1 @@
+"""How far Vision's evidence carries a caption."""

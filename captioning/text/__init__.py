@@ -1,0 +1,1 @@
+"""Words for searching, and what of a text is visible."""

@@ -1,0 +1,148 @@
+"""VisionClient: Azure AI Vision (Image Analysis 4.0 and 3.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+
+from captioning.domain.record import ImageAnalysis
+from captioning.domain.usage import Bill
+from captioning.errors import BadResponse, ServiceTimeout, ServiceUnavailable
+from captioning.images.rendition import InputLimits, Rendition
+from captioning.resilience.calls import PLAIN, Calls
+from captioning.telemetry import span
+from captioning.vision.answers import merged, read_result, read_v32, read_v40
+from captioning.vision.features import API_VERSION_40, plan_features
+from captioning.vision.transport import VisionHttp, document
+from captioning.vision.vision_endpoint import Credential, Endpoint
+from captioning.vision.vision_shapes import ReadResult, parse
+
+READ_POLL_SECONDS = 1.0
+READ_SECONDS = 30.0
+READ = "read operation"
+"""The part of an analysis that names where the text is to be had."""
+
+
+class VisionClient:
+    """Analyses images; safe to share between threads, each of which has its own session.
+
+    `token` returns a Microsoft Entra token (scope https://cognitiveservices.azure.com/.default)
+    and raises our own errors where it cannot. `read` with API 3.2 is asynchronous there: the
+    image is submitted, and the result asked for every second for half a minute (`clock` and `sleep`
+    are in seconds).
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        key: str | None = None,
+        token: Callable[[], str] | None = None,
+        api: str = "4.0",
+        features: tuple[str, ...] = ("tags", "objects", "read"),
+        min_confidence: float = 0.6,
+        timeouts: tuple[float, float] = (5.0, 30.0),
+        pool_size: int = 1,
+        session: Callable[[], requests.Session] = requests.Session,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._endpoint = Endpoint(endpoint)
+        self._plan = plan_features(api, features)
+        self._min_confidence = min_confidence
+        self._clock = clock
+        self._sleep = sleep
+        self._http = VisionHttp(
+            self._endpoint,
+            Credential(key, token),
+            self._plan.limits,
+            timeouts=timeouts,
+            pool_size=pool_size,
+            session=session,
+        )
+
+    @property
+    def identity(self) -> str:
+        """For example `azure 4.0 2024-02-01 tags,objects,read 0.6`."""
+        return f"{self._plan.name} {self._min_confidence:g}"
+
+    @property
+    def limits(self) -> InputLimits:
+        """Images that every call of these features takes."""
+        return self._plan.limits
+
+    def analyze(self, image: Rendition, calls: Calls = PLAIN) -> ImageAnalysis:
+        """What the service sees. One call for 4.0, one for 3.2, as the features need, each billed
+        and kept as soon as it is answered."""
+        with span("vision", server=self._endpoint.address):
+            return self._analysis(image, calls)
+
+    def close(self) -> None:
+        """Closes every thread's connections."""
+        self._http.close()
+
+    def _analysis(self, image: Rendition, calls: Calls) -> ImageAnalysis:
+        plan = self._plan
+        operation = self._submitted_read(image, calls) if plan.read32 else None
+        parts = []
+        if plan.v40:
+            query = {"api-version": API_VERSION_40, "features": ",".join(plan.v40)}
+            path = "/computervision/imageanalysis:analyze"
+            found = self._part(path, image, query, Bill(plan.v40), calls)
+            parts.append(read_v40(found, image, self._min_confidence))
+        if plan.v32:
+            query = {"visualFeatures": ",".join(plan.v32)}
+            found = self._part("/vision/v3.2/analyze", image, query, Bill(plan.billed32), calls)
+            parts.append(read_v32(found, image, self._min_confidence))
+        if operation:
+            parts.append(read_result(self._finished_read(operation, image, calls), image))
+        return merged(parts, image)
+
+    def _part(
+        self, path: str, image: Rendition, query: dict[str, str], bill: Bill, calls: Calls
+    ) -> Any:
+        """The answer's JSON; one that cannot be read counts as a failed call."""
+        known = calls.known(path)
+        if known is not None:
+            return known
+        found = calls.ask(lambda: document(self._http.post(path, image, query)))
+        calls.billed(bill)
+        self._keep(path, found, calls)
+        return found
+
+    def _submitted_read(self, image: Rendition, calls: Calls) -> str:
+        """The address of the operation, which is paid for once it is accepted."""
+        known = calls.known(READ)
+        if known is not None:
+            return str(known)
+        answer = calls.ask(lambda: self._http.post("/vision/v3.2/read/analyze", image, {}))
+        calls.billed(Bill(("read",)))
+        operation = self._endpoint.own(answer.headers.get("Operation-Location", ""))
+        if operation is None:
+            raise BadResponse(
+                "Azure AI Vision names no address, or another server's, for the text it reads:"
+                " check that VISION_ENDPOINT is the resource's own address."
+            )
+        self._keep(READ, operation, calls)
+        return operation
+
+    def _finished_read(self, operation: str, image: Rendition, calls: Calls) -> ReadResult:
+        end = self._clock() + READ_SECONDS
+        while self._clock() < end:
+            self._sleep(READ_POLL_SECONDS)
+            found = calls.ask(lambda: document(self._http.get(operation, image)))
+            result = parse(ReadResult, found)
+            if result.status == "succeeded":
+                return result
+            if result.status == "failed":
+                self._keep(READ, None, calls)
+                raise ServiceUnavailable("Azure AI Vision failed to read the image's text.")
+        raise ServiceTimeout("Azure AI Vision did not finish reading the image's text in time.")
+
+    def _keep(self, part: str, answer: Any, calls: Calls) -> None:
+        """A single answer is the whole analysis, and kept as that."""
+        if self._plan.is_split:
+            calls.keep(part, answer)

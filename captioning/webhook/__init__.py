@@ -1,0 +1,1 @@
+"""Notifies another program of every final record, at least once."""

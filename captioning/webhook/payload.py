@@ -1,0 +1,76 @@
+"""What the webhook's receiver gets, after the Standard Webhooks specification 1.0.0.
+
+webhook-id: msg_3f0c…                     the same whenever the same record is sent
+webhook-timestamp: 1795341600             of this attempt
+webhook-signature: v1,K5oZ… v1,g0hM…      one for each key
+{"type": "image.captioned", "timestamp": "2026-11-22T10:00:00Z", "data": {…}}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from captioning.domain.record import CaptionRecord
+
+PREFIX = "whsec_"
+SHORTEST_KEY, LONGEST_KEY = 24, 64
+"""Bytes of a key, by the specification."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt's body and headers."""
+
+    identity: str
+    body: bytes
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, record: CaptionRecord, keys: Sequence[bytes], now: datetime) -> Delivery:
+        """The record as it is; one that says something else has another identity."""
+        document = record.to_json()
+        version = f"{record.id} {record.image.etag} {document['updated']}"
+        identity = f"msg_{hashlib.sha256(version.encode()).hexdigest()[:32]}"
+        event = {
+            "type": f"image.{record.status}",
+            "timestamp": document["updated"],
+            "data": document,
+        }
+        body = json.dumps(event).encode()
+        timestamp = str(int(now.timestamp()))
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": identity,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": " ".join(signed(key, identity, timestamp, body) for key in keys),
+        }
+        return cls(identity, body, headers)
+
+
+def signed(key: bytes, identity: str, timestamp: str, body: bytes) -> str:
+    """A signature by HMAC-SHA256, with its version."""
+    content = f"{identity}.{timestamp}.".encode() + body
+    return f"v1,{b64encode(hmac.digest(key, content, 'sha256')).decode()}"
+
+
+def key_of(secret: str) -> bytes:
+    """The key that a secret `whsec_…` stands for; ValueError, which does not repeat it, where it
+    is none."""
+    try:
+        if not secret.startswith(PREFIX):
+            raise ValueError
+        key = b64decode(secret.removeprefix(PREFIX), validate=True)
+        if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"must be {PREFIX} and {SHORTEST_KEY} to {LONGEST_KEY} bytes in base64; make one with"
+            f' `echo "{PREFIX}$(openssl rand -base64 32)"`'
+        ) from None
+    return key

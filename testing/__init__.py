@@ -1,0 +1,1 @@
+"""What tests and measurements share: fakes, factories, local services. Never deployed, no tests."""

@@ -1,0 +1,1 @@
+"""Stand-ins for parts of the app, held against the real ones by contract tests."""

@@ -1,0 +1,38 @@
+"""Calls that keep what they are billed, and make a call that failed again at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from captioning.domain.usage import Bill
+from captioning.errors import ServiceDeferred
+from captioning.resilience.calls import Forgetful
+
+Answer = TypeVar("Answer")
+
+
+class RecordedCalls(Forgetful):
+    """`bills` in their order; `asked` counts exchanges, not attempts at them."""
+
+    def __init__(self, attempts: int = 1) -> None:
+        self.bills: list[Bill] = []
+        self.asked = 0
+        self._attempts = attempts
+
+    @property
+    def features(self) -> list[str]:
+        """Vision's transactions."""
+        return [feature for bill in self.bills for feature in bill.features]
+
+    def ask(self, call: Callable[[], Answer]) -> Answer:
+        self.asked += 1
+        for _ in range(self._attempts - 1):
+            try:
+                return call()
+            except ServiceDeferred:
+                continue
+        return call()
+
+    def billed(self, bill: Bill) -> None:
+        self.bills.append(bill)

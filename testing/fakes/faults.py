@@ -1,0 +1,100 @@
+"""A clock that stands still, and a line over which calls go wrong on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any, TypeVar, cast
+
+from captioning.errors import StorageUnavailable
+from testing.factories.records import START
+
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
+
+
+class Clock:
+    """A time that moves only when told."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self.time = start
+
+    def __call__(self) -> datetime:
+        """Now."""
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        """Moves on."""
+        self.time += timedelta(seconds=seconds)
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+class Line:
+    """What every call to a part goes over: what is planned happens before a call takes effect, or
+    after. Several parts may share a line; calls are counted over all of them."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.is_dead = False
+        self._plans: dict[tuple[int, bool], Callable[[], object]] = {}
+        self._lock = Lock()
+
+    def to(self, part: Part) -> Part:
+        """The part, over this line."""
+        return cast(Part, _OverLine(part, self))
+
+    def plan(self, action: Callable[[], object], call: int = 1, *, after: bool = False) -> None:
+        """Does something once, at the n-th next call."""
+        with self._lock:
+            self._plans[len(self.calls) + call, after] = action
+
+    def fail(self, call: int = 1, *, after: bool = False) -> None:
+        """The n-th next call raises StorageUnavailable; `after`: it is done, its answer lost."""
+        self.plan(_refuse, call, after=after)
+
+    def crash(self, call: int = 1, *, after: bool = False) -> None:
+        """The process ends at the n-th next call: nothing goes over the line any more."""
+        self.plan(self._die, call, after=after)
+
+    def cancel(self) -> None:
+        """Drops what is planned."""
+        with self._lock:
+            self._plans.clear()
+
+    def carry(self, name: str, call: Callable[[], Answer]) -> Answer:
+        """Makes the call, and does what is planned for it."""
+        if self.is_dead:
+            raise Crash
+        with self._lock:
+            self.calls.append(name)
+            before, after = (self._plans.pop((len(self.calls), m), None) for m in (False, True))
+        if before:
+            before()
+        answer = call()
+        if after:
+            after()
+        return answer
+
+    def _die(self) -> None:
+        self.is_dead = True
+        raise Crash
+
+
+class _OverLine:
+    def __init__(self, part: Any, line: Line) -> None:
+        self._part, self._line = part, line
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._part, name)
+        if not callable(member):
+            return member
+        known_as = f"{type(self._part).__name__}.{name}"
+        return lambda *given, **named: self._line.carry(known_as, lambda: member(*given, **named))
+
+
+def _refuse() -> None:
+    raise StorageUnavailable("storage answered 500 (in memory)")

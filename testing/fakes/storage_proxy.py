@@ -1,0 +1,147 @@
+"""A proxy before Azurite that can answer as a storage account in trouble does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from captioning.embedded.stack.azurite import StoragePorts
+
+HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+WRITES = {"POST", "PUT", "PATCH", "MERGE", "DELETE"}
+TROUBLE = {500: "InternalError", 503: "ServerBusy"}
+
+
+class StorageProxy:
+    """Passes every request on, or refuses those to some services (`blob`, `queue`, `table`).
+
+    Refusals are 500 or 503, by turns of a seeded die; `lost` is the share of refused writes that
+    took effect all the same: their answer was lost.
+    """
+
+    def __init__(self, ports: StoragePorts, seed: int = 4, lost: float = 0.25) -> None:
+        self.refused: Counter[str] = Counter()
+        self._down: frozenset[str] = frozenset()
+        self._random = random.Random(seed)
+        self._lost = lost
+        self._lock = threading.Lock()
+        self._servers = {
+            service: _Server(self, service, port) for service, port in ports.by_service().items()
+        }
+        self._threads = [
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+            for server in self._servers.values()
+        ]
+
+    @property
+    def connection_string(self) -> str:
+        """For storage clients that go through here."""
+        ports = {name: server.server_port for name, server in self._servers.items()}
+        return StoragePorts(**ports).connection_string
+
+    def refuse(self, services: Iterable[str]) -> None:
+        """From now on these services are in trouble, all others are well."""
+        self._down = frozenset(services)
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        for server in self._servers.values():
+            server.shutdown()
+            server.server_close()
+        for thread in self._threads:
+            thread.join()
+
+    def trouble(self, service: str, method: str) -> tuple[int, bool] | None:
+        """The status to refuse this request with, and whether it is done all the same."""
+        if service not in self._down:
+            return None
+        with self._lock:
+            self.refused[service] += 1
+            lost = method in WRITES and self._random.random() < self._lost
+            return self._random.choice(list(TROUBLE)), lost
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, proxy: StorageProxy, service: str, upstream: int) -> None:
+        self.proxy, self.service, self.upstream = proxy, service, upstream
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that are killed leave connections behind."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        trouble = self.server.proxy.trouble(self.server.service, self.command)
+        if trouble is None:
+            self._answer(*self._asked(body))
+            return
+        status, lost = trouble
+        if lost:
+            self._asked(body)
+        self._answer(status, *_refusal(self.server.service, TROUBLE[status]))
+
+    # named by http.server
+    do_GET = do_HEAD = do_OPTIONS = _pass_on  # noqa: N815
+    do_POST = do_PUT = do_PATCH = do_MERGE = do_DELETE = _pass_on  # noqa: N815
+
+    def _asked(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
+        upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            upstream.putheader(name, value)
+        upstream.endheaders(body or None)
+        response = upstream.getresponse()
+        content = response.read()
+        upstream.close()
+        return response.status, response.getheaders(), content
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in HOP:
+                self.send_header(name, value)
+        sized = {name.lower(): value for name, value in headers}
+        length = sized.get("content-length", "0") if self.command == "HEAD" else str(len(body))
+        if status not in {204, 304}:
+            self.send_header("Content-Length", length)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _refusal(service: str, code: str) -> tuple[list[tuple[str, str]], bytes]:
+    headers = [("x-ms-error-code", code)]
+    if service == "table":
+        error = {"code": code, "message": {"lang": "en-US", "value": "The server is busy."}}
+        body = json.dumps({"odata.error": error}).encode()
+        return [*headers, ("Content-Type", "application/json")], body
+    xml = f"<Error><Code>{code}</Code><Message>The server is busy.</Message></Error>"
+    return [*headers, ("Content-Type", "application/xml")], xml.encode()

@@ -1,0 +1,50 @@
+"""The Bicep compiler: where it is found, and what tests have it do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from testing.paths import ROOT
+
+INFRA = ROOT / "infra"
+SNAPSHOTS = INFRA / "snapshots"
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+WHERE = ["--subscription-id", SUBSCRIPTION, "--location", "westeurope"]
+"""What a snapshot is taken for; names hold a hash of it."""
+OF_AZ = Path("~/.azure/bin/bicep").expanduser()
+"""Where `az bicep install` puts it; `az bicep` itself has no snapshots."""
+NOT_FOUND = (
+    "no Bicep compiler: not at ../shared/tools/bicep, not on PATH, not by `az bicep install`"
+)
+
+
+@cache
+def compiler() -> Path | None:
+    """The compiler; None where there is none."""
+    found = [ROOT.parent / "shared/tools/bicep", Path(shutil.which("bicep") or "/nowhere"), OF_AZ]
+    return next((path for path in found if path.exists()), None)
+
+
+def bicep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs it; the output holds what it says of faults."""
+    command = compiler()
+    assert command, NOT_FOUND
+    return subprocess.run(
+        [command, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def snapshot(parameters: Path, mode: str) -> subprocess.CompletedProcess[str]:
+    """Has the snapshot beside a file of parameters written (`overwrite`), or compared
+    (`validate`)."""
+    group = [] if "main.bicep" in parameters.read_text("utf-8") else ["--resource-group", "rg"]
+    return bicep("snapshot", parameters, "--mode", mode, *WHERE, *group)

@@ -1,0 +1,83 @@
+"""Apps that tell what they were given, and requests nobody tidies on the way."""
+
+from __future__ import annotations
+
+import json
+import socket
+from http.client import HTTPConnection, HTTPResponse
+from urllib.parse import urlsplit
+
+import azure.functions as func
+
+from captioning.embedded.host.embedded_host import EmbeddedHost
+
+AT_ROOT = {"extensions": {"http": {"routePrefix": ""}}}
+
+
+def declare(app: func.FunctionApp, name: str, route: str | None, methods: list[str] | None) -> None:
+    """Adds a function that answers with what it was given."""
+
+    def answer(req: func.HttpRequest) -> func.HttpResponse:
+        if req.headers.get("x-raise"):
+            raise RuntimeError("asked to")
+        url = urlsplit(req.url)
+        seen = {
+            "function": name,
+            "route_params": dict(req.route_params),
+            "params": dict(req.params),
+            "url": req.url.removeprefix(f"{url.scheme}://{url.netloc}"),
+            "body_bytes": len(req.get_body()),
+        }
+        return func.HttpResponse(json.dumps(seen), mimetype="application/json")
+
+    app.function_name(name)(app.route(route=route, methods=methods)(answer))
+
+
+def ask(
+    host: EmbeddedHost,
+    method: str,
+    target: str,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+) -> tuple[HTTPResponse, bytes]:
+    """Sends the target byte for byte."""
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    try:
+        return ask_on(connection, method, target, headers, body)
+    finally:
+        connection.close()
+
+
+def ask_on(
+    connection: HTTPConnection,
+    method: str,
+    target: str,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+) -> tuple[HTTPResponse, bytes]:
+    connection.putrequest(method, target, skip_accept_encoding=True)
+    for name, value in (headers or {}).items():
+        connection.putheader(name, value)
+    if body is not None:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    response = connection.getresponse()
+    return response, response.read()
+
+
+def raw(host: EmbeddedHost, sent: bytes) -> bytes:
+    """What comes back for bytes that no client would send."""
+    with socket.create_connection(("127.0.0.1", int(host.url.rpartition(":")[2])), 10) as wire:
+        wire.sendall(sent)
+        received = b""
+        while part := wire.recv(65536):
+            received += part
+    return received
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def hosted(app: func.FunctionApp, **settings: str) -> EmbeddedHost:
+    return EmbeddedHost(app, settings, AT_ROOT)

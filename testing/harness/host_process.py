@@ -1,0 +1,88 @@
+"""One Functions host that runs the app: started, ended as a deployment would, or killed."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from captioning.embedded.stack.child import Child
+from testing.azurite import free_ports
+
+
+class HostProcess:
+    """A host of the app on a port of its own. `hidden`: after how many seconds the messages of a
+    killed host come back (embedded host only). The log of every start is kept."""
+
+    def __init__(
+        self, host: str, log: Path, environ: Mapping[str, str], hidden: int | None = None
+    ) -> None:
+        self.port = free_ports(1)[0]
+        self._host = host
+        self._log = log
+        self._environ = environ
+        self._options = ["--hidden", str(hidden)] if hidden and host == "embedded" else []
+        self._child: Child | None = None
+        self._starts = 0
+
+    @property
+    def child(self) -> Child | None:
+        """The process while it should be there."""
+        return self._child
+
+    def start(self) -> None:
+        """Starts the host and waits for its health."""
+        command = {
+            "embedded": [sys.executable, "-m", "captioning.embedded.host"],
+            "func": ["func", "start"],
+        }[self._host]
+        command += ["--port", str(self.port), *self._options]
+        self._starts += 1
+        self._child = Child(self._host, command, self._log_of(self._starts), self._environ)
+        self._child.wait_until(self._is_up)
+
+    def stop(self) -> None:
+        """Ends the host, as a deployment would."""
+        if self._child:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """Ends the host at once, whatever it is doing."""
+        if self._child:
+            os.killpg(self._child.pid, signal.SIGKILL)
+            self.stop()
+
+    def ask(
+        self, target: str, headers: Mapping[str, str], *, method: str = "GET", body: bytes = b""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers in lower case and body of the answer to a request with this very target:
+        nothing is normalised on the way."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.putrequest(method, target)
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body or None)
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        return response.status, {k.lower(): v for k, v in response.getheaders()}, content
+
+    def log(self) -> str:
+        """What the host wrote, in all of its lives."""
+        logs = [self._log_of(number) for number in range(1, self._starts + 1)]
+        return "".join(log.read_text("utf-8", "replace") for log in logs)
+
+    def _log_of(self, number: int) -> Path:
+        return self._log.with_suffix(f".{number}.log")
+
+    def _is_up(self) -> bool:
+        try:
+            return self.ask("/api/health", {})[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False

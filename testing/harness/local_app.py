@@ -1,0 +1,109 @@
+"""`up` as a process, in a place of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from captioning.embedded.stack.azurite import is_taken
+from testing.azurite import free_ports
+from testing.harness.command_line import MODULE
+from testing.paths import ROOT
+
+
+@dataclass
+class Place:
+    """Ports and a data folder of one test's own."""
+
+    data: Path
+    app: int
+    storage: int
+
+    @property
+    def options(self) -> list[str]:
+        ports = ["--port", str(self.app), "--storage-port", str(self.storage)]
+        return [*ports, "--data", str(self.data)]
+
+    @property
+    def make_variables(self) -> list[str]:
+        return [f"PORT={self.app}", f"STORAGE_PORT={self.storage}", f"DATA={self.data}"]
+
+    def processes(self) -> dict[int, str]:
+        """What was started here and still runs: command lines by process id."""
+        listed = subprocess.run(
+            ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+        )
+        pairs = (line.split(None, 1) for line in listed.stdout.splitlines())
+        ours = {str(self.app), str(self.storage), str(self.storage + 1)}
+        return {int(pid): args for pid, args in pairs if ours.intersection(args.split())}
+
+    def is_empty(self) -> bool:
+        """Nothing runs and nothing listens."""
+        ports = (self.app, *range(self.storage, self.storage + 3))
+        return not self.processes() and not any(is_taken(port) for port in ports)
+
+    def get(self, target: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.app}{target}", timeout=30) as answer:
+            return json.load(answer)
+
+
+def place(data: Path) -> Place:
+    """With free ports, three in a row for storage."""
+    app, storage, *_ = free_ports(4, in_a_row=True)
+    return Place(data, app, storage)
+
+
+@contextmanager
+def running(
+    where: Place, *options: str, environ: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """`up` as a process, its output piped."""
+    command = [*MODULE, "up", *where.options, *options]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def serving(process: subprocess.Popen[str]) -> str:
+    """Reads until it serves; what it printed."""
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Serving"):
+            return "".join(lines)
+    raise AssertionError(f"it ended: {''.join(lines)}{process.stderr and process.stderr.read()}")
+
+
+def ended(process: subprocess.Popen[str], seconds: float = 20) -> tuple[int, str, str]:
+    """Exit status, what was still printed, and stderr."""
+    output, errors = process.communicate(timeout=seconds)
+    return process.returncode, output, errors
+
+
+@dataclass
+class FirstRun:
+    """What the first `up --once` did."""
+
+    where: Place
+    code: int
+    output: str
+    errors: str
+    left: bool

@@ -1,0 +1,107 @@
+"""What the tests of upkeep and reconciling share: storage, a clock, and messages that are noted."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from captioning.domain.messages import Wake
+from captioning.domain.record import CaptionRecord, Claim, ImageInfo
+from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.maintenance.cleanup import Upkeep
+from testing.factories.records import short
+from testing.harness.storage import Storage
+
+
+class Messages:
+    """For DeferralQueue: notes what is put; `deep` is what is there beside."""
+
+    def __init__(self) -> None:
+        self.put_by: list[tuple[Wake, float]] = []
+        self.deep = 0
+        self._lock = threading.Lock()
+
+    def put(self, wake: Wake, delay: float) -> None:
+        with self._lock:
+            self.put_by.append((wake, delay))
+
+    def depth(self) -> int:
+        return self.deep + len(self.put_by)
+
+    def taken(self) -> list[str]:
+        """The paths of all messages, which are gone then."""
+        paths = sorted(wake.path for wake, _ in self.put_by)
+        self.put_by.clear()
+        return paths
+
+
+class UpkeepLab:
+    """A container and a catalogue; the clock begins when the test does."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.messages = Messages()
+        self.time = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def pass_time(self, **duration: float) -> None:
+        """Moves the clock on."""
+        self.time += timedelta(**duration)
+
+    def upload(self, path: str, data: bytes = b"x") -> BlobDescription:
+        """A blob that is a day old by the clock."""
+        blob = self.storage.upload(path, data)
+        self.time = max(self.time, blob.modified + timedelta(days=1))
+        return blob
+
+    def record(self, blob: BlobDescription, **changes: Any) -> CaptionRecord:
+        """A record of this upload, saved whatever was there; captioned unless changed."""
+        image = ImageInfo(bytes=blob.bytes, etag=blob.etag, modified=blob.modified)
+        record = replace(short(blob.path, blob.modified), image=image, **changes)
+        self.storage.catalog.save(record, self.stored(blob.path))
+        return record
+
+    def claim(self, minutes: float) -> Claim:
+        """A run's claim that ends in so many minutes."""
+        return Claim("worker/1", self.time + timedelta(minutes=minutes))
+
+    def stored(self, path: str) -> StoredRecord | None:
+        """What the catalogue holds."""
+        return self.storage.catalog.get(path)
+
+    def found(self, path: str) -> CaptionRecord:
+        """The record that the catalogue holds."""
+        stored = self.stored(path)
+        assert stored
+        return stored.record
+
+    def listed(self) -> list[str]:
+        """Paths that the index leads to."""
+        return sorted(record.path for record in self.storage.catalog.walk())
+
+    def upkeep(self, *, images: Any = None, catalog: Any = None) -> Upkeep:
+        """Upkeep over this storage, or over parts that do something in between."""
+        return Upkeep(
+            images or self.storage.images,
+            catalog or self.storage.catalog,
+            self.storage.thumbnails,
+            self.messages,
+            self.now,
+        )
+
+
+class Between:
+    """A part of which one method does something first, once."""
+
+    def __init__(self, part: Any, method: str, action: Any) -> None:
+        self._part, self._method, self._action = part, method, action
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method and self._action:
+            action, self._action = self._action, None
+            action()
+        return getattr(self._part, name)

@@ -1,0 +1,66 @@
+"""What captioning a thousand images costs, by model and mode: the table of docs/operations.md.
+
+Tokens are counted as Azure's documentation of vision models has them, for the picture that the app
+sends: at most a megapixel, detail `low`. `python -m testing.harness.model_costs` prints the table.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from captioning.budget.prices import PriceList
+from captioning.config.definitions import SETTINGS
+from captioning.domain.usage import Bill
+from testing.paths import ROOT
+
+CANDIDATES = [
+    line
+    for line in (ROOT / "infra/hooks/models.txt").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+PICTURE = {
+    "gpt-4o-mini": 2_833,  # a flat figure for detail `low`
+    "gpt-4.1-mini": 1_659,  # 1,024 patches of 32 by 32 pixels, times 1.62
+    "gpt-5-mini": 1_659,
+    "gpt-5.4-mini": 1_659,
+    "gpt-5-nano": 2_519,  # the same patches, times 2.46
+    "gpt-5.4-nano": 2_519,
+}
+INSTRUCTIONS, EVIDENCE = 400, 400
+"""Tokens of the prompt with the answer's schema, and of what Vision found."""
+ANSWER, REASONING = 150, 400
+"""Tokens of an answer in one language; what models that reason spend before it."""
+MODES = ("image+tags", "image", "tags")
+
+
+def tokens(model: str, mode: str) -> tuple[int, int]:
+    """Input and output tokens of an image."""
+    shown = PICTURE[model] if "image" in mode else 0
+    told = EVIDENCE if "tags" in mode else 0
+    reasoned = REASONING if model.startswith("gpt-5") else 0
+    return INSTRUCTIONS + shown + told, ANSWER + reasoned
+
+
+def vision_usd() -> float:
+    """Dollars of Vision for a thousand images, with the features that are the default."""
+    [features] = [setting.default for setting in SETTINGS if setting.name == "VISION_FEATURES"]
+    return 1_000 * (PriceList.load().usage(Bill(tuple(features.split(",")))).usd or 0.0)
+
+
+def model_usd(model: str, mode: str) -> float:
+    """Dollars of the model for a thousand images."""
+    given, answered = tokens(model, mode)
+    bill = Bill(model=model, input_tokens=given, output_tokens=answered)
+    return 1_000 * (PriceList.load().usage(bill).usd or 0.0)
+
+
+def table() -> str:
+    """The rows, in dollars."""
+    return "".join(
+        f"| `{model}` | {' | '.join(f'{model_usd(model, mode):.2f}' for mode in MODES)} |\n"
+        for model in CANDIDATES
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"Vision: {vision_usd():.2f}\n{table()}")

@@ -1,0 +1,149 @@
+"""The app under a Functions host, as processes of its own, with the services at the wire."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from captioning.domain.record import record_id
+from captioning.storage.blob_account import BlobAccount
+from testing.harness.host_process import HostProcess
+from testing.paths import ROOT
+from testing.services.both import LocalServices, is_chat
+from testing.services.chat import KEY as CHAT_KEY
+from testing.services.server import Answer, WireServer
+from testing.services.vision_clients import KEY as VISION_KEY
+
+HOSTS = ["embedded", *(["func"] if shutil.which("func") else [])]
+"""The hosts on this machine; each of them runs the same tests."""
+SAFE_IN_A_PATH = "/"
+
+
+class RunningApp:
+    """Host processes, their storage and their services, for as long as the `with` block.
+
+    `storage` is the connection that the app gets where it is another one than the test's: through
+    something that fails. `workers` is the number of host processes on that storage.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        connection: str,
+        folder: Path,
+        name: str,
+        *,
+        services: Answer | None = None,
+        storage: str = "",
+        settings: Mapping[str, str] | None = None,
+        workers: int = 1,
+        hidden: int | None = None,
+    ) -> None:
+        self._services = WireServer(services or LocalServices())
+        self._account = BlobAccount(connection_string=connection)
+        self.images = self._account.images(name)
+        self._connection = storage or connection
+        self._name = name
+        environ = self._environ() | dict(settings or {})
+        self.workers = [
+            HostProcess(host, folder / f"host-{number}", environ, hidden)
+            for number in range(workers)
+        ]
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self._services)
+        self._open.callback(self._account.close)
+        self.images.create()
+        self._open.callback(self.stop)
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    @property
+    def paid(self) -> tuple[int, int]:
+        """Calls of Vision and of the model so far."""
+        asked = [is_chat(received) for received in self._services.received]
+        return asked.count(False), asked.count(True)
+
+    def start(self) -> None:
+        """Starts the hosts and waits for their health."""
+        for worker in self.workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Ends the hosts, as a deployment would."""
+        for worker in self.workers:
+            worker.stop()
+
+    def log(self) -> str:
+        """What the hosts wrote so far."""
+        return "".join(worker.log() for worker in self.workers)
+
+    def upload(self, path: str, data: bytes) -> None:
+        """A blob as any tool would put it there; the content type tells nothing."""
+        self.images.write(path, io.BytesIO(data), "", "application/octet-stream")
+
+    def get(self, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """A request with this very target: nothing is normalised on the way."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.workers[0].ask(target, named)
+
+    def record(self, path: str, seconds: float = 30.0) -> dict[str, Any]:
+        """The final record of a blob, by its id; waits for it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            status, _, body = self.get(f"/api/captions/sha256:{record_id(path)}")
+            if status == 200:
+                record: dict[str, Any] = json.loads(body)
+                if record["status"] in {"captioned", "rejected", "failed"}:
+                    return record
+            assert time.monotonic() < deadline, f"{path!r} has no final record: {self.log()}"
+            time.sleep(0.02)
+
+    def peak_memory(self) -> int:
+        """Most bytes of memory that the first host process has held (Linux)."""
+        child = self.workers[0].child
+        assert child
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    def _environ(self) -> dict[str, str]:
+        values = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+        return {
+            **values,
+            **os.environ,
+            "ImageStorage": self._connection,
+            "AzureWebJobsStorage": self._connection,
+            "AzureFunctionsWebHost__hostid": self._name,
+            "IMAGES_CONTAINER": self._name,
+            "CAPTIONS_TABLE": self._name,
+            "VISION_PROVIDER": "azure",
+            "VISION_ENDPOINT": self._services.url,
+            "VISION_KEY": VISION_KEY,
+            "CAPTION_PROVIDER": "azure",
+            "AZURE_OPENAI_ENDPOINT": self._services.url,
+            "AZURE_OPENAI_API_KEY": CHAT_KEY,
+        }
+
+
+def url_path(path: str) -> str:
+    """A blob's path as a client writes it into a URL: `/` stays as it is."""
+    return quote(path, safe=SAFE_IN_A_PATH)

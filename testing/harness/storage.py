@@ -1,0 +1,179 @@
+"""Containers and tables of one test's own, reached as the app reaches them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any, TypeVar
+
+from azure.storage.blob import ContainerClient
+from requests import PreparedRequest, Response
+
+from captioning.domain.stored import BlobDescription
+from captioning.records.catalog import Catalog
+from captioning.records.table import RecordStore
+from captioning.reuse.burst_table import BurstTable
+from captioning.reuse.table import ReuseTable
+from captioning.search.table import CaptionIndex
+from captioning.storage.accounts import TableAccount
+from captioning.storage.blob_account import BlobAccount
+from captioning.storage.blobs import ImageContainer
+from captioning.storage.curl import Answered, Asked, Curl
+from captioning.storage.sessions import ExactPathSession
+from captioning.storage.thumbnails import ThumbnailContainer
+
+Closable = TypeVar("Closable", Catalog, CaptionIndex)
+
+
+class RecordingSession(ExactPathSession):
+    """Notes what is sent: the method of each request."""
+
+    def __init__(self, sent: list[str]) -> None:
+        super().__init__(pool=32)
+        self.sent = sent
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        self.sent.append(str(request.method))
+        return super().send(request, **options)
+
+
+class RecordingCurl(Curl):
+    """Notes what is sent: the method of each request."""
+
+    def __init__(self, sent: list[str]) -> None:
+        super().__init__(direct=True)
+        self.sent = sent
+
+    def send(self, asked: Asked) -> Answered | None:
+        self.sent.append(asked.method)
+        return super().send(asked)
+
+    def send_all(
+        self, asked: Sequence[Asked], *, with_headers: bool = False
+    ) -> list[Answered | None]:
+        self.sent += [one.method for one in asked]
+        return super().send_all(asked, with_headers=with_headers)
+
+
+def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:
+    """Every blob of the container."""
+    marker: str | None = None
+    while True:
+        blobs, marker = images.page(1_000, marker)
+        yield from blobs
+        if marker is None:
+            return
+
+
+class Storage:
+    """An image container, a table of records and one of rows; all made when first asked for."""
+
+    def __init__(self, connection: str, name: str, stack: ExitStack) -> None:
+        self.connection, self.name, self._stack = connection, name, stack
+
+    @cached_property
+    def images(self) -> ImageContainer:
+        images = self._blobs.images(self.name)
+        images.create()
+        return images
+
+    @cached_property
+    def thumbnails(self) -> ThumbnailContainer:
+        kept = self._blobs.thumbnails(f"{self.name}-thumbnails")
+        kept.create()
+        return kept
+
+    @cached_property
+    def _blobs(self) -> BlobAccount:
+        account = BlobAccount(connection_string=self.connection)
+        self._stack.callback(account.close)
+        return account
+
+    @cached_property
+    def account(self) -> TableAccount:
+        account = TableAccount(connection_string=self.connection)
+        self._stack.callback(account.close)
+        for table in (self.name, f"{self.name}index", f"{self.name}reuse", f"{self.name}bursts"):
+            account.create(table)
+        return account
+
+    @cached_property
+    def records(self) -> RecordStore:
+        return RecordStore(self.account.table(self.name))
+
+    @cached_property
+    def reuse(self) -> ReuseTable:
+        return ReuseTable(self.account.table(f"{self.name}reuse"))
+
+    @property
+    def bursts(self) -> BurstTable:
+        return BurstTable(self.account.table(f"{self.name}bursts"))
+
+    @cached_property
+    def index(self) -> CaptionIndex:
+        return self._closed(CaptionIndex(self.account.table(f"{self.name}index")))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return self.catalog_of(self.records, self.index)
+
+    def catalog_of(self, records: Any, index: Any) -> Catalog:
+        """A catalogue over these parts, closed with the test."""
+        return self._closed(Catalog(records, index))
+
+    def _closed(self, part: Closable) -> Closable:
+        """The part, which is closed with the test."""
+        self._stack.callback(part.close)
+        return part
+
+    def upload(self, path: str, data: bytes) -> BlobDescription:
+        """Uploads a blob; what is known of it."""
+        digest = hashlib.sha256(data).hexdigest()
+        self.images.write(path, io.BytesIO(data), digest, "image/jpeg")
+        return self.images.describe(path)
+
+    def allocate(self, path: str, size: int) -> None:
+        """A blob of that size of which nothing was sent."""
+        assert self.images.is_there()
+        with ContainerClient.from_connection_string(self.connection, self.name) as container:
+            container.get_blob_client(path).create_page_blob(size)
+
+    def delete(self, path: str) -> None:
+        """Deletes a blob."""
+        with ContainerClient.from_connection_string(self.connection, self.name) as container:
+            container.delete_blob(path)
+
+    def recorded_images(self) -> tuple[ImageContainer, list[str]]:
+        """The container again, and the methods of what is sent to it from now on."""
+        sent: list[str] = []
+        return self._recorded_blobs(sent).images(self.name), sent
+
+    def recorded_thumbnails(self, sent: list[str]) -> ThumbnailContainer:
+        """The thumbnails again; what is sent to them is added to `sent`."""
+        return self._recorded_blobs(sent).thumbnails(f"{self.name}-thumbnails")
+
+    def _recorded_blobs(self, sent: list[str]) -> BlobAccount:
+        session, curl = RecordingSession(sent), RecordingCurl(sent)
+        account = BlobAccount(connection_string=self.connection, session=session, curl=curl)
+        self._stack.callback(account.close)
+        return account
+
+    def kept_thumbnails(self) -> list[str]:
+        """Names of the thumbnails."""
+        assert self.thumbnails
+        with ContainerClient.from_connection_string(
+            self.connection, f"{self.name}-thumbnails"
+        ) as container:
+            return list(container.list_blob_names())
+
+    def recorded_catalog(self) -> tuple[Catalog, list[str]]:
+        """The catalogue again, and the methods of what is sent to the tables from now on."""
+        curl = RecordingCurl([])
+        account = TableAccount(connection_string=self.connection, curl=curl)
+        self._stack.callback(account.close)
+        records = RecordStore(account.table(self.name))
+        index = self._closed(CaptionIndex(account.table(f"{self.name}index")))
+        return self.catalog_of(records, index), curl.sent

@@ -1,0 +1,1 @@
+"""Random stories and fault storms: processes, editors, invariants."""

@@ -1,0 +1,210 @@
+"""The app in a storm: own storage, services that fail by a plan, and a report at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from captioning.domain.record import FINAL, record_id
+from captioning.storage.accounts import TableAccount
+from testing.azurite import Azurite
+from testing.factories.numbered_pictures import numbered
+from testing.fakes.storage_proxy import StorageProxy
+from testing.harness.running_app import RunningApp
+from testing.harness.storage import blobs_in
+from testing.simulation.chaos_faults import SERVICES, FaultyServices, Service
+
+SEED = 4
+PATIENCE_SECONDS = 300.0
+"""For a storm to settle; generous, for machines that do much else."""
+SHORT_TIMES = {
+    "CLAIM_SECONDS": "12",
+    "VISION_TIMEOUT_SECONDS": "4",
+    "CAPTION_TIMEOUT_SECONDS": "4",
+}
+"""Settings that let claims end, and hanging calls be given up, within a test."""
+POISONED = re.compile(r"mov(ed|ing).{0,80}-poison", re.IGNORECASE)
+SAVED_AS: dict[Service, str] = {"vision": "analysis", "model": "captioning"}
+Album = Mapping[str, int]
+"""Paths, and the number of the picture at each."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the table of records says of a path."""
+
+    status: str
+    etag: str
+    code: str | None
+
+
+class Storm:
+    """The app, its storage and its services for as long as the `with` block. `proxied`: storage
+    can get into trouble (`proxy`)."""
+
+    def __init__(
+        self,
+        host: str,
+        folder: Path,
+        services: FaultyServices,
+        *,
+        proxied: bool = False,
+        workers: int = 1,
+        hidden: int | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.services = services
+        self.random = random.Random(SEED)
+        self.began = time.monotonic()
+        self.name = f"storm{uuid.uuid4().hex[:12]}"
+        self._numbers: dict[str, int] = {}
+        with ExitStack() as stack:
+            azurite = stack.enter_context(Azurite())
+            self.proxy = stack.enter_context(StorageProxy(azurite.ports)) if proxied else None
+            self._tables = TableAccount(connection_string=azurite.connection_string)
+            stack.callback(self._tables.close)
+            self.app = RunningApp(
+                host,
+                azurite.connection_string,
+                folder,
+                self.name,
+                services=services,
+                storage=self.proxy.connection_string if self.proxy else "",
+                settings=SHORT_TIMES | dict(settings or {}),
+                workers=workers,
+                hidden=hidden,
+            )
+            stack.enter_context(self.app)
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def drop(self, album: Album) -> None:
+        """Uploads the pictures, in any order."""
+        for number in album.values():
+            self._numbers[hashlib.sha256(numbered(number)).hexdigest()] = number
+        paths = list(album)
+        self.random.shuffle(paths)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda path: self.app.upload(path, numbered(album[path])), paths))
+
+    def seen(self) -> dict[str, Seen]:
+        """Every record's state, by path."""
+        table = self._tables.table(self.name)
+        columns = ["path", "status", "image", "error"]
+        rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
+        return {
+            row["path"]: Seen(
+                row["status"],
+                json.loads(row["image"])["etag"],
+                json.loads(row["error"])["code"] if "error" in row else None,
+            )
+            for row in rows
+        }
+
+    def states(self) -> Counter[str]:
+        """How many records are in which state."""
+        return Counter(seen.status for seen in self.seen().values())
+
+    def until(self, what: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+        """Waits for it."""
+        deadline = time.monotonic() + seconds
+        while not what():
+            if time.monotonic() > deadline:
+                codes = Counter((seen.status, seen.code) for seen in self.seen().values())
+                raise AssertionError(f"not in {seconds} s: {codes}; {self.app.log()[-4000:]}")
+            time.sleep(0.1)
+
+    def settle(self, album: Album, seconds: float = PATIENCE_SECONDS) -> None:
+        """Waits until every image, as it is by now, has come to its end."""
+        etags = {blob.path: blob.etag for blob in blobs_in(self.app.images)}
+
+        def is_over() -> bool:
+            ended = {path: s.etag for path, s in self.seen().items() if s.status in FINAL}
+            return all(ended.get(path) == etags[path] for path in album)
+
+        self.until(is_over, seconds)
+
+    def records(self, album: Album) -> dict[str, dict[str, Any]]:
+        """The records as clients get them, by path."""
+
+        def record(path: str) -> dict[str, Any]:
+            status, _, body = self.app.get(f"/api/captions/sha256:{record_id(path)}")
+            assert status == 200, path
+            found: dict[str, Any] = json.loads(body)
+            return found
+
+        with ThreadPoolExecutor(4) as pool:
+            return dict(zip(album, pool.map(record, album), strict=True))
+
+    def saved(self) -> set[tuple[Service, int]]:
+        """What services said and is saved, by service and picture."""
+        table = self._tables.table(f"{self.name}reuse")
+        columns = ["PartitionKey", *SAVED_AS.values()]
+        rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
+        return {
+            (service, self._numbers[row["PartitionKey"]])
+            for row in rows
+            for service, column in SAVED_AS.items()
+            if row.get(column)
+        }
+
+    def poisoned(self) -> int:
+        """How many messages the hosts gave up."""
+        return len(POISONED.findall(self.app.log()))
+
+    def assert_right(self, album: Album) -> dict[str, dict[str, Any]]:
+        """Every image is captioned, from its own bytes and those of the blob that is there now."""
+        records = self.records(album)
+        etags = {blob.path: blob.etag for blob in blobs_in(self.app.images)}
+        for path, number in album.items():
+            record = records[path]
+            assert record["status"] == "captioned", (path, record["error"])
+            assert record["caption"] == f"This is picture {number}.", path
+            assert record["tags"][0]["name"] == f"picture {number}", path
+            assert record["image"]["etag"] == etags[path], path
+        return records
+
+    def report(
+        self, number: int, injected: str, album: Album, note: str = "", least: int | None = None
+    ) -> None:
+        """One line of figures. `least`: calls of each service, where it is not one per picture."""
+        least = least or len(set(album.values()))
+        totals = self.services.totals()
+        calls = " ".join(f"{service} {totals[service]}/{least}" for service in SERVICES)
+        outcomes = {service: dict(self.services.outcomes(service)) for service in SERVICES}
+        written(
+            f"STORM {number}: injected {injected}; states {dict(self.states())}; calls {calls} "
+            f"(least possible); {outcomes}; {note + '; ' if note else ''}"
+            f"{self.poisoned()} poisoned; seconds {time.monotonic() - self.began:.0f}"
+        )
+
+
+def written(line: str) -> None:
+    """Printed, and kept in the file that STORM_REPORT names."""
+    print(line)
+    if path := os.environ.get("STORM_REPORT"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

@@ -1,0 +1,277 @@
+"""A whole app in memory, with a time of its own: events, queues, two processes, two services.
+
+What goes wrong is the test's to say. The host is modelled as it is: an event or a message stays
+until its run returns, and is given up after five attempts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from captioning.budget.ledger import Ledger
+from captioning.domain.record import Captioning, CaptionInput, CaptionText, ImageAnalysis, Tag
+from captioning.domain.usage import NOTHING, Bill, Usage
+from captioning.errors import (
+    BadResponse,
+    ContentFiltered,
+    CorruptImage,
+    ServiceDeferred,
+)
+from captioning.images.rendition import InputLimits, Rendition
+from captioning.images.sketch import Sketch
+from captioning.maintenance.cleanup import Upkeep
+from captioning.maintenance.reconcile import Reconciler
+from captioning.pipeline.examiner import Examiner
+from captioning.pipeline.pipeline import CaptionPipeline
+from captioning.providers import Providers
+from captioning.records.catalog import Catalog
+from captioning.resilience.calls import Calls, Memory
+from captioning.reuse.cache import Contents
+from captioning.support.score import Witness
+from captioning.webhook.outbox import AnnouncingCatalog
+from captioning.webhook.outbox import Catalog as Endings
+from testing.fakes.faults import Clock, Line
+from testing.fakes.stores import (
+    MemoryDeferrals,
+    MemoryImages,
+    MemoryIndex,
+    MemoryNotices,
+    MemoryRecords,
+    MemoryReuse,
+    MemoryState,
+    MemoryThumbnails,
+    MemoryUsage,
+)
+
+LEASE = timedelta(seconds=120)
+ATTEMPTS = 5
+"""Of the host, at one event or message."""
+VISION, MODEL = "vision", "model"
+DOG, CAT, CORRUPT, FILTERED, ODD = b"dog", b"cat", b"corrupt", b"filtered", b"odd"
+
+
+@dataclass(frozen=True)
+class FakePicture:
+    """Bytes that say themselves what is wrong with them."""
+
+    data: bytes
+    format: str = "JPEG"
+    width: int = 8
+    height: int = 8
+    frames: int = 1
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    def sketch(self) -> Sketch:
+        return Sketch(0)
+
+    def for_model(self) -> Rendition:
+        return Rendition(self.data, "image/jpeg", 8, 8, 1, (8, 8))
+
+    def for_service(self, limits: InputLimits) -> Rendition:
+        return self.for_model()
+
+
+def inspect(data: bytes) -> FakePicture:
+    if data == CORRUPT:
+        raise CorruptImage("Cannot be decoded.")
+    return FakePicture(data)
+
+
+@dataclass
+class Services:
+    """Both services. `trouble` is what each raises at the moment; `paid` counts answers by service
+    and content."""
+
+    trouble: dict[str, ServiceDeferred] = field(default_factory=dict)
+    paid: Counter[tuple[str, bytes]] = field(default_factory=Counter)
+    on_paid: Callable[[str, bytes], object] = lambda *_: None
+
+    def answer(self, service: str, data: bytes) -> bytes:
+        """What is made of the picture; paid from here on."""
+        if service in self.trouble:
+            raise self.trouble[service]
+        self.paid[service, data] += 1
+        self.on_paid(service, data)
+        return data
+
+
+class Vision:
+    """Tags a picture with its bytes."""
+
+    identity = "vision"
+    limits = InputLimits(frozenset({"JPEG"}), 100)
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def analyze(self, image: Rendition, calls: Calls) -> ImageAnalysis:
+        seen = calls.ask(lambda: self._services.answer(VISION, image.data))
+        calls.billed(Bill(features=("tags",)))
+        return ImageAnalysis("fake", 8, 8, tags=(Tag(seen.decode(), 1.0),))
+
+
+class Model:
+    """Captions a picture with its bytes."""
+
+    identity = "model"
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def caption(
+        self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls
+    ) -> Captioning:
+        assert image
+        assert evidence is None or evidence.tags[0].name == image.data.decode()
+        seen = calls.ask(lambda: self._services.answer(MODEL, image.data))
+        calls.billed(Bill(model="fake", input_tokens=1))
+        if seen == FILTERED:
+            raise ContentFiltered("Refused.")
+        if seen == ODD:
+            raise BadResponse("Not JSON.")
+        return Captioning("fake", {"en": CaptionText(f"A {seen.decode()}.", seen.decode())})
+
+
+@dataclass
+class AskedOnce:
+    """Calls without a gate."""
+
+    before: Callable[[], None]
+    billed: Callable[[Bill], None]
+    memory: Memory
+
+    def known(self, part: str) -> Any:
+        return self.memory.known(part)
+
+    def keep(self, part: str, answer: Any) -> None:
+        self.memory.keep(part, answer)
+
+    def ask(self, call: Callable[[], Any]) -> Any:
+        self.before()
+        return call()
+
+
+def price(bill: Bill) -> Usage:
+    """For the app."""
+    return price_of(VISION if bill.features else MODEL)
+
+
+def price_of(service: str) -> Usage:
+    """Of one answer."""
+    if service == VISION:
+        return Usage(vision_calls=1, usd=1.0)
+    return Usage(input_tokens=1, usd=0.5)
+
+
+class Inline:
+    """An executor without threads: what happens, happens in the same order every time."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:  # noqa: BLE001 as any executor does
+            future.set_exception(error)
+        return future
+
+    def shutdown(self) -> None:
+        """Nothing."""
+
+
+class Store:
+    """Everything that outlives a process."""
+
+    def __init__(
+        self, daily_usd: float | None, caption_input: CaptionInput, *, has_webhook: bool = False
+    ) -> None:
+        self.now = Clock()
+        self.notices = MemoryNotices(self.now) if has_webhook else None
+        self.daily_usd, self.caption_input = daily_usd, caption_input
+        self.records, self.index = MemoryRecords(), MemoryIndex()
+        self.reuse, self.usage, self.state = MemoryReuse(), MemoryUsage(), MemoryState()
+        self.images, self.deferrals = MemoryImages(self.now), MemoryDeferrals(self.now)
+        self.services = Services()
+
+
+class Process:
+    """One worker over what is stored; all it does goes over its line, which ends with it."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.name, self._usage = name, store.usage
+        self.line = line = Line()
+        images, deferrals = line.to(store.images), line.to(store.deferrals)
+        records = line.to(store.records)
+        self.catalog = Catalog(records, line.to(store.index), now=store.now)
+        endings: Endings = self.catalog
+        if store.notices:
+            endings = AnnouncingCatalog(self.catalog, line.to(store.notices))
+        self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
+        services = line.to(store.services)
+        providers = Providers(Vision(services), Model(services), store.caption_input)
+        # no thread of its own, so that a sequence of calls can be replayed
+        providers._beside = Inline()  # type: ignore[assignment]
+        upkeep = Upkeep(images, endings, MemoryThumbnails(), deferrals, store.now)
+        self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
+        contents = Contents(
+            works=line.to(store.reuse),
+            providers=providers,
+            ledger=self.ledger,
+            price=price,
+            calls=lambda *terms: (AskedOnce(*terms), AskedOnce(*terms)),
+            lease=LEASE,
+            now=store.now,
+        )
+        self.fingerprint = providers.fingerprint
+        self.pipeline = CaptionPipeline(
+            images=images,
+            examiner=Examiner(
+                images=images,
+                inspect=inspect,
+                contents=contents,
+                witness=Witness(("tags",), 0.0),
+                max_image_bytes=100,
+            ),
+            catalog=endings,
+            deferrals=deferrals,
+            ledger=self.ledger,
+            forget=lambda path: void(upkeep.forget(path)),
+            worker=name,
+            lease=LEASE,
+            now=store.now,
+            stopwatch=lambda: store.now().timestamp(),
+            uniform=lambda low, high: (low + high) / 2,
+        )
+        self.reconciler = Reconciler(
+            images=images,
+            records=records,
+            catalog=self.catalog,
+            deferrals=deferrals,
+            state=line.to(store.state),
+            forget=upkeep.forget,
+            now=store.now,
+            page=2,
+            readers=1,
+        )
+
+    def unbooked(self) -> Usage:
+        """What it has counted and not written yet."""
+        stored = {
+            day: tally for (day, name), tally in self._usage.held.items() if name == self.name
+        }
+        missing = NOTHING
+        for day, tally in self.ledger._tallies.items():
+            missing += Usage(usd=tally.usd - (stored[day].usd if day in stored else 0.0))
+        return missing
+
+
+def void(_: object) -> None:
+    """Nothing."""

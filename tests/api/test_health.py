@@ -1,0 +1,98 @@
+"""Health: which part works, and no more than that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from captioning.api.health import HealthApi, unhealthy
+from captioning.errors import AuthRefused, BudgetSpent, StorageUnavailable
+from captioning.records.table import RecordStore
+from captioning.resilience.service_health import ServiceHealth
+from captioning.storage.accounts import TableAccount
+from captioning.storage.blob_account import BlobAccount
+from captioning.storage.state import StateTable
+from testing.azurite import free_ports
+from testing.fakes.faults import Clock
+from testing.harness.storage import Storage
+
+FINE = {"settings": "ok", "vision": "ok", "model": "ok", "budget": "ok"}
+
+
+def health(
+    checks: Mapping[str, Callable[[], bool]],
+    troubles: Callable[[], Mapping[str, str]] = dict,
+    check_budget: Callable[[], None] = lambda: None,
+) -> tuple[int, dict[str, object]]:
+    response = HealthApi(checks, troubles, check_budget).get_health()
+    document = json.loads(response.body)
+    assert (document["status"] == "down") == (response.status == 503)
+    return response.status, document
+
+
+def refuse() -> NoReturn:
+    raise StorageUnavailable("s3cret")
+
+
+def spent() -> NoReturn:
+    raise BudgetSpent("The day's budget is spent.")
+
+
+def test_health_is_ok_when_every_part_answers(storage: Storage) -> None:
+    state = StateTable(storage.account.table(f"{storage.name}state"))
+    storage.account.create(f"{storage.name}state")
+    services = ServiceHealth(state, Clock())
+    checks = {"images": storage.images.is_there, "captions": storage.records.is_there}
+    parts = FINE | {"images": "ok", "captions": "ok"}
+    assert health(checks, services.troubles) == (200, {"status": "ok", "parts": parts})
+    services.broken("model", AuthRefused("The key is not accepted."))
+    parts["model"] = "down"
+    down = {"status": "down", "parts": parts, "reasons": {"model": "auth"}}
+    assert health(checks, services.troubles) == (503, down)
+
+
+def test_health_names_the_part_that_is_missing(storage: Storage) -> None:
+    blobs = BlobAccount(connection_string=storage.connection)
+    images = blobs.images("no-such-container")
+    records = RecordStore(storage.account.table("nosuchtable"))
+    checks = {"images": images.is_there, "captions": storage.records.is_there}
+    down = {"settings": "ok", "images": "down", "captions": "ok"}
+    assert health(checks) == (503, {"status": "down", "parts": down})
+    checks = {"images": storage.images.is_there, "captions": records.is_there}
+    down = {"settings": "ok", "images": "ok", "captions": "down"}
+    assert health(checks) == (503, {"status": "down", "parts": down})
+    blobs.close()
+
+
+def test_health_is_down_when_storage_is_dead() -> None:
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}/a"
+    text = f"AccountName=a;AccountKey=a2V5;BlobEndpoint={dead};TableEndpoint={dead}"
+    blobs, account = BlobAccount(connection_string=text), TableAccount(connection_string=text)
+    images = blobs.images("images")
+    checks = {"images": images.is_there, "captions": RecordStore(account.table("t")).is_there}
+    parts = {"settings": "ok", "images": "down", "captions": "down"}
+    assert health(checks) == (503, {"status": "down", "parts": parts})
+    blobs.close()
+    account.close()
+
+
+def test_what_cannot_be_known_is_not_called_healthy() -> None:
+    down = {"settings": "ok", "captions": "down"}
+    assert health({}, refuse) == (503, {"status": "down", "parts": down})
+
+
+def test_a_spent_budget_is_degraded() -> None:
+    parts = FINE | {"budget": "spent"}
+    assert health({}, dict, spent) == (200, {"status": "degraded", "parts": parts})
+
+
+def test_an_app_that_cannot_start_names_what_keeps_it() -> None:
+    response = unhealthy("settings", ["VISION_KEY"])
+    assert response.status == 503
+    assert json.loads(response.body) == {
+        "status": "down",
+        "parts": {"settings": "down"},
+        "bad_settings": ["VISION_KEY"],
+    }
+    assert json.loads(unhealthy("storage").body)["parts"] == {"settings": "ok", "storage": "down"}

@@ -1,0 +1,111 @@
+"""The Event Grid endpoint of the embedded host."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import quote
+
+import azure.functions as func
+import pytest
+
+from captioning.embedded.host.blob_webhook import blob_of
+from captioning.embedded.host.embedded_host import EmbeddedHost
+from testing.harness.embedded_host import Lab, Seen, blob_app, eventually
+
+
+def notify(
+    host: EmbeddedHost, function: str, events: object, kind: str = "Notification"
+) -> tuple[int, bytes]:
+    """Posts to the blob webhook as Event Grid does."""
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    target = f"/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=k"
+    headers = {"aeg-event-type": kind}
+    connection.request("POST", target, json.dumps(events), headers)
+    response = connection.getresponse()
+    answer = response.status, response.read()
+    connection.close()
+    return answer
+
+
+def created(lab: Lab, name: str, etag: str) -> dict[str, Any]:
+    """A BlobCreated event in Event Grid's schema."""
+    url = f"http://127.0.0.1:10000/devstoreaccount1/{lab.name}/{quote(name)}"
+    data = {"url": url, "eTag": etag, "blobType": "BlockBlob", "api": "PutBlob"}
+    return {"eventType": "Microsoft.Storage.BlobCreated", "data": data}
+
+
+def test_answers_the_handshakes(lab: Lab) -> None:
+    host = lab.host(blob_app(Seen(), source=func.BlobSource.EVENT_GRID))
+    handshake = [{"eventType": "x", "data": {"validationCode": "512d38b6"}}]
+    status, body = notify(host, "caption_image", handshake, "SubscriptionValidation")
+    assert (status, json.loads(body)) == (200, {"validationResponse": "512d38b6"})
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    headers = {"WebHook-Request-Origin": "eventgrid.azure.net"}
+    connection.request("OPTIONS", "/runtime/webhooks/blobs?functionName=x", headers=headers)
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    assert response.status == 200
+    assert response.headers["WebHook-Allowed-Origin"] == "eventgrid.azure.net"
+
+
+def test_runs_for_every_event_and_scans_nothing(lab: Lab) -> None:
+    seen, strange = Seen(), "a%41 #?'\"🐕//x.jpg"
+    lab.upload("never announced")
+    etag, strange_etag = lab.upload("plain.jpg"), lab.upload(strange)
+    host = lab.host(
+        blob_app(lambda client: seen(client.blob_name), source=func.BlobSource.EVENT_GRID)
+    )
+    event = created(lab, "plain.jpg", etag)
+    cloud = {"type": event["eventType"], "specversion": "1.0", "data": event["data"]}
+    deleted = {**event, "eventType": "Microsoft.Storage.BlobDeleted"}
+    gone, overwritten = created(lab, "gone.jpg", "0x1"), created(lab, "plain.jpg", "0x1")
+    named = created(lab, strange, strange_etag)
+    for events in ([event, deleted, gone], cloud, [cloud], [overwritten], [named]):
+        assert notify(host, "caption_image", events)[0] == 202
+    eventually(lambda: len(seen.items) == 5)
+    assert sorted(seen.items) == sorted(["plain.jpg"] * 4 + [strange])
+
+
+def test_a_blob_of_another_container_runs_as_in_the_real_host(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = Seen()
+    event = created(lab, "a.jpg", lab.upload("a.jpg"))
+    lab.settings["IMAGES_CONTAINER"] = "images-archive"
+    host = lab.host(
+        blob_app(lambda client: seen(client.container_name), source=func.BlobSource.EVENT_GRID)
+    )
+    assert notify(host, "caption_image", [event])[0] == 202
+    eventually(lambda: seen.items == [lab.name])
+    assert "not of 'images-archive'" in caplog.text
+
+
+def test_an_event_for_no_function_is_accepted_and_dropped(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = lab.host(blob_app(Seen(), source=func.BlobSource.EVENT_GRID))
+    assert notify(host, "typo", [created(lab, "a", lab.upload("a"))])[0] == 202
+    eventually(lambda: "typo is no blob-triggered function: event dropped" in caplog.text)
+
+
+@pytest.mark.parametrize("events", ["text", [1], [{"eventType": "x"}, None]])
+def test_a_body_that_is_no_event_is_refused(lab: Lab, events: object) -> None:
+    host = lab.host(blob_app(Seen(), source=func.BlobSource.EVENT_GRID))
+    assert notify(host, "caption_image", events)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://acc.blob.core.windows.net/images/a%20b/c.jpg", ("images", "a b/c.jpg")),
+        ("http://127.0.0.1:10000/devstoreaccount1/images/%2541", ("images", "%41")),
+        ("http://localhost:10000/devstoreaccount1/i/a%23%3Fb", ("i", "a#?b")),
+        ("https://acc.blob.core.windows.net/images/a/%2E%2E/b", ("images", "a/../b")),
+        ("https://acc.blob.core.windows.net/images//a", ("images", "/a")),
+    ],
+)
+def test_reads_the_blob_off_its_url(url: str, expected: tuple[str, str]) -> None:
+    assert blob_of(url) == expected

@@ -1,0 +1,182 @@
+"""How much the app does at a time follows from the quotas: never nothing, never beyond a limit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from testing.harness.bicep import INFRA, NOT_FOUND, compiler, snapshot
+from testing.harness.deployment import WHOLE, deployment, plausible
+from tests.repository.test_docs import bindings, figure_of
+
+compiled = pytest.mark.skipif(compiler() is None, reason=NOT_FOUND)
+HOST = "AzureFunctionsJobHost__extensions__"
+MOST_AT_A_TIME, MOST_MESSAGES, MOST_INSTANCES, CORES = 16, 12, 100, 250
+HTTP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Quotas, and the places for images in each of the two functions that pay."""
+
+    model: str
+    features: str
+    vision: int
+    tokens: int
+    share: int
+
+
+CASES = (
+    Case("gpt-4o-mini", "tags,objects,read", 1, 1_000, 1),
+    Case("gpt-4o-mini", "tags,objects,read", 10, 100_000, 2),
+    Case("gpt-4o-mini", "tags,objects,read", 10, 1_000_000, 28),
+    Case("gpt-4o-mini", "tags,objects,read", 10, 10_000_000, 80),
+    Case("gpt-4o-mini", "tags,brands", 10, 10_000_000, 40),
+    Case("gpt-4o-mini", "tags, adult", 10, 10_000_000, 40),
+    Case("gpt-4.1-mini", "tags,objects,read", 30, 5_000_000, 141),
+    Case("gpt-5-mini", "tags,objects,read", 10, 1_000_000, 43),
+    Case("gpt-5-mini", "tags,objects,read", 10, 100_000_000, 200),
+    Case("some-other-model", "tags,objects,read", 10, 1_000_000, 43),
+    Case("gpt-4o-mini", "tags,objects,read", 1_000, 100_000_000, 2836),
+    Case("gpt-5-nano", "tags,objects,read", 1_000, 100_000_000, 4329),
+)
+"""From the least that may be said to the most. By hand: `vision` * 60 images a minute (half with
+features that only 3.2 has), or `tokens` by 4,700 (7,700 with models that reason) if that is less;
+times 4 (10) seconds an image, by 60, twice over."""
+
+WRAPPER = """
+param cases array = [
+{cases}]
+module app 'app.bicep' = [
+  for (case, i) in cases: {{
+    params: {{
+      location: 'westeurope'
+      tags: {{}}
+      appName: 'app-${{i}}'
+      planName: 'plan-${{i}}'
+      identityName: 'id'
+      imagesAccountName: 'images'
+      hostAccountName: 'host'
+      packageContainer: 'package'
+      insightsName: 'insights'
+      visionAccountId: '{account}'
+      modelAccountId: '{account}'
+      imagesContainer: 'images'
+      captionsTable: 'captions'
+      modelName: case.model
+      modelDeployment: case.model
+      modelTokensPerMinute: case.tokens
+      visionFeatures: case.features
+      visionCallsPerSecond: case.vision
+      captionInput: 'image'
+      captionLanguages: 'en'
+      dailyBudgetUsd: ''
+      monthlyBudgetUsd: ''
+      settings: {{}}
+      instanceMemoryMB: 2048
+    }}
+  }}
+]
+"""
+ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What is deployed."""
+
+    instances: int
+    blobs: int
+    batch: int
+    threshold: int
+    threads: int
+    http: int
+
+    @classmethod
+    def of(cls, site: dict[str, object], settings: dict[str, str]) -> Scale:
+        config = json.loads(json.dumps(site))["properties"]["functionAppConfig"]
+        scale = config["scaleAndConcurrency"]
+        return cls(
+            scale["maximumInstanceCount"],
+            int(settings[f"{HOST}blobs__maxDegreeOfParallelism"]),
+            int(settings[f"{HOST}queues__batchSize"]),
+            int(settings[f"{HOST}queues__newBatchThreshold"]),
+            int(settings["PYTHON_THREADPOOL_THREAD_COUNT"]),
+            scale["triggers"]["http"]["perInstanceConcurrency"],
+        )
+
+
+@cache
+def scales(folder: Path) -> list[Scale]:
+    """What app.bicep makes of each case; the compiler runs once."""
+    cases = "".join(
+        f"  {{ model: '{c.model}', features: '{c.features}', vision: {c.vision},"
+        f" tokens: {c.tokens} }}\n"
+        for c in CASES
+    )
+    shutil.copy(INFRA / "app.bicep", folder)
+    (folder / "wrapper.bicep").write_text(WRAPPER.format(cases=cases, account=ACCOUNT))
+    (folder / "wrapper.bicepparam").write_text("using 'wrapper.bicep'\n")
+    done = snapshot(folder / "wrapper.bicepparam", "overwrite")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "wrapper.snapshot.json").read_text("utf-8-sig"))
+    made = {r["name"]: plausible(r) for r in found["predictedResources"]}
+    return [
+        Scale.of(made[f"app-{i}"], made[f"app-{i}/appsettings"]["properties"])
+        for i in range(len(CASES))
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("concurrency")
+
+
+def check(scale: Scale) -> None:
+    """What holds for any quota."""
+    messages = scale.batch + scale.threshold
+    assert 1 <= scale.instances <= MOST_INSTANCES
+    assert 1 <= scale.blobs <= MOST_AT_A_TIME
+    assert messages == min(scale.blobs, MOST_MESSAGES)
+    assert 1 <= scale.batch <= 32
+    assert 0 <= scale.threshold <= scale.batch
+    assert scale.http == HTTP
+    assert scale.threads == scale.blobs + len(bindings("queueTrigger")) * messages + HTTP
+    assert 2 * scale.instances <= CORES
+
+
+@compiled
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_as_many_images_are_at_work_as_the_quotas_give(folder: Path, case: Case) -> None:
+    scale = scales(folder)[CASES.index(case)]
+    check(scale)
+    at_work = scale.instances * scale.blobs
+    assert at_work <= case.share
+    assert at_work > 0.75 * min(case.share, MOST_AT_A_TIME * MOST_INSTANCES)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_deployed_holds_together(name: str) -> None:
+    found = deployment(name)
+    check(Scale.of(found.one("Web/sites"), found.settings()))
+
+
+def test_the_most_is_what_host_json_has() -> None:
+    """What architecture.md and operations.md say of overshoot holds in Azure as well."""
+    queues = ("batchSize", "newBatchThreshold")
+    most = (MOST_AT_A_TIME, sum(figure_of(f"host.json extensions.queues.{q}") for q in queues))
+    assert most == (
+        figure_of("host.json extensions.blobs.maxDegreeOfParallelism"),
+        MOST_MESSAGES,
+    )
+
+
+def test_the_deployment_of_the_model_has_the_quota_that_the_app_counts_on() -> None:
+    for name, tokens in (("new", 100_000), ("elsewhere", 2_000_000)):
+        made = deployment(name).one("CognitiveServices/accounts/deployments")
+        assert made["sku"]["capacity"] * 1_000 == tokens

@@ -1,0 +1,307 @@
+"""The round: what it finds, what it leaves alone, how far it goes, and where it goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from captioning.errors import StorageUnavailable
+from captioning.maintenance.reconcile import KIND, Reconciler, ReconcileReport
+from captioning.storage.queues import connect
+from testing.factories.records import short
+from testing.harness.maintenance import Between, UpkeepLab
+from testing.harness.storage import Storage
+from tests.storage.test_state import made
+
+
+class ReconcileLab(UpkeepLab):
+    """Storage with saved positions, and runs over it."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage)
+        self.state = made(storage)
+
+    def run(self, **changes: Any) -> ReconcileReport:
+        """One run of the timer."""
+        keywords: dict[str, Any] = {
+            "images": self.storage.images,
+            "records": self.storage.records,
+            "catalog": self.storage.catalog,
+            "deferrals": self.messages,
+            "state": self.state,
+            "forget": self.upkeep().forget,
+            "now": self.now,
+        }
+        return Reconciler(**(keywords | changes)).run()
+
+    def orphan(self, path: str) -> None:
+        """A record whose blob is gone."""
+        self.storage.catalog.save(short(path), None)
+
+
+@pytest.fixture
+def lab(storage: Storage) -> ReconcileLab:
+    return ReconcileLab(storage)
+
+
+def test_images_from_before_the_app_are_queued(lab: ReconcileLab) -> None:
+    for path in ("a.jpg", "b/🏖.jpg"):
+        lab.upload(path)
+    assert lab.run() == ReconcileReport(blobs=2, queued=2)
+    assert lab.messages.taken() == ["a.jpg", "b/🏖.jpg"]
+
+
+def test_a_new_blob_is_left_to_its_event_for_ten_minutes(lab: ReconcileLab) -> None:
+    blob = lab.upload("a.jpg")
+    lab.record(lab.upload("b.jpg"))
+    lab.upload("b.jpg", b"new")
+    lab.time = blob.modified + timedelta(minutes=9)
+    assert lab.run().queued == 0
+    lab.pass_time(minutes=2)
+    lab.run()
+    assert lab.messages.taken() == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "is_queued"),
+    [
+        ("processing", 5, False),
+        ("processing", -9, False),
+        ("processing", -11, True),
+        ("deferred", 300, False),
+        ("deferred", -9, False),
+        ("deferred", -11, True),
+        ("captioned", -11, False),
+        ("rejected", -11, False),
+        ("failed", -11, False),
+    ],
+)
+def test_claims_that_ended_long_ago_are_freed(
+    status: Any, minutes: float, is_queued: bool, lab: ReconcileLab
+) -> None:
+    lab.record(lab.upload("a.jpg"), status=status, claim=lab.claim(minutes))
+    assert lab.run().queued == is_queued
+    assert lab.messages.taken() == ["a.jpg"] * is_queued
+
+
+def test_the_record_of_another_upload_counts_for_nothing(lab: ReconcileLab) -> None:
+    lab.record(lab.upload("a.jpg"), status="processing", claim=lab.claim(5))
+    lab.upload("a.jpg", b"new")
+    lab.run()
+    assert lab.messages.taken() == ["a.jpg"]
+
+
+def test_a_run_that_gave_its_claim_up_is_left_to_the_host_for_ten_minutes(
+    lab: ReconcileLab,
+) -> None:
+    for minutes, path in ((9, "a.jpg"), (11, "b.jpg")):
+        blob = lab.upload(path)
+        updated = lab.time - timedelta(minutes=minutes)
+        lab.record(blob, status="processing", claim=None, updated=updated)
+    lab.run()
+    assert lab.messages.taken() == ["b.jpg"]
+
+
+def test_records_of_deleted_blobs_are_removed(lab: ReconcileLab) -> None:
+    lab.record(lab.upload("a.jpg"))
+    lab.orphan("gone.jpg")
+    assert lab.run() == ReconcileReport(blobs=1, records=2, removed=1)
+    assert lab.stored("gone.jpg") is None
+    assert lab.listed() == ["a.jpg"]
+
+
+def test_a_blob_that_comes_back_in_between_keeps_its_record(lab: ReconcileLab) -> None:
+    lab.orphan("a.jpg")
+    again = Between(lab.storage.catalog, "remove", lambda: lab.record(lab.upload("a.jpg")))
+    assert lab.run(forget=lab.upkeep(catalog=again).forget).removed == 0
+    assert lab.listed() == ["a.jpg"]
+
+
+def test_runs_are_bounded_go_on_and_begin_anew(lab: ReconcileLab) -> None:
+    paths = [f"{number}.jpg" for number in range(8)]
+    for path in paths:
+        lab.upload(path)
+    found = []
+    for expected in (4, 4, 4):
+        assert lab.run(page=2, blob_pages=2).blobs == expected
+        found.append(lab.messages.taken())
+    assert found == [paths[:4], paths[4:], paths[:4]]
+
+
+def test_records_are_walked_in_parts_too(lab: ReconcileLab) -> None:
+    for number in range(5):
+        lab.orphan(f"{number}.jpg")
+    runs = [lab.run(page=2, record_pages=1) for _ in range(3)]
+    assert sum(run.removed for run in runs) == 5
+    assert all(run.records <= 2 for run in runs)
+    assert lab.listed() == []
+
+
+def test_a_full_queue_stops_the_walk_where_it_is(lab: ReconcileLab) -> None:
+    for number in range(6):
+        lab.upload(f"{number}.jpg")
+    lab.orphan("gone.jpg")
+    report = lab.run(page=2, deepest=3)
+    assert report == ReconcileReport(blobs=4, records=1, queued=4, removed=1, is_full=True)
+    assert lab.messages.taken() == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    lab.messages.deep = 3
+    assert lab.run(page=2, deepest=3) == ReconcileReport(is_full=True)
+    lab.messages.deep = 0
+    assert lab.run(page=2, deepest=3).blobs == 2
+    assert lab.messages.taken() == ["4.jpg", "5.jpg"]
+
+
+def test_messages_are_spread_over_half_a_minute(lab: ReconcileLab) -> None:
+    for number in range(40):
+        lab.upload(f"{number}.jpg")
+    lab.run()
+    delays = sorted(delay for _, delay in lab.messages.put_by)
+    assert delays == sorted([*range(30), *range(10)])
+
+
+def test_storage_trouble_ends_the_run_and_not_the_round(
+    lab: ReconcileLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(6):
+        lab.upload(f"{number}.jpg")
+    deferrals = Failing(lab.messages, "put", after=3)
+    with caplog.at_level(logging.WARNING):
+        report = lab.run(page=2, deferrals=deferrals)
+    assert report.is_broken_off
+    assert (report.blobs, report.queued) == (2, 2)
+    assert [line.message for line in caplog.records] == [
+        "Reconciling goes on at the next run: storage answered 503"
+    ]
+    lab.messages.taken()
+    assert lab.run(page=2).blobs == 4
+    assert lab.messages.taken() == ["2.jpg", "3.jpg", "4.jpg", "5.jpg"]
+
+
+class Failing:
+    """A part of which one method works so often, and then does not."""
+
+    def __init__(self, part: Any, method: str, after: int) -> None:
+        self._part, self._method, self._left = part, method, after
+        self._lock = threading.Lock()
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._method:
+            return getattr(self._part, name)
+
+        def call(*args: Any) -> Any:
+            with self._lock:
+                self.calls += 1
+                self._left -= 1
+            if self._left < 0:
+                raise StorageUnavailable("storage answered 503")
+            return getattr(self._part, name)(*args)
+
+        return call
+
+
+def test_an_outage_is_not_waited_for_once_per_blob(lab: ReconcileLab) -> None:
+    for number in range(40):
+        lab.upload(f"{number}.jpg")
+    catalog = Failing(lab.storage.catalog, "get", after=0)
+    assert lab.run(catalog=catalog, readers=2).is_broken_off
+    assert catalog.calls < 10
+
+
+@pytest.mark.parametrize("name", ["blobs", "records"])
+def test_a_position_that_is_refused_is_dropped(
+    name: str, lab: ReconcileLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.record(lab.upload("a.jpg"))
+    lab.state.put(KIND, name, {"from": "another account"})
+
+    class Refusing:
+        """As the SDK does where the service answers 400."""
+
+        def __init__(self, page: Any) -> None:
+            self._page = page
+
+        def __call__(self, size: int, position: Any) -> Any:
+            if position:
+                raise RuntimeError("OutOfRangeInput")
+            return self._page(size, position)
+
+    class Part:
+        def __init__(self, part: Any) -> None:
+            self.describe = getattr(part, "describe", None)
+            self.page = Refusing(getattr(part, "page", None))
+            self.paths = Refusing(getattr(part, "paths", None))
+
+    changes = {
+        "blobs": {"images": Part(lab.storage.images)},
+        "records": {"records": Part(lab.storage.records)},
+    }
+    with caplog.at_level(logging.WARNING):
+        assert lab.run(**changes[name]) == ReconcileReport(blobs=1, records=1)
+    assert [line.message for line in caplog.records] == [
+        f"The walk of {name} begins anew: RuntimeError"
+    ]
+    assert lab.state.get(KIND, name) is None
+
+
+def test_a_record_that_cannot_be_read_does_not_keep_the_others(
+    lab: ReconcileLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    identity = lab.record(lab.upload("a.jpg"), caption="Secret.").id
+    lab.upload("b.jpg")
+    lab.storage.account.table(lab.storage.name).upsert(
+        {
+            "PartitionKey": identity[:2],
+            "RowKey": identity,
+            "path": "a.jpg",
+            "caption": "Secret.",
+            "status": "odd",
+        }
+    )
+    report = lab.run()
+    assert report == ReconcileReport(blobs=2, records=1, queued=1, unreadable=1)
+    assert lab.messages.taken() == ["b.jpg"]
+    assert "Secret" not in caplog.text
+    assert "A record could not be reconciled: ValidationError" in caplog.text
+
+
+def test_a_run_is_one_line_of_counts(lab: ReconcileLab, caplog: pytest.LogCaptureFixture) -> None:
+    lab.upload("private.jpg")
+    with caplog.at_level(logging.INFO, "captioning"):
+        lab.run()
+    (line,) = (record.message for record in caplog.records)
+    assert json.loads(line) == {
+        "event": "reconcile",
+        "blobs": 1,
+        "records": 0,
+        "queued": 1,
+        "removed": 0,
+        "unreadable": 0,
+        "settled": 0,
+        "is_full": False,
+        "is_broken_off": False,
+    }
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made_stack:
+        yield made_stack
+
+
+def test_the_real_queue_takes_and_holds_it_back(lab: ReconcileLab, stack: ExitStack) -> None:
+    queue = connect(lab.storage.name, connection_string=lab.storage.connection)
+    stack.callback(queue.close)
+    queue.create()
+    for number in range(4):
+        lab.upload(f"{number}.jpg")
+    report = lab.run(deferrals=queue, page=2, deepest=2)
+    assert (report.queued, report.is_full) == (2, True)
+    assert queue.depth() == 2

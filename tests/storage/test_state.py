@@ -1,0 +1,47 @@
+"""Small documents on Table Storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from captioning.errors import StorageUnavailable
+from captioning.storage.state import StateTable
+from testing.harness.storage import Storage
+
+
+@pytest.fixture
+def state(storage: Storage) -> StateTable:
+    return made(storage)
+
+
+def made(storage: Storage) -> StateTable:
+    """Documents in a table of the test's own."""
+    storage.account.create(f"{storage.name}state")
+    return StateTable(storage.account.table(f"{storage.name}state"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"NextPartitionKey": "1!4!YWI-", "NextRowKey": "1!8!z"}, "2!92!MDAw 🏖", None, [1, 2.5], {}],
+)
+def test_a_document_comes_back_as_it_was(document: Any, state: StateTable) -> None:
+    state.put("position", "blobs", {"other": True})
+    state.put("position", "blobs", document)
+    assert state.get("position", "blobs") == document
+
+
+def test_documents_are_apart_by_kind_and_name(state: StateTable) -> None:
+    for kind, name in (("a", "x"), ("a", "y"), ("b", "x")):
+        state.put(kind, name, f"{kind}{name}")
+    state.delete("a", "x")
+    state.delete("a", "x")
+    assert [state.get(*key) for key in (("a", "x"), ("a", "y"), ("b", "x"))] == [None, "ay", "bx"]
+
+
+def test_a_missing_table_is_storage_trouble(storage: Storage) -> None:
+    state = StateTable(storage.account.table(f"{storage.name}missing"))
+    for ask in (lambda: state.get("a", "b"), lambda: state.put("a", "b", 1)):
+        with pytest.raises(StorageUnavailable):
+            ask()

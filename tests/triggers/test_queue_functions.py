@@ -1,0 +1,234 @@
+"""The functions behind queues and timer, called with real messages."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import azure.functions as func
+import pytest
+from azure.functions.timer import TimerRequest
+
+import function_app
+from captioning.domain.messages import Wake
+from captioning.domain.record import CaptionRecord
+from captioning.records.catalog import EVERYTHING
+from captioning.reports import BLOB_DELETED
+from testing.factories import pictures
+from testing.factories.records import short
+from testing.harness.functions import message, settings_over, undeployed, waiting
+from testing.harness.pipeline import Works
+
+Function = Callable[[func.QueueMessage], None]
+
+
+@pytest.fixture
+def deployed(works: Works, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works]:
+    """The app over this test's storage and model."""
+    with undeployed(monkeypatch) as use:
+        use(**settings_over(works))
+        yield works
+
+
+def host_gave_up(container: str, path: str) -> dict[str, str]:
+    """What the host puts on the poison queue of blob events."""
+    return {
+        "Type": "BlobTrigger",
+        "FunctionId": "Host.Functions.caption_image",
+        "BlobType": "BlockBlob",
+        "ContainerName": container,
+        "BlobName": path,
+        "ETag": "0x8DE29B1",
+    }
+
+
+def event_grid(kind: str, container: str, path: str) -> dict[str, Any]:
+    """An event in Event Grid's own schema."""
+    return {
+        "topic": "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Storage/"
+        "storageAccounts/account",
+        "subject": f"/blobServices/default/containers/{container}/blobs/{path}",
+        "eventType": kind,
+        "id": "1",
+        "data": {"api": "DeleteBlob", "blobType": "BlockBlob"},
+        "dataVersion": "",
+        "metadataVersion": "1",
+        "eventTime": "2026-11-22T10:00:00Z",
+    }
+
+
+def cloud_event(kind: str, container: str, path: str) -> dict[str, Any]:
+    """The same as a CloudEvent."""
+    return {
+        "specversion": "1.0",
+        "source": "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Storage/"
+        "storageAccounts/account",
+        "subject": f"/blobServices/default/containers/{container}/blobs/{path}",
+        "type": kind,
+        "id": "1",
+        "time": "2026-11-22T10:00:00Z",
+        "data": {"api": "DeleteBlob", "blobType": "BlockBlob"},
+    }
+
+
+def saved(works: Works, path: str) -> CaptionRecord:
+    """A record, with or without a blob."""
+    record = short(path)
+    works.storage.catalog.save(record, None)
+    return record
+
+
+def is_known(works: Works, path: str) -> bool:
+    return works.storage.catalog.get(path) is not None
+
+
+def test_an_image_that_waited_is_captioned(deployed: Works) -> None:
+    deployed.storage.upload("2026/a b.jpg", pictures.oriented(1))
+    function_app.caption_deferred(message(Wake("2026/a b.jpg", ticket="gone/1").to_json()))
+    assert deployed.stored("2026/a b.jpg").record.status == "captioned"
+    assert waiting(deployed.storage) == []
+
+
+def test_an_image_that_is_gone_by_then_ends_the_message(deployed: Works) -> None:
+    saved(deployed, "a.jpg")
+    function_app.caption_deferred(message({"path": "a.jpg"}))
+    assert not is_known(deployed, "a.jpg")
+
+
+@pytest.mark.parametrize(
+    "gives_up",
+    [
+        lambda name: (function_app.record_poisoned, host_gave_up(name, "a.jpg")),
+        lambda _: (function_app.record_poisoned_deferral, {"path": "a.jpg", "ticket": "w/1"}),
+    ],
+    ids=["event", "deferral"],
+)
+def test_what_the_host_gives_up_is_failed(
+    deployed: Works, gives_up: Callable[[str], tuple[Function, Any]]
+) -> None:
+    blob = deployed.storage.upload("a.jpg", b"x")
+    function, body = gives_up(deployed.storage.name)
+    function(message(body))
+    record = deployed.stored("a.jpg").record
+    assert record.error is not None
+    assert (record.status, record.error.code) == ("failed", "poisoned")
+    assert "reprocess --status failed" in record.error.message
+    assert record.image.etag == blob.etag
+
+
+def test_another_apps_poison_message_is_left_to_it(deployed: Works) -> None:
+    """Raising keeps it: five times, and then on a poison queue of its own."""
+    deployed.storage.upload("a.jpg", b"x")
+    with pytest.raises(ValueError, match="of the container others, which is not this app's"):
+        function_app.record_poisoned(message(host_gave_up("others", "a.jpg")))
+    assert not is_known(deployed, "a.jpg")
+
+
+@pytest.mark.parametrize("event", [event_grid, cloud_event])
+@pytest.mark.parametrize("path", ["2026/a b.jpg", "100%25.jpg", "a/blobs/b.jpg"])
+def test_the_record_of_a_deleted_image_goes(
+    deployed: Works, event: Callable[[str, str, str], dict[str, Any]], path: str
+) -> None:
+    saved(deployed, path)
+    function_app.forget_image(message(event(BLOB_DELETED, deployed.storage.name, path)))
+    assert not is_known(deployed, path)
+    assert deployed.storage.catalog.search(EVERYTHING, 1).records == ()
+
+
+@pytest.mark.parametrize("event", [event_grid, cloud_event])
+def test_other_events_and_containers_change_nothing(
+    deployed: Works, event: Callable[[str, str, str], dict[str, Any]]
+) -> None:
+    name = deployed.storage.name
+    saved(deployed, "a.jpg")
+    function_app.forget_image(message(event("Microsoft.Storage.BlobCreated", name, "a.jpg")))
+    function_app.forget_image(message(event(BLOB_DELETED, f"{name}-archive", "a.jpg")))
+    assert is_known(deployed, "a.jpg")
+
+
+def test_an_image_that_was_uploaded_again_keeps_its_record(deployed: Works) -> None:
+    deployed.storage.upload("a.jpg", b"x")
+    saved(deployed, "a.jpg")
+    event = event_grid(BLOB_DELETED, deployed.storage.name, "a.jpg")
+    function_app.forget_image(message([event]))
+    assert is_known(deployed, "a.jpg")
+
+
+WAKES: dict[str, tuple[object, str]] = {
+    "no JSON": ("a.jpg", "Expecting value"),
+    "no text": (b"\xff\x80", "utf-8"),
+    "no object": ([], "needs a `path`"),
+    "no path": ({"blob": "a.jpg"}, "needs a `path`"),
+    "a number": ({"path": 1}, "needs a `path`"),
+    "a ticket": ({"path": "a.jpg", "ticket": 1}, "`ticket` and `afresh` are text"),
+}
+POISON: dict[str, tuple[object, str]] = {
+    "no JSON": ("a.jpg", "is not JSON"),
+    "no text": (b"\xff\x80", "is not JSON"),
+    "no object": ([], "is not a JSON object"),
+    "no container": ({"BlobName": "a.jpg"}, "has no `ContainerName`"),
+    "no blob": ({"ContainerName": "images"}, "has no `BlobName`"),
+}
+EVENTS: dict[str, tuple[object, str]] = {
+    "no JSON": ("a.jpg", "is not JSON"),
+    "no text": (b"\xff\x80", "is not JSON"),
+    "two": ([{}, {}], "holds 2 events"),
+    "no type": ({"subject": "x"}, "has no `type`"),
+    "no subject": ({"type": BLOB_DELETED}, "has no `subject`"),
+    "no blob": ({"type": BLOB_DELETED, "subject": "/x"}, "`subject` is not"),
+}
+NOTICES: dict[str, tuple[object, str]] = {
+    "no JSON": ("a.jpg", "Expecting value"),
+    "no object": ([], "needs a `path`"),
+    "no path": ({"updated": "2026-11-22T10:00:00+00:00"}, "needs a `path`"),
+    "no time": ({"path": "a.jpg"}, "needs `updated`"),
+    "another time": ({"path": "a.jpg", "updated": "a.jpg"}, "`updated` is a time"),
+    "no zone": ({"path": "a.jpg", "updated": "2026-11-22T10:00:00"}, "with its zone"),
+    "attempts": (
+        {"path": "a.jpg", "updated": "2026-11-22T10:00:00+00:00", "attempts": "a.jpg"},
+        "`attempts` is a number",
+    ),
+}
+READERS: dict[str, tuple[Function, dict[str, tuple[object, str]]]] = {
+    "caption_deferred": (function_app.caption_deferred, WAKES),
+    "record_poisoned_deferral": (function_app.record_poisoned_deferral, WAKES),
+    "record_poisoned": (function_app.record_poisoned, POISON),
+    "forget_image": (function_app.forget_image, EVENTS),
+    "notify": (function_app.notify, NOTICES),
+}
+MALFORMED = [
+    pytest.param(function, body, said, id=f"{name}: {case}")
+    for name, (function, cases) in READERS.items()
+    for case, (body, said) in cases.items()
+]
+
+
+@pytest.mark.parametrize(("function", "body", "said"), MALFORMED)
+def test_a_malformed_message_is_kept_and_named(
+    deployed: Works, function: Function, body: object, said: str
+) -> None:
+    """It raises, so the host puts it on the poison queue; its text is in no log."""
+    with pytest.raises(ValueError, match=said) as caught:
+        function(message(body))
+    assert "a.jpg" not in str(caught.value)
+
+
+def test_the_round_removes_the_records_of_deleted_images(deployed: Works) -> None:
+    saved(deployed, "gone.jpg")
+    deployed.storage.upload("there.jpg", pictures.oriented(1))
+    function_app.caption_deferred(message({"path": "there.jpg"}))
+    function_app.reconcile(TimerRequest(past_due=False))
+    assert not is_known(deployed, "gone.jpg")
+    assert is_known(deployed, "there.jpg")
+
+
+def test_the_round_says_what_is_spent_of_a_budget(
+    deployed: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DAILY_BUDGET_USD", "5")
+    with caplog.at_level(logging.INFO, "captioning"):
+        function_app.reconcile(TimerRequest(past_due=False))
+    events = [json.loads(r.getMessage())["event"] for r in caplog.records if r.msg[:1] == "{"]
+    assert events == ["budget", "reconcile"]
