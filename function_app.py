@@ -15,10 +15,9 @@ from captioning.api.mcp_tools import DESCRIBE, FIND, told
 from captioning.api.messages import Request, Response
 from captioning.api.openapi import document
 from captioning.config import settings
-from captioning.domain.messages import Wake
-from captioning.domain.notice import Notice
+from captioning.domain.messages import Notice, Wake
 from captioning.gallery import files as gallery_files
-from captioning.reports import deleted_blob, poison_message
+from captioning.triggers import deleted_blob, poison_message
 
 if TYPE_CHECKING:
     from captioning.app.services import Services

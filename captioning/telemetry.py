@@ -10,15 +10,18 @@ Azure Monitor (1.0.0b58) leaves these two out of what it sends.
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_tracer
 from opentelemetry.util.types import AttributeValue
 
+from captioning.domain.record import CaptionRecord
 from captioning.domain.usage import Bill, Usage
 from captioning.errors import CaptioningError
 from captioning.resilience.calls import Calls
@@ -116,3 +119,38 @@ def _address(server: str | None) -> dict[str, AttributeValue]:
     host = url.hostname or ""
     port = url.port or _PORTS.get(url.scheme, 443)
     return {"server.address": host, "server.port": port, "peer.service": host}
+
+
+log = logging.getLogger("captioning.images")
+
+
+def log_image(record: CaptionRecord, seconds: float) -> None:
+    """Writes the line: as a warning where the image failed, or only its new caption did; else as
+    information."""
+    failed = record.status == "failed" or (record.status == "captioned" and record.error)
+    level = logging.WARNING if failed else logging.INFO
+    log.log(level, json.dumps(_fields(record, seconds)))
+
+
+def _fields(record: CaptionRecord, seconds: float) -> dict[str, Any]:
+    error, paid, made = record.error, record.usage, record.provenance
+    retry_at = error.retry_at if error else None
+    return {
+        "event": "image",
+        "path": record.path,
+        "status": record.status,
+        "code": error.code if error else None,
+        "attempts": error.attempts if error else None,
+        "retry_at": retry_at.isoformat() if retry_at else None,
+        "seconds": round(seconds, 3),
+        "bytes": record.image.bytes,
+        "format": record.image.format,
+        "vision": made.vision,
+        "model": made.model,
+        "reused": made.reused_from is not None,
+        "input_tokens": paid.input_tokens,
+        "cached_tokens": paid.cached_tokens,
+        "output_tokens": paid.output_tokens,
+        "vision_calls": paid.vision_calls,
+        "usd": None if paid.usd is None else round(paid.usd, 6),
+    }

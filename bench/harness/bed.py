@@ -22,7 +22,7 @@ from azure.storage.blob import ContainerClient
 from bench.harness.photos import photo
 from captioning.embedded.stack.azurite import is_taken
 from captioning.embedded.stack.child import Child
-from captioning.storage.blob_account import BlobAccount
+from captioning.storage.accounts import BlobAccount
 from testing.azurite import Azurite, free_ports
 from testing.paths import ROOT
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing import Pool
 
-from bench.scale import limits, runs
-from bench.scale.chart import chart
-from bench.scale.check import compared
-from bench.scale.figures import Figures, simulate, table
+from bench.scale import limits, scenarios
+from bench.scale.calibration import compared
+from bench.scale.figures import Figures, chart, simulate, table
 from bench.scale.scenarios import Scenario
 from testing.paths import ROOT
 
@@ -32,12 +31,12 @@ class Part:
 
 
 PARTS = {
-    "bursts": Part(runs.bursts, 1_000_000, 2_000),
-    "streams": Part(runs.streams, 1_000_000, 2_000),
-    "naive": Part(runs.naive, 20_000, 2_000),
-    "instances": Part(runs.instances, 50_000, 2_000),
-    "budgets": Part(runs.budgets, 20_000, 500),
-    "bad_days": Part(runs.bad_days, 20_000, 500),
+    "bursts": Part(scenarios.bursts, 1_000_000, 2_000),
+    "streams": Part(scenarios.streams, 1_000_000, 2_000),
+    "naive": Part(scenarios.naive, 20_000, 2_000),
+    "instances": Part(scenarios.instances, 50_000, 2_000),
+    "budgets": Part(scenarios.budgets, 20_000, 500),
+    "bad_days": Part(scenarios.bad_days, 20_000, 500),
 }
 
 

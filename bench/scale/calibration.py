@@ -14,11 +14,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import mean
 
-from bench.scale.quota import Quota, Unlimited
+from bench.scale import scenarios
+from bench.scale.model import Model
+from bench.scale.quota import Fixed, Quota, Sliding, Unlimited
+from bench.scale.scenarios import MODEL_SECONDS, VISION_SECONDS, Quotas, Scenario
 from captioning.domain.record import FINAL
-from captioning.storage.accounts import TableAccount
-from captioning.storage.blob_account import BlobAccount
+from captioning.storage.accounts import BlobAccount, TableAccount
 from testing.azurite import Azurite
 from testing.factories.numbered_pictures import numbered
 from testing.harness.running_app import RunningApp
@@ -130,3 +133,85 @@ def _wait(tables: TableAccount, name: str, images: int, services: QuotaServices)
             return
         time.sleep(0.25)
     raise TimeoutError(f"{images} images have not ended in {LONGEST_SECONDS:.0f} s")
+
+
+SEEDS = range(8)
+FREE_IMAGES, IMAGES = 96, 150
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Quotas of both services, or None."""
+
+    name: str
+    vision: int | None
+    model: int | None
+    window: float = 1.0
+
+    @property
+    def sliding(self) -> bool:
+        """Whether the model counts calls in any stretch of time, as against in fixed windows."""
+        return self.window == 1.0
+
+    def quotas(self) -> Quotas:
+        """For the model."""
+        return Quotas(self.vision, self.model, self.window)
+
+    def measured(self) -> Measured:
+        """What the app does."""
+        kind = Sliding if self.sliding else Fixed
+        model: Quota | None = kind(self.model, self.window) if self.model else None
+        vision = Sliding(self.vision) if self.vision else None
+        return measure(IMAGES, vision=vision, model=model, seconds=(VISION_SECONDS, MODEL_SECONDS))
+
+
+CASES = (
+    Case("model: 3 calls a second", 10, 3),
+    Case("Vision: 4 calls a second", 4, None),
+    Case("model: 30 calls in each 10 s", 10, 30, 10.0),
+)
+
+
+def fitted() -> float:
+    """Seconds of an image outside of the services, from a run without quotas: the one figure that
+    the model takes from the machine."""
+    free = measure(FREE_IMAGES, seconds=(VISION_SECONDS, MODEL_SECONDS))
+    places = scenarios.local(1, Quotas(None, None), sliding=True, storage_seconds=0.0).capacity
+    each = free.seconds * places.blobs.most / FREE_IMAGES
+    return max(each - VISION_SECONDS - MODEL_SECONDS, 0.0)
+
+
+def predicted(case: Case, storage_seconds: float) -> tuple[float, float, float]:
+    """Seconds, calls of Vision and of the model, averaged over seeds."""
+    plan = scenarios.local(
+        IMAGES, case.quotas(), sliding=case.sliding, storage_seconds=storage_seconds
+    )
+    found = [_run(replace(plan, seed=seed)) for seed in SEEDS]
+    seconds, vision, model = (mean(figures) for figures in zip(*found, strict=True))
+    return seconds, vision, model
+
+
+def _run(plan: Scenario) -> tuple[float, float, float]:
+    model = Model(plan)
+    model.model.whole_seconds = False  # the local service says it in milliseconds
+    model.run()
+    seconds = model.counts.last_end - plan.storage_seconds / 2
+    return seconds, model.vision.calls, model.model.calls
+
+
+def compared() -> str:
+    """Markdown: measured and predicted, side by side."""
+    storage_seconds = fitted()
+    lines = [
+        f"Outside of the services: {storage_seconds:.2f} s an image.\n",
+        "| quota | seconds | simulated | off | Vision's calls | simulated | model's | simulated |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for case in CASES:
+        real, (seconds, vision, model) = case.measured(), predicted(case, storage_seconds)
+        off = seconds / real.seconds - 1
+        lines.append(
+            f"| {case.name} | {real.seconds:.1f} | {seconds:.1f} | {off:+.0%}"
+            f" | {real.calls['vision']} | {vision:.0f} | {real.calls['model']} | {model:.0f} |"
+        )
+    return "\n".join(lines) + "\n"

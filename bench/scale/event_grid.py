@@ -6,8 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from bench.scale.clock import Simulation
-from bench.scale.image import Image
-from bench.scale.queues import Queue
+from bench.scale.queues import Image, Queue
 
 DELIVERIES_PER_SECOND = 2_000
 """Messages that one storage queue takes: each event becomes one of the host's queue."""

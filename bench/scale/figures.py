@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from html import escape
 
-from bench.scale.cost import usd
 from bench.scale.limits import requests
 from bench.scale.model import Model
+from bench.scale.money import usd
 from bench.scale.scenarios import Scenario
 
 HEADINGS = (
@@ -115,3 +116,24 @@ def _cell(value: object, name: str) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+ROW, LEFT, WIDTH = 24, 300, 400
+
+
+def chart(rows: list[Figures]) -> str:
+    """One bar a scenario; the frame is the limit."""
+    height = ROW * len(rows) + 8
+    size = f'width="{LEFT + WIDTH + 60}" height="{height}"'
+    font = 'font-family="sans-serif" font-size="12"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>']
+    for number, row in enumerate(rows):
+        top = ROW * number + 4
+        long = min(row.share, 1.0) * WIDTH
+        parts += [
+            f'<text x="{LEFT - 8}" y="{top + 14}" text-anchor="end">{escape(row.name)}</text>',
+            f'<rect x="{LEFT}" y="{top}" width="{WIDTH}" height="{ROW - 6}" fill="#eee"/>',
+            f'<rect x="{LEFT}" y="{top}" width="{long:.1f}" height="{ROW - 6}" fill="#357"/>',
+            f'<text x="{LEFT + WIDTH + 8}" y="{top + 14}">{row.share:.0%}</text>',
+        ]
+    return "\n".join([*parts, "</svg>"]) + "\n"

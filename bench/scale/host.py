@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.scale.clock import Simulation
-from bench.scale.image import Image
-from bench.scale.queues import Queue
+from bench.scale.queues import Image, Queue
 from testing.paths import ROOT
 
 DEFAULT_DEGREE = 8

@@ -12,10 +12,9 @@ from inspect import signature
 from bench.scale.clock import Simulation
 from bench.scale.event_grid import EventGrid
 from bench.scale.host import Listener
-from bench.scale.image import Image
 from bench.scale.money import Money
 from bench.scale.policies import START, Naive, Ours, Policy, World
-from bench.scale.queues import Queue
+from bench.scale.queues import Image, Queue
 from bench.scale.quota import Fixed, Quota, Service, Sliding, Unlimited
 from bench.scale.scenarios import HOST_LIFE, Scenario
 from captioning.maintenance.reconcile import Reconciler

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from bench.scale.clock import Simulation
 from bench.scale.host import Failed
-from bench.scale.image import Image
 from bench.scale.money import Money
+from bench.scale.queues import Image
 from bench.scale.quota import Service
 from captioning.app.timeouts import WAIT_SECONDS
 from captioning.errors import ServiceDeferred, ServiceThrottled

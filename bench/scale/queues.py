@@ -5,10 +5,22 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Protocol
 
 from bench.scale.clock import Simulation
-from bench.scale.image import Image
+
+
+class Image:
+    """What is known of it. There may be a million of them."""
+
+    __slots__ = ("arrived", "attempts", "deliveries", "is_analysed", "since")
+
+    def __init__(self, arrived: float) -> None:
+        self.arrived = arrived
+        self.deliveries = self.attempts = 0
+        self.is_analysed = False
+        self.since: datetime | None = None
 
 
 class Idle(Protocol):

@@ -17,8 +17,7 @@ from itertools import islice
 
 from azure.data.tables import TableClient
 
-from captioning.domain.record import CaptionRecord, ImageInfo, Tag, record_id
-from captioning.domain.stored import RowVersions
+from captioning.domain.record import CaptionRecord, ImageInfo, RowVersions, Tag, record_id
 from captioning.records.catalog import Catalog
 from captioning.search.query import Query, parse
 from captioning.search.rows import IndexRow, Listing

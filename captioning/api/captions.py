@@ -7,10 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar, get_args
 
-from captioning.api.etags import strong
-from captioning.api.messages import Request, Response, json_response, problem
-from captioning.domain.record import Review, Status
-from captioning.domain.stored import StoredRecord
+from captioning.api.messages import Request, Response, json_response, problem, strong
+from captioning.domain.record import Review, Status, StoredRecord
 from captioning.errors import BadRequest
 from captioning.search import cursor
 from captioning.search.query import Query, parse

@@ -1,19 +1,167 @@
-"""Corrections by people, and steps back. It knows no host."""
+"""Corrections by people, and steps back: the request's body checked, the record changed."""
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Annotated, Any, NoReturn, Protocol
 
-from captioning.api.edit_body import edits_in
-from captioning.api.etags import matches, strong
-from captioning.api.messages import Request, Response, json_response, problem
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import StoredRecord
-from captioning.errors import RecordChanged, ServiceUnavailable
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from captioning.api.messages import Request, Response, json_response, matches, problem, strong
+from captioning.captioner.rules import visible
+from captioning.domain.record import CaptionRecord, Review, StoredRecord
+from captioning.errors import BadRequest, RecordChanged, ServiceUnavailable
 from captioning.records.edits import edited
 from captioning.records.history import obstacle, reverted
+
+MAX_CAPTION, MAX_ALT_TEXT, MAX_TAG = 2_000, 1_000, 100
+"""Characters at most. All of it takes a twentieth of what a record can hold."""
+MAX_TAGS = 100
+_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ue000-\uf8ff\ufeff"
+_WRITTEN = rf"^[^{_NO_LINE}]*[^{_NO_LINE}\s{_UNSEEN}][^{_NO_LINE}]*$"
+"""One line with something in it, as far as JSON Schema can tell."""
+_SHOWN = 40
+"""Characters of an unknown field's name that are told."""
+
+
+def _line(text: str) -> str:
+    if any(unicodedata.category(character) in _REFUSED for character in text):
+        raise ValueError("must not hold control characters, line breaks or broken characters")
+    if text and not visible(text):
+        raise ValueError("must hold something visible")
+    return text
+
+
+Caption = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_CAPTION),
+    AfterValidator(_line),
+]
+AltText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=MAX_ALT_TEXT),
+    AfterValidator(_line),
+]
+TagName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG),
+    AfterValidator(_line),
+]
+
+
+class _Body(BaseModel):
+    """What a person may write; a field that is not given stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    caption: Caption | None = None
+    alt_text: AltText | None = None
+    decorative: bool = False
+    tags: Annotated[list[TagName], Field(max_length=MAX_TAGS)] = []
+    review: Review = "none"
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> _Body:
+        if self.decorative and self.alt_text:
+            raise ValueError("alt_text must be empty where decorative is true")
+        return self
+
+
+def body_schema() -> dict[str, Any]:
+    """The JSON Schema of a body; what it cannot say, such as which characters are visible, is left
+    to `edits_in`."""
+    schema = _Body.model_json_schema()
+    for field in schema["properties"].values():
+        for kind in [field, field.get("items", {}), *field.get("anyOf", ())]:
+            if kind.get("type") == "string" and "enum" not in kind:
+                kind["pattern"] = _WRITTEN if kind.get("minLength") else f"^$|{_WRITTEN}"
+        del field["title"], field["default"]
+    both = {"decorative": {"const": True}, "alt_text": {"type": "string", "minLength": 1}}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": schema["properties"],
+        "additionalProperties": False,
+        "not": {"properties": both, "required": [*both]},
+    }
+
+
+def edits_in(body: bytes) -> dict[str, Any]:
+    """The edits in a request's body, in the record's form; BadRequest where there are none."""
+    document = _document(body)
+    try:
+        given = _Body.model_validate(document).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise BadRequest("bad_field", _told(error)) from None
+    if not given:
+        raise BadRequest("bad_body", f"The body changes nothing. Known: {_known()}.")
+    if "tags" in given:
+        given["tags"] = _tags(given["tags"])
+    return given
+
+
+def _tags(names: list[str]) -> list[dict[str, Any]]:
+    """Each name once, whatever its case, as it was first spelled."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        spelled.setdefault(name.casefold(), name)
+    return [{"name": name, "confidence": 1.0} for name in spelled.values()]
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_without_repeats, parse_constant=_refuse
+        )
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise BadRequest(
+            "bad_body",
+            "The body must be a JSON object in UTF-8, sent with a Content-Length.",
+        )
+    return document
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise BadRequest("bad_body", "The body names a field twice.")
+    return document
+
+
+def _refuse(_: str) -> NoReturn:
+    """NaN and Infinity are no JSON."""
+    raise ValueError
+
+
+def _told(error: ValidationError) -> str:
+    """The first of what is wrong, in words of ours and pydantic's; none of the client's but a
+    field's name."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "extra_forbidden":
+        return f"Unknown field: {str(first['loc'][0])[:_SHOWN]}. Known: {_known()}."
+    where = ".".join(str(step) for step in first["loc"])
+    wrong = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {wrong}." if where else f"{wrong}."
+
+
+def _known() -> str:
+    return ", ".join(_Body.model_fields)
+
 
 MAX_BODY = 64 * 1024
 """Bytes of a request."""

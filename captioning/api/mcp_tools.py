@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from captioning.api.messages import item_id
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import StoredRecord
+from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.errors import BadRequest, ServiceDeferred, SettingsError
 from captioning.search.query import Query, parse
 from captioning.search.rows import BEGINNING, Page

@@ -1,4 +1,8 @@
-"""Plain requests and responses: what the API works on, whichever host carries them."""
+"""Plain requests, responses and ETags: what the API works on, whichever host carries them.
+
+ETags of the tables are weak in form, `W/"datetime'2026-11-22T10%3A00%3A00Z'"`, and name one version
+each: they go out as strong ones, which If-Match needs, and come back in either form.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,22 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from captioning.api.etags import matches
 from captioning.domain.record import record_id
 from captioning.errors import BadRequest
+
+ANY = "*"
+
+
+def strong(etag: str) -> str:
+    """The ETag as it goes out."""
+    return etag.removeprefix("W/")
+
+
+def matches(header: str, etag: str) -> bool:
+    """Whether a list of ETags in If-Match or If-None-Match names this version; `*` names any."""
+    given = {strong(tag.strip()) for tag in header.split(",")}
+    return header.strip() == ANY or strong(etag) in given
+
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from captioning.api.messages import Request, Response, json_response
-from captioning.budget.tally import Budget, DayUsage, Tally
+from captioning.budget.ledger import Budget, DayUsage, Tally
 from captioning.errors import BadRequest
 
 DEFAULT_DAYS = 7

@@ -6,21 +6,70 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from captioning.app.burst_parts import bursts
-from captioning.app.call_maker import call_maker
 from captioning.app.storage import StorageAccount
+from captioning.app.timeouts import WAIT_SECONDS
 from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
 from captioning.config.settings import Settings
+from captioning.domain.usage import Bill
+from captioning.images.likeness import is_near
 from captioning.images.picture import inspect
-from captioning.pipeline.examiner import Examiner
-from captioning.pipeline.pipeline import CaptionPipeline, Catalog
+from captioning.pipeline.pipeline import CaptionPipeline, Catalog, Examiner
 from captioning.providers import Providers
 from captioning.records import tag_vocabulary
-from captioning.resilience.service_health import ServiceHealth
-from captioning.reuse.cache import Contents
-from captioning.reuse.table import ReuseTable
+from captioning.resilience.calls import Calls, Memory
+from captioning.resilience.gate import Gate
+from captioning.resilience.retries import Patience, RunCalls
+from captioning.resilience.service_health import Service, ServiceHealth
+from captioning.reuse.bursts import Bursts
+from captioning.reuse.cache import CallMaker, Contents
+from captioning.reuse.claim import Works
+from captioning.reuse.table import BurstTable, ReuseTable
 from captioning.support.score import Witness
+
+
+def bursts(
+    settings: Settings, storage: StorageAccount, works: Works, now: Callable[[], datetime]
+) -> Bursts | None:
+    """None where the setting turns them off, or where nobody reads the text in pictures: whether
+    two pages say the same cannot be told then."""
+    reads = settings.vision_provider != "none" and "read" in settings.vision_features
+    if not settings.burst_seconds or not reads:
+        return None
+    return Bursts(
+        frames=BurstTable(storage.table("bursts")),
+        works=works,
+        is_near=is_near,
+        window=timedelta(seconds=settings.burst_seconds),
+        now=now,
+    )
+
+
+def call_maker(health: ServiceHealth | None = None) -> CallMaker:
+    """What makes a run's calls; `health`, where there is one, learns what they meet."""
+    vision = _gate("Azure AI Vision", "vision", health)
+    model = _gate("The caption service", "model", health)
+
+    def calls(
+        before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
+    ) -> tuple[Calls, Calls]:
+        patience = Patience(WAIT_SECONDS)
+        return (
+            RunCalls(vision, patience, before, billed, memory=memory),
+            RunCalls(model, patience, before, billed),
+        )
+
+    return calls
+
+
+def _gate(title: str, service: Service, health: ServiceHealth | None) -> Gate:
+    if health is None:
+        return Gate(title)
+    return Gate(
+        title,
+        on_broken=partial(health.broken, service),
+        on_answer=partial(health.answered, service),
+    )
 
 
 def caption_pipeline(

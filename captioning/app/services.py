@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,22 +14,20 @@ from azure.core.credentials import TokenCredential
 from captioning.api.captions import CaptionApi
 from captioning.api.edits import EditApi
 from captioning.api.health import HealthApi
-from captioning.api.image_changes import ImageChanges
-from captioning.api.images import ImageView
+from captioning.api.images import ImageChanges, ImageView
 from captioning.api.mcp_tools import ImageTools
 from captioning.api.usage import UsageApi
 from captioning.app.clients import ServiceClients
-from captioning.app.image_apis import image_changes, image_view
-from captioning.app.notifying import notifying
 from captioning.app.pipeline import caption_pipeline
-from captioning.app.stewardship import reprocess
 from captioning.app.storage import StorageAccount
 from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
 from captioning.budget.table import UsageTable
 from captioning.config.settings import Settings
-from captioning.domain.notice import Notice
+from captioning.domain.messages import Notice
+from captioning.images.picture import check_header, read_header, thumbnail
 from captioning.maintenance.cleanup import Upkeep
+from captioning.maintenance.estimate import Asking, Estimate
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reconcile import Reconciler
 from captioning.maintenance.reprocess import Reprocess
@@ -38,10 +37,113 @@ from captioning.providers import Providers
 from captioning.records import tag_vocabulary
 from captioning.records.catalog import Catalog
 from captioning.records.table import RecordStore
+from captioning.resilience.gate import Gate
 from captioning.resilience.service_health import SERVICES, ServiceHealth
+from captioning.reuse.table import ReuseTable
 from captioning.search.table import CaptionIndex
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.state import StateTable
+from captioning.webhook.client import WebhookReceiver
+from captioning.webhook.outbox import AnnouncingCatalog
+from captioning.webhook.outbox import Catalog as Catalogue
+from captioning.webhook.sender import Notifier
+
+
+def image_changes(
+    settings: Settings,
+    storage: StorageAccount,
+    catalog: Catalog,
+    providers: Providers,
+    forget: Callable[[str], object],
+) -> ImageChanges:
+    """Uploading and deleting; `forget` removes what is known of a deleted image."""
+    analyzer = providers.analyzer
+    return ImageChanges(
+        images=storage.images,
+        records=catalog,
+        check=partial(check_header, min_side=analyzer.limits.min_side if analyzer else 1),
+        forget=forget,
+        max_image_bytes=settings.max_image_bytes,
+    )
+
+
+def image_view(settings: Settings, storage: StorageAccount, catalog: Catalog) -> ImageView:
+    """Looking at images and thumbnails."""
+    return ImageView(
+        images=storage.images,
+        records=catalog,
+        thumbnails=storage.thumbnails,
+        read_header=read_header,
+        thumbnail=thumbnail,
+        max_image_bytes=settings.max_image_bytes,
+    )
+
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notifying:
+    """Where those save who end images, and what deals with a notice."""
+
+    endings: Catalogue
+    notify: Callable[[Notice], None]
+
+
+def notifying(
+    settings: Settings,
+    storage: StorageAccount,
+    catalog: Catalogue,
+    health: ServiceHealth,
+    now: Callable[[], datetime],
+) -> Notifying:
+    """Without a receiver the catalogue is as it was, and notices that are left end."""
+    webhook = settings.webhook
+    if webhook is None:
+        return Notifying(catalog, _end)
+    gate = Gate(
+        "The webhook's receiver",
+        on_broken=partial(health.broken, "webhook"),
+        on_answer=partial(health.answered, "webhook"),
+    )
+    notifier = Notifier(
+        catalog=catalog,
+        receiver=WebhookReceiver(webhook.url),
+        gate=gate,
+        notices=storage.notices,
+        keys=webhook.keys,
+        on_outage=partial(health.broken, "webhook"),
+        now=now,
+    )
+    return Notifying(AnnouncingCatalog(catalog, storage.notices), notifier.notify)
+
+
+def _end(_: Notice) -> None:
+    log.warning("A notice ends unsent: NOTIFY_URL is not set.")
+
+
+def reprocess(
+    settings: Settings,
+    storage: StorageAccount,
+    catalog: Catalog,
+    providers: Providers,
+    prices: PriceList,
+) -> Reprocess:
+    """Rounds through the images whose captions other settings have made."""
+    asking = Asking(
+        providers.fingerprint,
+        settings.vision_features if settings.vision_provider == "azure" else (),
+        None if settings.caption_provider == "embedded" else settings.caption_model,
+    )
+    price = partial(prices.usage, deployment=settings.caption_model)
+    works = ReuseTable(storage.table("reuse"))
+    return Reprocess(
+        catalog=catalog,
+        recaption=Recaption(storage.images, catalog, storage.deferrals),
+        state=StateTable(storage.table("state")),
+        fingerprint=providers.fingerprint,
+        estimate=partial(Estimate, asking, price, catalog, works),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from captioning.config.sections import thumbnails_container
 from captioning.config.settings import Settings
 from captioning.errors import ServiceUnavailable
 from captioning.storage import queues
-from captioning.storage.accounts import TableAccount
+from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.authorization import SCOPE
-from captioning.storage.blob_account import BlobAccount
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.queues import DeferralQueue
 from captioning.storage.tables import Table

@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
-from captioning.budget.tally import Tally
+from captioning.budget.ledger import Tally
 from captioning.storage.tables import Table
 
 _COLUMNS = [column.name for column in fields(Tally)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from captioning.captioner import evidence_rules, rules
+from captioning.captioner import rules
 from captioning.domain.record import CaptionText, ImageAnalysis
 
 _MAX_OBJECTS = 20
@@ -32,8 +32,8 @@ class Answer:
                 f"{language}: {fault}"
                 for language, text in self.texts.items()
                 for fault in (
-                    *rules.faults(text, decorative=self.decorative),
-                    *evidence_rules.faults(text, evidence, decorative=self.decorative),
+                    *rules.text_faults(text, decorative=self.decorative),
+                    *rules.evidence_faults(text, evidence, decorative=self.decorative),
                 )
             ),
         )
@@ -62,8 +62,7 @@ class Answer:
         unspelled = [
             language
             for language, text in kept.items()
-            if evidence_rules.UNSPELLED
-            in evidence_rules.faults(text, evidence, decorative=self.decorative)
+            if rules.UNSPELLED in rules.evidence_faults(text, evidence, decorative=self.decorative)
         ]
         notes = (
             f"The caption model wrote nothing in {', '.join(lacking)}." if lacking else "",

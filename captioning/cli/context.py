@@ -3,20 +3,40 @@ become images, and waiting for their captions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from captioning.cli import console
+from captioning.domain.record import Status
 from captioning.errors import BadName, BadRequest, ServiceUnavailable, SettingsError
+from captioning.search.query import Query, parse
 
 if TYPE_CHECKING:
     from captioning.app.services import Services
     from captioning.cli.drop import Item
     from captioning.domain.record import CaptionRecord
+
+
+def query_of(
+    words: Iterable[str],
+    tags: Iterable[str],
+    status: Status | None,
+    since: datetime | None,
+    languages: tuple[str, ...],
+) -> Query:
+    """The search; BadRequest where there is too much of it. An argument with spaces is a phrase;
+    all words are whole, as nobody is still typing."""
+    if any(not tag.strip() for tag in tags):
+        raise BadRequest("bad_tag", "A tag must have a name.")
+    phrases = (f'"{word}"' if " " in word and '"' not in word else word for word in words)
+    query = parse("".join(f"{phrase} " for phrase in phrases), tags, languages)
+    return replace(query, status=status, since=since and since.replace(tzinfo=UTC))
 
 
 DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
@@ -82,7 +102,7 @@ def images_in(paths: list[Path], prefix: str) -> list[Item]:
 
 def wait_for(services: Services, paths: list[str]) -> int:
     """Prints each image's caption as it comes; returns how many ended without one."""
-    from captioning.cli.waiting import final_records
+    from captioning.cli.drop import final_records
 
     def deferred(record: CaptionRecord) -> None:
         outcome = console.readable(console.outcome(record))

@@ -1,4 +1,4 @@
-"""Dropping images: files and folders into the container, each content sent once."""
+"""Uploading files and folders into the container, each content once, and waiting for captions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import errno
 import hashlib
 import mimetypes
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,56 @@ from typing import IO, Literal, Protocol
 from azure.core.exceptions import AzureError
 
 from captioning.domain.blobs import name_problem
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import FINAL, BlobDescription, CaptionRecord, StoredRecord
 from captioning.errors import BadName, BlobGone, StorageUnavailable
 from captioning.storage.errors import explain
+
+POLL_SECONDS = 0.2
+
+
+class Images(Protocol):
+    """Where the images are."""
+
+    def describe(self, path: str) -> BlobDescription: ...
+
+
+class Records(Protocol):
+    """Where their records are."""
+
+    def get(self, path: str) -> StoredRecord | None: ...
+
+
+def final_records(
+    images: Images,
+    records: Records,
+    paths: Iterable[str],
+    on_deferred: Callable[[CaptionRecord], None],
+) -> Iterator[tuple[str, CaptionRecord | None]]:
+    """Each path with the record that its blob, as it is by then, ends with; None for a blob that
+    was deleted. However long it takes: a deferred one is told of once and waited for."""
+    for path in paths:
+        told = False
+        while True:
+            try:
+                record = _record_of_blob(images, records, path)
+            except BlobGone:
+                yield path, None
+                break
+            if record and record.status in FINAL:
+                yield path, record
+                break
+            if record and record.status == "deferred" and not told:
+                on_deferred(record)
+                told = True
+            time.sleep(POLL_SECONDS)
+
+
+def _record_of_blob(images: Images, records: Records, path: str) -> CaptionRecord | None:
+    """The record, where it is of the content that the blob has now."""
+    etag = images.describe(path).etag
+    stored = records.get(path)
+    return stored.record if stored and stored.record.image.etag == etag else None
+
 
 SHOWN = 120
 """Longer paths are shortened in messages."""

@@ -8,8 +8,8 @@ from typing import Literal
 from captioning.app.services import Services
 from captioning.cli import console
 from captioning.export.html import write_gallery
-from captioning.export.sidecar_files import write_sidecars
 from captioning.export.tabular import WRITERS, opened
+from captioning.export.xmp import write_sidecars
 from captioning.search.query import Query
 
 Format = Literal["csv", "jsonl", "xmp", "html"]

@@ -122,7 +122,7 @@ def find(
     as_json: Annotated[bool, typer.Option("--json", help="A record a line, as JSON.")] = False,
 ) -> None:
     """Find images by what their records say, the newest first."""
-    from captioning.cli.finding import query_of
+    from captioning.cli.context import query_of
     from captioning.export.tabular import write_jsonl
 
     with local_services() as services:
@@ -156,8 +156,8 @@ def export(
     ] = False,
 ) -> None:
     """Write all records, or those that are asked for, the newest first."""
+    from captioning.cli.context import query_of
     from captioning.cli.export import export as write
-    from captioning.cli.finding import query_of
 
     if output is None and form in {"xmp", "html"}:
         raise typer.BadParameter("must name a folder for xmp and html", param_hint="--output")

@@ -10,7 +10,7 @@ import typer
 
 from captioning.cli import console
 from captioning.cli.context import DAYS, local_services
-from captioning.maintenance.model_date import model_date
+from captioning.maintenance.reprocess import model_date
 
 if TYPE_CHECKING:
     from captioning.maintenance.reprocess import Asked, Round
@@ -69,8 +69,7 @@ def reprocess(
 ) -> None:
     """Ask for the captions of many images again; the app then sees to them. --stale goes on where
     the same command stopped."""
-    from captioning.maintenance.reprocess import Limits
-    from captioning.maintenance.selection import Selection
+    from captioning.maintenance.reprocess import Limits, Selection
 
     if not (stale or status):
         raise typer.BadParameter("say which images: --stale, --status, or both")

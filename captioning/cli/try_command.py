@@ -33,8 +33,7 @@ def try_(
     ] = None,
 ) -> None:
     """Show what other prompts and models would say, and cost; nothing is stored."""
-    from captioning.cli.trial import Trial
-    from captioning.cli.variants import variants
+    from captioning.cli.trial import Trial, variants
     from captioning.config.settings import local_environ
     from captioning.domain.usage import NOTHING
 

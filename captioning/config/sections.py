@@ -1,11 +1,17 @@
-"""Settings of the storage account: how it is reached, and what its tables and queues are called."""
+"""Settings that take more than a line to check: storage, texts, money, the webhook."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from captioning.addresses import check_address, fits_a_header
+from captioning.budget.prices import PriceList
+from captioning.captioner.rules import has_words
 from captioning.config.environment import Environment
+from captioning.records.tag_vocabulary import parse
+from captioning.webhook.payload import key_of
 
 TABLE = "captions"
 DEFERRED, DELETED, NOTIFY = "caption-deferred", "image-deleted", "caption-notify"
@@ -70,3 +76,126 @@ def queue_name(queue: str, table: str) -> str:
     name = table.strip().lower()
     is_usual = name in {"", TABLE} or not _TABLE.fullmatch(name)
     return queue if is_usual else f"{name}-{queue}"
+
+
+MOST_PROMPT_BYTES = 20_000
+"""Some 5,000 tokens, which are paid for with each picture."""
+MOST_VOCABULARY_BYTES = 1_000_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def prompt_file(env: Environment) -> Path | None:
+    """The file of CAPTION_PROMPT_FILE: visible text for a model. It has no placeholders; braces
+    are sent as they are."""
+    name = "CAPTION_PROMPT_FILE"
+    text = _text(env, name, MOST_PROMPT_BYTES)
+    if text is not None and not has_words(text):
+        env.problem(name, "holds no text: write the instructions, or leave the setting empty")
+    return Path(env.text(name)) if env.text(name) else None
+
+
+def vocabulary_file(env: Environment) -> Path | None:
+    """The file of TAG_VOCABULARY_FILE: a vocabulary of tags."""
+    name = "TAG_VOCABULARY_FILE"
+    text = _text(env, name, MOST_VOCABULARY_BYTES)
+    if text is not None:
+        try:
+            parse(text)
+        except ValueError as error:
+            env.problem(name, str(error))
+    return Path(env.text(name)) if env.text(name) else None
+
+
+def _text(env: Environment, name: str, most: int) -> str | None:
+    """The file's text; None where none is named or something is wrong with it."""
+    if not env.text(name):
+        return None
+    path = Path(env.text(name))
+    try:
+        if not path.is_file():
+            env.problem(name, "names no file: give its path from the app's folder, or a full one")
+            return None
+        if path.stat().st_size > most:
+            env.problem(name, f"names a file of more than {most:,} bytes: shorten it")
+            return None
+        data = path.read_bytes()
+    except (OSError, ValueError):
+        env.problem(name, "names a file that cannot be read: look at its permissions")
+        return None
+    return _decoded(env, name, data)
+
+
+def _decoded(env: Environment, name: str, data: bytes) -> str | None:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        env.problem(name, f"is not UTF-8 text (line {line}): save it as UTF-8")
+        return None
+    if found := _CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        env.problem(
+            name, f"has a control character (U+{ord(found[0]):04X}, line {line}): remove it"
+        )
+        return None
+    return text
+
+
+BUDGETS = ("DAILY_BUDGET_USD", "MONTHLY_BUDGET_USD")
+
+
+def check_prices(
+    env: Environment, file: Path | None, *, model: str | None, features: tuple[str, ...]
+) -> None:
+    """Notes a price list that is none and, with a budget, that it lacks the model or one of the
+    features that are paid for: what has no price would be spent beside the budget."""
+    if "PRICES_FILE" in env.problems:
+        return
+    try:
+        prices = PriceList.load(file)
+    except ValueError as error:
+        env.problem("PRICES_FILE", str(error))
+        return
+    for budget in filter(env.text, BUDGETS):
+        if model is not None and not prices.has_model(model):
+            env.problem(
+                budget,
+                "needs a price for every answer, and there is none for CAPTION_MODEL: set a "
+                "PRICES_FILE that names it in `models` or has a `default`",
+            )
+        if not prices.has_features(features):
+            env.problem(
+                budget,
+                "needs a price for every answer, and there is none for one of VISION_FEATURES: "
+                "add it to `per_1000` in PRICES_FILE",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Both may be secret: an address often holds a token."""
+
+    url: str = field(repr=False)
+    keys: tuple[bytes, ...] = field(repr=False)
+
+
+def webhook(env: Environment) -> Webhook | None:
+    """The receiver, or None."""
+    url, secrets = env.text("NOTIFY_URL"), env.text("NOTIFY_KEY").replace(",", " ").split()
+    if not url:
+        return None
+    try:
+        check_address(url.partition("?")[0], "NOTIFY_URL")
+        if not fits_a_header(url) or "#" in url or "\\" in url:
+            raise ValueError("NOTIFY_URL has characters that no address has")
+    except ValueError as error:
+        env.problem("NOTIFY_URL", str(error).removeprefix("NOTIFY_URL").strip())
+    if not secrets:
+        env.problem("NOTIFY_KEY", "is required with NOTIFY_URL: receivers know the app by it")
+    keys = []
+    for secret in secrets:
+        try:
+            keys.append(key_of(secret))
+        except ValueError as error:
+            env.problem("NOTIFY_KEY", str(error))
+    return Webhook(url, tuple(keys))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from captioning.config.budget_settings import check_prices
 from captioning.config.definitions import SETTINGS
 from captioning.config.environment import Environment
 from captioning.config.sections import (
@@ -21,13 +20,16 @@ from captioning.config.sections import (
     DELETED,
     NOTIFY,
     StorageConnection,
+    Webhook,
     captions_table,
+    check_prices,
     images_container,
+    prompt_file,
     queue_name,
     storage_connection,
+    vocabulary_file,
+    webhook,
 )
-from captioning.config.text_settings import prompt_file, vocabulary_file
-from captioning.config.webhook_settings import Webhook, webhook
 from captioning.domain.record import CaptionInput
 from captioning.errors import SettingsError
 from captioning.reuse.entries import LEFT_FOR_A_CALL

@@ -1,9 +1,10 @@
-"""What asks for an image to be processed: an event, or a message that was put by for later."""
+"""The app's queue messages: caption an image, notify the webhook's receiver of one."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,47 @@ class Wake:
         if not all(value is None or isinstance(value, str) for value in known.values()):
             raise ValueError("`ticket` and `afresh` are text")
         return cls(document["path"], **known)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The receiver is to get the record of this path, as it will have been saved at `updated` or
+    later. `attempts` of them failed, and `since` is when the first one did."""
+
+    path: str
+    updated: datetime
+    attempts: int = 0
+    since: datetime | None = None
+
+    def to_json(self) -> str:
+        """The message's text."""
+        known = {"path": self.path, "updated": self.updated.isoformat()}
+        failed = {"attempts": self.attempts, "since": self.since and self.since.isoformat()}
+        return json.dumps(known | {name: value for name, value in failed.items() if value})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Notice:
+        """ValueError where the message is not one of ours."""
+        document = json.loads(text)
+        if not isinstance(document, dict) or not isinstance(document.get("path"), str):
+            raise ValueError("a notice needs a `path`")
+        updated = _time(document, "updated")
+        if updated is None:
+            raise ValueError("a notice needs `updated`")
+        attempts = document.get("attempts", 0)
+        if not isinstance(attempts, int) or attempts < 0:
+            raise ValueError("`attempts` is a number")
+        return cls(document["path"], updated, attempts, _time(document, "since"))
+
+
+def _time(document: dict[str, object], name: str) -> datetime | None:
+    value = document.get(name)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"`{name}` is a time") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"`{name}` is a time with its zone")
+    return moment

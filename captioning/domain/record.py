@@ -14,9 +14,27 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from captioning.domain.carried import Carried
-from captioning.domain.previous import Previous
 from captioning.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """JSON values of the fields that people wrote, and the SHA-256 of the bytes they meant."""
+
+    sha256: str
+    edits: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The texts that others took the place of: JSON values of the record's fields by name, how they
+    came to be (the record's `provenance` then), what they cost, and until when they stood."""
+
+    texts: dict[str, Any]
+    provenance: dict[str, Any]
+    usage: Usage
+    until: datetime
+
 
 Status = Literal["processing", "deferred", "captioned", "rejected", "failed"]
 FINAL: frozenset[Status] = frozenset({"captioned", "rejected", "failed"})
@@ -212,3 +230,32 @@ def _adapter() -> TypeAdapter[CaptionRecord]:
 def record_id(path: str) -> str:
     """A record's id: SHA-256 of the blob's path, in hex. Names may hold what keys may not."""
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RowVersions:
+    """Which rows of the index are the record's: by what changes them, see `terms.Terms`."""
+
+    upload: str = ""
+    content: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record, the ETag of the version read, and those of its rows in the index."""
+
+    record: CaptionRecord
+    etag: str
+    versions: RowVersions = RowVersions()
+
+
+@dataclass(frozen=True, slots=True)
+class BlobDescription:
+    """What is known of a blob before a byte is read. The ETag is quoted, as HTTP has it."""
+
+    path: str
+    bytes: int
+    etag: str
+    modified: datetime
+    sha256: str | None = None

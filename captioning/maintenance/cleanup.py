@@ -7,12 +7,17 @@ from datetime import datetime
 from typing import Protocol
 
 from captioning.domain.messages import Wake
-from captioning.domain.record import FINAL, CaptionRecord, RecordError
-from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.domain.record import (
+    FINAL,
+    BlobDescription,
+    CaptionRecord,
+    RecordError,
+    StoredRecord,
+)
 from captioning.errors import BlobGone, RecordChanged
-from captioning.image_log import log_image
+from captioning.records.edits import record_of
 from captioning.records.history import after_failure
-from captioning.records.upload import record_of
+from captioning.telemetry import log_image
 
 
 class Images(Protocol):

@@ -7,11 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
+from captioning.api.images import named_image, no_such_image
 from captioning.api.messages import Request, Response, json_response
-from captioning.api.named_image import named_image, no_such_image
 from captioning.domain.messages import Wake
-from captioning.domain.record import CaptionRecord, record_id
-from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.domain.record import BlobDescription, CaptionRecord, StoredRecord, record_id
 from captioning.errors import BlobGone, RecordChanged
 
 

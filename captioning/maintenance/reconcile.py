@@ -17,8 +17,7 @@ from itertools import cycle
 from typing import Any, Protocol, TypeVar
 
 from captioning.domain.messages import Wake
-from captioning.domain.record import FINAL
-from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.domain.record import FINAL, BlobDescription, StoredRecord
 from captioning.errors import BlobGone, StorageUnavailable
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.domain.record import BlobDescription, CaptionRecord, StoredRecord
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.pipeline.transitions import outranks
 from captioning.records.edits import kept

@@ -1,22 +1,101 @@
-"""What a run makes of a record: claimed, captioned, put off, or ended by an error."""
+"""The state machine of a record: when it may be claimed, and what a run makes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
-from captioning.domain.record import CaptionRecord, Claim, ImageInfo, Provenance, RecordError
-from captioning.domain.stored import BlobDescription
+from captioning.captioner.rules import has_words
+from captioning.domain.messages import Wake
+from captioning.domain.record import (
+    FINAL,
+    BlobDescription,
+    Captioning,
+    CaptionRecord,
+    Claim,
+    ImageAnalysis,
+    ImageInfo,
+    Provenance,
+    RecordError,
+)
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
-from captioning.pipeline.decorative import doubt
 from captioning.providers import Answers, InspectedPicture
-from captioning.records.edits import JUDGED, kept
+from captioning.records.edits import JUDGED, kept, record_of
 from captioning.records.history import after_failure, has_model_text
-from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary
-from captioning.records.upload import record_of
+from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary, has_other_tags
 from captioning.resilience.backoff import delay, is_hopeless, waiting_since
 from captioning.reuse.cache import Result
+
+
+def doubt(
+    record: CaptionRecord, captioning: Captioning, analysis: ImageAnalysis | None
+) -> str | None:
+    """Why a person should look at the verdict; None where nothing speaks against it, or where a
+    person has given it."""
+    by_a_person = "decorative" in record.provenance.edited_by_human
+    if not captioning.decorative or by_a_person or analysis is None:
+        return None
+    people = analysis.people or any(found.name == "person" for found in analysis.objects)
+    found = {
+        "text": any(has_words(line.text) for line in analysis.text),
+        "people": bool(people),
+        "objects": any(found.name != "person" for found in analysis.objects),
+        "brands": bool(analysis.brands),
+    }
+    named = [name for name, is_there in found.items() if is_there]
+    if not named:
+        return None
+    return f"Called decorative, although there is more in it: {', '.join(named)}."
+
+
+class Standing(Enum):
+    """What a delivery finds."""
+
+    FREE = auto()
+    """Nobody is at it: take it."""
+    BUSY = auto()
+    """A claim is running: look again when it ends."""
+    SETTLED = auto()
+    """Nothing is left to do, or another message is there to see to it."""
+
+
+def standing(
+    record: CaptionRecord | None,
+    blob: BlobDescription,
+    wake: Wake,
+    *,
+    run: str,
+    fingerprint: str,
+    vocabulary: str | None,
+    now: datetime,
+) -> Standing:
+    """How the blob stands for this run. A newer upload is free whatever the older one's claim."""
+    if record is None or record.image.etag != blob.etag:
+        return Standing.FREE
+    if record.status in FINAL:
+        if has_other_tags(record, fingerprint, vocabulary):
+            return Standing.FREE
+        return Standing.SETTLED if _is_answered(record, wake, fingerprint) else Standing.FREE
+    claim = record.claim
+    if claim is None or claim.until <= now or claim.worker == run:
+        return Standing.FREE
+    if record.status == "processing":
+        return Standing.BUSY  # whoever asks: it may be the message of a run that was killed
+    if wake.afresh or wake.ticket == claim.worker:
+        return Standing.FREE
+    return Standing.BUSY if wake.ticket is None else Standing.SETTLED  # it has its own message
+
+
+def _is_answered(record: CaptionRecord, wake: Wake, fingerprint: str) -> bool:
+    """By its texts, or by the error beside them."""
+    made, error = record.provenance, record.error
+    if wake.afresh:
+        return made.afresh == wake.afresh or (error is not None and error.afresh == wake.afresh)
+    if made.reverted or (error and error.fingerprint == fingerprint):
+        return True
+    return made.fingerprint in {None, fingerprint}  # None: given up before anybody was asked
 
 
 def claimed(

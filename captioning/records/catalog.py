@@ -13,8 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from captioning.domain.record import CaptionRecord, record_id
-from captioning.domain.stored import RowVersions, StoredRecord
+from captioning.domain.record import CaptionRecord, RowVersions, StoredRecord, record_id
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.search.query import Query
 from captioning.search.rows import BEGINNING, IndexRow, Listing, Note, Page, rows_of

@@ -11,9 +11,27 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from captioning.domain.carried import Carried
-from captioning.domain.record import CaptionRecord
+from captioning.domain.record import BlobDescription, CaptionRecord, Carried, ImageInfo, record_id
 from captioning.records.history import after_edit, after_run
+
+
+def record_of(
+    blob: BlobDescription, previous: CaptionRecord | None, now: datetime
+) -> CaptionRecord:
+    """The record of the blob's path where it is of this upload; else a new one, of which nothing
+    is known yet but what people wrote about the one before, for when its bytes are."""
+    if previous and previous.image.etag == blob.etag:
+        return previous
+    return CaptionRecord(
+        path=blob.path,
+        id=record_id(blob.path),
+        status="processing",
+        image=ImageInfo(bytes=blob.bytes, etag=blob.etag, modified=blob.modified),
+        created=previous.created if previous else now,
+        updated=now,
+        carried=carried_on(previous),
+    )
+
 
 Edits = Mapping[str, Any]
 JUDGED = frozenset({"caption", "alt_text", "decorative"})

@@ -11,8 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from captioning.domain.previous import Previous
-from captioning.domain.record import FINAL, CaptionRecord, Provenance, RecordError, Status
+from captioning.domain.record import FINAL, CaptionRecord, Previous, Provenance, RecordError, Status
 
 TEXTS = (
     *("language", "caption", "alt_text", "decorative", "description"),

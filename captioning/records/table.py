@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import RowVersions, StoredRecord
-from captioning.storage.entities import Row
-from captioning.storage.entity import ENTITY_BYTES, size, to_document, to_properties
+from captioning.domain.record import CaptionRecord, RowVersions, StoredRecord
+from captioning.storage.entities import ENTITY_BYTES, Row, size, to_document, to_properties
 from captioning.storage.tables import Table
 
 CUT = "The picture holds more text than a record can (1 MiB): `text` was cut."

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription
 from captioning.errors import ContentInProgress, StorageUnavailable
 from captioning.images.sketch import Frame, Sketch
 from captioning.providers import InspectedPicture

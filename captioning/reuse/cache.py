@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from captioning.domain.record import Captioning, Claim, ImageAnalysis, Support
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription, Captioning, Claim, ImageAnalysis, Support
 from captioning.domain.usage import NOTHING, Bill, Usage
 from captioning.errors import (
     BadResponse,

@@ -13,8 +13,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import RowVersions, StoredRecord
+from captioning.domain.record import CaptionRecord, RowVersions, StoredRecord
 from captioning.search.terms import Terms, Wording
 
 LAST_MILLISECOND = 10**14 - 1

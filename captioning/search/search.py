@@ -12,8 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import StoredRecord
+from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.search.merge import AnyOf, Matches, Months, Partition, Source
 from captioning.search.query import Query
 from captioning.search.rows import IndexRow, Page, id_at, newest, oldest, place_of

@@ -11,8 +11,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 
-from captioning.domain.messages import Wake
-from captioning.domain.notice import Notice
+from captioning.domain.messages import Notice, Wake
 from captioning.storage.errors import storage_answers
 from captioning.storage.sessions import BACKOFF, PATIENCE, ExactPathSession
 

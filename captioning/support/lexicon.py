@@ -1,6 +1,15 @@
-"""Groups of English words that tell how a caption is to be read."""
+"""English words by meaning: groups that tell how a caption is read, and broader concepts.
+
+The table of concepts is WordNet's, cut down (`data/broader_terms.tsv`; its licence is beside it).
+It is read when it is first needed.
+"""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from pathlib import Path
 
 _GROUPS = {
     "colours": "red orange yellow green blue purple violet pink brown black white gray grey beige "
@@ -41,3 +50,85 @@ TOGETHER = _group("kinds that come together")
 """Of which a picture often shows several: one that was recognised does not exclude another."""
 PLURALS = dict(pair.split("=") for pair in _PLURALS.split())
 """Those that no rule makes."""
+DATA = Path(__file__).parent / "data"
+LONGEST = 3
+"""Words of a phrase that is looked up."""
+_MARKS = "*~-"
+
+
+class BroaderTerms:
+    """The table. Concepts are named by their first word, `crane#2` where that has several."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.rarely_nouns: set[str] = set()
+        """Words that are mostly verbs or adjectives."""
+        self.mostly_else: set[str] = set()
+        """Words that mostly mean something that no picture shows."""
+        self._concepts: dict[str, list[str]] = defaultdict(list)
+        self._broader: dict[str, list[str]] = {}
+        self._wholes: dict[str, list[str]] = {}
+        for line in lines:
+            if not line.startswith("#"):
+                self._read(line.rstrip("\n").split("\t"))
+        self.ancestors = cache(self._ancestors)
+        self._found = lru_cache(16_384)(self._find)
+
+    def _read(self, columns: list[str]) -> None:
+        words, broader, wholes = [*columns, "", ""][:3]
+        name = words.split(",")[0].rstrip(_MARKS)
+        for listed in words.split(","):
+            word = listed.rstrip(_MARKS).partition("#")[0]
+            marks = listed[len(listed.rstrip(_MARKS)) :]
+            if marks != "-":
+                self._concepts[word].append(name)
+            if marks:
+                (self.rarely_nouns if marks == "*" else self.mostly_else).add(word)
+        self._broader[name] = list(filter(None, broader.split(",")))
+        self._wholes[name] = list(filter(None, wholes.split(",")))
+
+    def concepts(self, phrase: str) -> tuple[str, ...]:
+        """What a noun in lower case may mean, in singular or plural; of one or more words."""
+        return self._found(phrase)[1]
+
+    def lemma(self, phrase: str) -> str:
+        """The form under which the table has it; itself where it has none."""
+        return self._found(phrase)[0]
+
+    def wholes(self, concept: str) -> list[str]:
+        """What it is part of."""
+        return self._wholes.get(concept, [])
+
+    def _find(self, phrase: str) -> tuple[str, tuple[str, ...]]:
+        for form in _forms(phrase):
+            if form in self._concepts:
+                return form, tuple(self._concepts[form])
+        return phrase, ()
+
+    def _ancestors(self, concept: str) -> frozenset[str]:
+        """It and everything broader."""
+        found, waiting = set(), [concept]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self._broader.get(name, [])
+        return frozenset(found)
+
+
+@cache
+def broader_terms() -> BroaderTerms:
+    """The table that comes with the app."""
+    return BroaderTerms((DATA / "broader_terms.tsv").read_text("utf-8").splitlines())
+
+
+def _forms(phrase: str) -> Iterator[str]:
+    """The phrase, then what it may be the plural of; with hyphens as spaces, and without."""
+    for spelt in dict.fromkeys((phrase, phrase.replace("-", " "), phrase.replace("-", ""))):
+        head, space, last = spelt.rpartition(" ")
+        if last in PLURALS:
+            yield head + space + PLURALS[last]
+            continue
+        yield spelt
+        for ending, singular in (("ies", "y"), ("es", ""), ("s", "")):
+            if last.endswith(ending) and len(last) > len(ending) + 1 and not last.endswith("ss"):
+                yield head + space + last.removesuffix(ending) + singular

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from captioning.domain.record import CaptionText, ImageAnalysis, Support
-from captioning.support.broader_terms import broader_terms
-from captioning.support.lexicon import GREYS
+from captioning.support.lexicon import GREYS, broader_terms
 from captioning.support.sightings import Sightings
 from captioning.support.spelling import Spelling
 from captioning.support.statements import Noun, marked_names, numbers, quoted_texts, statements

@@ -7,8 +7,15 @@ from collections.abc import Iterable
 from functools import cache
 
 from captioning.domain.record import ImageAnalysis
-from captioning.support.broader_terms import DATA, LONGEST, BroaderTerms
-from captioning.support.lexicon import BODY, COLOURS, SEX_AND_AGE, TOGETHER
+from captioning.support.lexicon import (
+    BODY,
+    COLOURS,
+    DATA,
+    LONGEST,
+    SEX_AND_AGE,
+    TOGETHER,
+    BroaderTerms,
+)
 from captioning.support.spelling import Spelling
 from captioning.support.statements import Noun, statements
 from captioning.text.words import folded, words

@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from captioning.support.broader_terms import DATA, LONGEST, BroaderTerms
-from captioning.support.lexicon import BEFORE_NOUNS, COLOURS, NEGATION_ENDS, NEGATIONS, NUMBERS
+from captioning.support.lexicon import (
+    BEFORE_NOUNS,
+    COLOURS,
+    DATA,
+    LONGEST,
+    NEGATION_ENDS,
+    NEGATIONS,
+    NUMBERS,
+    BroaderTerms,
+)
 
 _QUOTED = re.compile(
     r"“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」|\"([^\"]+)\"|‘([^’]+)’(?!\w)|(?<!\w)'([^']+)'(?!\w)"

@@ -14,11 +14,9 @@ from captioning.errors import BadResponse, ServiceTimeout, ServiceUnavailable
 from captioning.images.rendition import InputLimits, Rendition
 from captioning.resilience.calls import PLAIN, Calls
 from captioning.telemetry import span
-from captioning.vision.answers import merged, read_result, read_v32, read_v40
+from captioning.vision.answers import ReadResult, merged, parse, read_result, read_v32, read_v40
 from captioning.vision.features import API_VERSION_40, plan_features
-from captioning.vision.transport import VisionHttp, document
-from captioning.vision.vision_endpoint import Credential, Endpoint
-from captioning.vision.vision_shapes import ReadResult, parse
+from captioning.vision.transport import Credential, Endpoint, VisionHttp, document
 
 READ_POLL_SECONDS = 1.0
 READ_SECONDS = 30.0

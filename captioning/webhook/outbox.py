@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from captioning.domain.notice import Notice
-from captioning.domain.record import FINAL, CaptionRecord
-from captioning.domain.stored import StoredRecord
+from captioning.domain.messages import Notice
+from captioning.domain.record import FINAL, CaptionRecord, StoredRecord
 
 FIRST_LOOK = 2.0
 """Seconds after which a notice is looked into first: the save is done by then as a rule."""

@@ -14,9 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from captioning.domain.notice import Notice
-from captioning.domain.record import FINAL, CaptionRecord
-from captioning.domain.stored import StoredRecord
+from captioning.domain.messages import Notice
+from captioning.domain.record import FINAL, CaptionRecord, StoredRecord
 from captioning.errors import BadResponse, CaptioningError, ServiceDeferred, StorageUnavailable
 from captioning.resilience.backoff import LONGEST_FOR_A_REPAIR, delay, is_hopeless
 from captioning.resilience.gate import Gate

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from captioning.domain.carried import Carried
-from captioning.domain.previous import Previous
 from captioning.domain.record import (
     CaptionRecord,
     CaptionText,
+    Carried,
     Claim,
     DetectedObject,
     ImageInfo,
+    Previous,
     Provenance,
     RecordError,
     Support,

@@ -13,11 +13,9 @@ from itertools import count
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from captioning.budget.tally import Tally
-from captioning.domain.messages import Wake
-from captioning.domain.notice import Notice
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import BlobDescription, RowVersions, StoredRecord
+from captioning.budget.ledger import Tally
+from captioning.domain.messages import Notice, Wake
+from captioning.domain.record import BlobDescription, CaptionRecord, RowVersions, StoredRecord
 from captioning.errors import BlobChanged, BlobGone, RecordChanged
 from captioning.reuse.entries import StoredWork, Work
 from captioning.search.rows import IndexRow, Note

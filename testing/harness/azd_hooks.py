@@ -17,6 +17,7 @@ from testing.harness.deployment import deployment
 from testing.paths import ROOT
 
 HOOKS = INFRA / "hooks"
+FAKE = ROOT / "testing/fakes/azure_cli.py"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 Script = dict[str, list[Any]]
 
@@ -82,7 +83,7 @@ def run(hook: str, folder: Path, script: Script, **environ: str) -> Ran:
     for command in ("az", "azd"):
         program = folder / command
         program.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -S "{ROOT}/testing/fakes/azure_cli.py" "$0" "$@"\n',
+            f'#!/bin/sh\nexec "{sys.executable}" -S "{FAKE}" "$0" "$@"\n',
             "utf-8",
         )
         program.chmod(0o755)

@@ -10,14 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from captioning.captioner.client import OpenAICaptioner
-from captioning.domain.record import CaptionRecord, Claim, Provenance
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription, CaptionRecord, Claim, Provenance
 from captioning.errors import CaptioningError
-from captioning.image_log import log_image
 from captioning.images.picture import inspect
 from captioning.pipeline.transitions import claimed, ended, with_picture
 from captioning.providers import Answers
 from captioning.reuse.cache import Result
+from captioning.telemetry import log_image
 from captioning.vision.client import VisionClient
 from testing.factories.hostile_pictures import HOSTILE, Hostile, rendered
 from testing.factories.records import START

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from captioning.domain.messages import Wake
-from captioning.domain.record import CaptionRecord, Claim, ImageInfo
-from captioning.domain.stored import BlobDescription, StoredRecord
+from captioning.domain.record import BlobDescription, CaptionRecord, Claim, ImageInfo, StoredRecord
 from captioning.maintenance.cleanup import Upkeep
 from testing.factories.records import short
 from testing.harness.storage import Storage

@@ -13,14 +13,12 @@ from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
 from captioning.captioner.client import OpenAICaptioner
 from captioning.domain.messages import Wake
-from captioning.domain.record import CaptionInput
-from captioning.domain.stored import StoredRecord
+from captioning.domain.record import CaptionInput, StoredRecord
 from captioning.domain.usage import Bill
 from captioning.images.likeness import is_near
 from captioning.images.picture import inspect
 from captioning.maintenance.cleanup import Upkeep
-from captioning.pipeline.examiner import Examiner
-from captioning.pipeline.pipeline import CaptionPipeline
+from captioning.pipeline.pipeline import CaptionPipeline, Examiner
 from captioning.providers import Providers
 from captioning.records.tag_vocabulary import NO_VOCABULARY
 from captioning.resilience.calls import Memory

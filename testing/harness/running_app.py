@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from captioning.domain.record import record_id
-from captioning.storage.blob_account import BlobAccount
+from captioning.storage.accounts import BlobAccount
 from testing.harness.host_process import HostProcess
 from testing.paths import ROOT
 from testing.services.both import LocalServices, is_chat

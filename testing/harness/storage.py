@@ -12,14 +12,12 @@ from typing import Any, TypeVar
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription
 from captioning.records.catalog import Catalog
 from captioning.records.table import RecordStore
-from captioning.reuse.burst_table import BurstTable
-from captioning.reuse.table import ReuseTable
+from captioning.reuse.table import BurstTable, ReuseTable
 from captioning.search.table import CaptionIndex
-from captioning.storage.accounts import TableAccount
-from captioning.storage.blob_account import BlobAccount
+from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Answered, Asked, Curl
 from captioning.storage.sessions import ExactPathSession

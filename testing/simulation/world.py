@@ -27,8 +27,7 @@ from captioning.images.rendition import InputLimits, Rendition
 from captioning.images.sketch import Sketch
 from captioning.maintenance.cleanup import Upkeep
 from captioning.maintenance.reconcile import Reconciler
-from captioning.pipeline.examiner import Examiner
-from captioning.pipeline.pipeline import CaptionPipeline
+from captioning.pipeline.pipeline import CaptionPipeline, Examiner
 from captioning.providers import Providers
 from captioning.records.catalog import Catalog
 from captioning.resilience.calls import Calls, Memory

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from captioning.api.edit_body import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, edits_in
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import RowVersions
+from captioning.api.edits import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, edits_in
+from captioning.domain.record import CaptionRecord, RowVersions
 from captioning.errors import BadRequest
 from captioning.records.edits import edited
 from captioning.records.table import _to_entity
-from captioning.storage.entity import ENTITY_BYTES, size
+from captioning.storage.entities import ENTITY_BYTES, size
 from testing.factories.records import FULL, START
 
 

@@ -11,10 +11,8 @@ import pytest
 
 from captioning.api.captions import CaptionApi
 from captioning.api.edits import ATTEMPTS, MAX_BODY, EditApi
-from captioning.api.etags import strong
-from captioning.api.messages import Request, Response
-from captioning.domain.record import CaptionRecord, Provenance, Status, Tag, record_id
-from captioning.domain.stored import StoredRecord
+from captioning.api.messages import Request, Response, strong
+from captioning.domain.record import CaptionRecord, Provenance, Status, StoredRecord, Tag, record_id
 from captioning.errors import BadRequest, RecordChanged, ServiceDeferred
 from captioning.records.edits import kept
 from testing.factories.records import FULL, short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioning.api.etags import matches, strong
+from captioning.api.messages import matches, strong
 
 TABLES = "W/\"datetime'2026-11-22T10%3A00%3A00.1234567Z'\""
 SENT = "\"datetime'2026-11-22T10%3A00%3A00.1234567Z'\""

@@ -10,8 +10,7 @@ from captioning.api.health import HealthApi, unhealthy
 from captioning.errors import AuthRefused, BudgetSpent, StorageUnavailable
 from captioning.records.table import RecordStore
 from captioning.resilience.service_health import ServiceHealth
-from captioning.storage.accounts import TableAccount
-from captioning.storage.blob_account import BlobAccount
+from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.state import StateTable
 from testing.azurite import free_ports
 from testing.fakes.faults import Clock

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobClient
 
-from captioning.api.image_changes import ImageChanges
+from captioning.api.images import ImageChanges
 from captioning.api.messages import Request, Response
 from captioning.domain.record import record_id
 from captioning.errors import BadRequest, StorageUnavailable

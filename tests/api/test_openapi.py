@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 
 import function_app
 from captioning.api.captions import MAX_LIMIT
-from captioning.api.edit_body import MAX_CAPTION, edits_in
+from captioning.api.edits import MAX_CAPTION, edits_in
 from captioning.api.messages import Request
 from captioning.api.openapi.document import document, get_openapi
 from captioning.api.usage import MAX_DAYS

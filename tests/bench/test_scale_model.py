@@ -8,10 +8,10 @@ import pytest
 
 from bench.scale import limits
 from bench.scale.clock import Simulation
-from bench.scale.cost import usd
 from bench.scale.figures import simulate
 from bench.scale.host import Rules, host_json
 from bench.scale.model import Model
+from bench.scale.money import usd
 from bench.scale.quota import Fixed, Sliding
 from bench.scale.scenarios import (
     Capacity,

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
-from captioning.budget.ledger import EARLIER_DAYS, Ledger
+from captioning.budget.ledger import EARLIER_DAYS, DayUsage, Ledger, Tally
 from captioning.budget.table import UsageTable
-from captioning.budget.tally import DayUsage, Tally
 from captioning.domain.record import Status
 from captioning.domain.usage import NOTHING, Usage
 from captioning.errors import BudgetSpent, StorageUnavailable

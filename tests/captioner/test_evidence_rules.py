@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from captioning.captioner.evidence_rules import (
+from captioning.captioner.rules import (
     LEAST_HEIGHT,
     MOST_WORDS,
     UNSPELLED,
     UNTOLD,
-    faults,
+    evidence_faults,
     short_text,
 )
 from captioning.domain.record import CaptionText, ImageAnalysis, Tag, TextLine
@@ -25,7 +25,9 @@ def seen(*lines: str, box: tuple[int, int, int, int] = LARGE, tag: str = "sign")
 
 
 def broken(alt_text: str, evidence: ImageAnalysis | None, description: str = "Much.") -> list[str]:
-    return [*faults(CaptionText("A sign.", alt_text, description), evidence, decorative=False)]
+    return [
+        *evidence_faults(CaptionText("A sign.", alt_text, description), evidence, decorative=False)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_what_takes_more_than_a_sentence_is_told_in_the_description(
 
 
 def test_a_decorative_picture_is_asked_nothing() -> None:
-    assert faults(CaptionText("A line.", "", ""), seen("SALE"), decorative=True) == ()
+    assert evidence_faults(CaptionText("A line.", "", ""), seen("SALE"), decorative=True) == ()
 
 
 def test_a_flood_of_text_is_looked_at_no_further_than_needed() -> None:

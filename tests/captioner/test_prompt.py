@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 
-from captioning.captioner.evidence import CLOSE, MAX_ITEMS, MAX_TEXT, OPEN, quoted
-from captioning.captioner.prompt import BUILT_IN, Prompt, again, question, schema
+from captioning.captioner.prompt import (
+    BUILT_IN,
+    CLOSE,
+    MAX_ITEMS,
+    MAX_TEXT,
+    OPEN,
+    Prompt,
+    again,
+    question,
+    quoted,
+    schema,
+)
 from captioning.domain.record import DetectedObject, ImageAnalysis, Tag, TextLine
 from testing.services.chat_replies import Refused
 from testing.services.chat_schema import check_format

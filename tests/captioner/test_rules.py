@@ -11,11 +11,11 @@ from captioning.captioner.rules import (
     DESCRIPTION,
     MOST,
     cut,
-    faults,
     first_sentence,
     has_words,
     mended,
     opening,
+    text_faults,
     tidy,
     visible,
     without_opening,
@@ -48,8 +48,8 @@ def text(caption: str = "A cat.", alt_text: str = "A cat.", description: str = "
     ],
 )
 def test_each_rule_is_named(given_text: CaptionText, rule: str) -> None:
-    assert faults(given_text, decorative=False) == (rule,)
-    assert faults(mended(given_text, decorative=False), decorative=False) == (
+    assert text_faults(given_text, decorative=False) == (rule,)
+    assert text_faults(mended(given_text, decorative=False), decorative=False) == (
         (rule,) if "caption must not be empty" in rule else ()
     )
 
@@ -59,19 +59,19 @@ def test_each_rule_is_named(given_text: CaptionText, rule: str) -> None:
     ["A photo album.", "Imaging device.", "Picture frame", "DSC is a band.", "See a.jpg there."],
 )
 def test_what_only_begins_like_a_name_says_something(alt_text: str) -> None:
-    assert faults(text(alt_text=alt_text), decorative=False) == ()
+    assert text_faults(text(alt_text=alt_text), decorative=False) == ()
 
 
 def test_text_at_the_limits_is_right() -> None:
     fine = text("x" * 300, "x" * 125, "x" * 1_000)
-    assert faults(fine, decorative=False) == ()
+    assert text_faults(fine, decorative=False) == ()
     assert mended(fine, decorative=False) == fine
 
 
 @pytest.mark.parametrize("alt_text", ["", "A line.", "x" * 200])
 def test_a_decorative_picture_has_an_empty_alt_text(alt_text: str) -> None:
     given_text = text(alt_text=alt_text)
-    assert faults(given_text, decorative=True) == ()
+    assert text_faults(given_text, decorative=True) == ()
     assert mended(given_text, decorative=True).alt_text == ""
 
 

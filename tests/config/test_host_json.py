@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from captioning.embedded.host.host_config import HostConfig
+from captioning.embedded.host.functions import HostConfig
 from testing.paths import ROOT
 
 HOST_JSON: dict[str, Any] = json.loads((ROOT / "host.json").read_text("utf-8"))

@@ -7,7 +7,7 @@ import pytest
 from captioning.api.messages import Request
 from captioning.domain.blobs import name_problem, url_path
 from captioning.domain.record import record_id
-from captioning.embedded.host.request_target import parse_target
+from captioning.embedded.host.routing import parse_target
 
 GOOD = [
     "a.jpg",

@@ -10,8 +10,7 @@ import pytest
 
 from captioning.domain.record import CaptionRecord, CaptionText, Tag, record_id
 from captioning.export.filenames import LONGEST, places
-from captioning.export.sidecar_files import FOREIGN, OUTSIDE, write_sidecars
-from captioning.export.xmp import HEAD_BYTES, owner, sidecar
+from captioning.export.xmp import FOREIGN, HEAD_BYTES, OUTSIDE, owner, sidecar, write_sidecars
 from testing.factories.pictures import encoded, quadrants
 from testing.factories.records import FULL, minutes, short
 from testing.harness.command_line import CommandLine

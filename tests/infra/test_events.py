@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from captioning.reports import BLOB_DELETED, SUBJECT
+from captioning.triggers import BLOB_DELETED, SUBJECT
 from testing.harness.deployment import WHOLE, Deployment, deployment
 from tests.repository.test_docs import bindings
 

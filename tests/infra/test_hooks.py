@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from captioning.reports import SUBJECT
+from captioning.triggers import SUBJECT
 from testing.harness.azd_hooks import HOOKS, Script, offer, outputs, quota, region, run
 from testing.harness.bicep import INFRA
 from testing.paths import ROOT

@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 import pytest
 
-from captioning import image_log
-from captioning.budget.tally import Budget
-from captioning.domain.notice import Notice
+from captioning import telemetry
+from captioning.budget.ledger import Budget
+from captioning.domain.messages import Notice
 from captioning.domain.record import FINAL, Status
 from captioning.errors import AuthRefused, BudgetSpent, ModelGone, ServiceThrottled
 from captioning.maintenance.reconcile import ReconcileReport
@@ -24,7 +24,7 @@ from testing.paths import ROOT
 
 QUERIES = {file.stem: file.read_text("utf-8") for file in (INFRA / "queries").glob("*.kql")}
 LINES = {
-    "image": image_log._fields(FULL, 1.0).keys(),
+    "image": telemetry._fields(FULL, 1.0).keys(),
     "reconcile": {"event", *asdict(ReconcileReport())},
     "notify": sender._fields("delivered", Notice("a.jpg", START)).keys(),
     "budget": {"event", *asdict(Budget(None, None, 0, 0))},

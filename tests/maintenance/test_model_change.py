@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from captioning.api.edit_body import _Body
-from captioning.api.edits import EditApi
+from captioning.api.edits import EditApi, _Body
 from captioning.api.messages import Request
 from captioning.domain.messages import Wake
 from captioning.domain.record import CaptionRecord
 from captioning.maintenance.recaption import Recaption
-from captioning.maintenance.reprocess import Limits, Reprocess
-from captioning.maintenance.selection import Selection
+from captioning.maintenance.reprocess import Limits, Reprocess, Selection
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.records.history import texts_in
 from captioning.search.query import parse

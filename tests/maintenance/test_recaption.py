@@ -15,8 +15,7 @@ from captioning.domain.record import CaptionRecord, Status, record_id
 from captioning.errors import BadRequest
 from captioning.maintenance import reprocess
 from captioning.maintenance.recaption import Recaption
-from captioning.maintenance.reprocess import Limits, Reprocess
-from captioning.maintenance.selection import Selection
+from captioning.maintenance.reprocess import Limits, Reprocess, Selection
 from testing.factories import pictures
 from testing.factories.records import minutes, short
 from testing.fakes.stores import MemoryState

@@ -15,10 +15,15 @@ from captioning.domain.messages import Wake
 from captioning.domain.record import CaptionRecord, Provenance, RecordError
 from captioning.errors import StorageUnavailable
 from captioning.maintenance import reprocess
-from captioning.maintenance.model_date import model_date
 from captioning.maintenance.recaption import Recaption
-from captioning.maintenance.reprocess import Limits, Reprocess, ReprocessReport, Round
-from captioning.maintenance.selection import Selection
+from captioning.maintenance.reprocess import (
+    Limits,
+    Reprocess,
+    ReprocessReport,
+    Round,
+    Selection,
+    model_date,
+)
 from captioning.records.catalog import Catalog
 from testing.factories.records import START, minutes, short
 from testing.fakes.faults import Clock

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from captioning.domain.messages import Wake
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import StoredRecord
+from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.errors import StorageUnavailable
-from captioning.pipeline.examiner import MOST_CRASHES
+from captioning.pipeline.pipeline import MOST_CRASHES
 from testing.factories import pictures
 from testing.fakes.faults import Crash, Line
 from testing.harness.pipeline import LEASE, Works, on

@@ -9,7 +9,7 @@ import pytest
 
 from captioning.domain.messages import Wake
 from captioning.domain.record import Captioning, DetectedObject, ImageAnalysis, Tag, TextLine
-from captioning.pipeline.decorative import doubt
+from captioning.pipeline.transitions import doubt
 from captioning.records.edits import edited
 from testing.factories import pictures
 from testing.factories.records import START, short

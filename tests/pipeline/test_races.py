@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription, CaptionRecord
 from captioning.errors import BlobChanged
 from captioning.records.catalog import EVERYTHING
 from testing.factories import pictures

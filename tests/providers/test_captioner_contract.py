@@ -53,7 +53,7 @@ def test_evidence_becomes_a_caption_that_keeps_the_rules(
     assert re.search("cat|animal", made.texts["en"].caption)
     assert "HACKED" not in repr(made.texts)
     assert not made.decorative
-    assert rules.faults(made.texts["en"], decorative=False) == ()
+    assert rules.text_faults(made.texts["en"], decorative=False) == ()
 
 
 def test_the_same_is_said_twice(captioner: Captioner) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.record import CaptionRecord, record_id
-from captioning.domain.stored import StoredRecord
+from captioning.domain.record import CaptionRecord, StoredRecord, record_id
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.records.catalog import EVERYTHING, LATEST_COMMIT, Catalog
 from captioning.search.rows import BEGINNING, IndexRow, Page, rows_of

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import StoredRecord
+from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.records.catalog import ABANDONED, Catalog
 from captioning.search.query import parse
 from captioning.search.rows import IndexRow, rows_of

@@ -11,8 +11,7 @@ import pytest
 from captioning.api.edits import EditApi
 from captioning.api.messages import Request
 from captioning.domain.messages import Wake
-from captioning.domain.record import Captioning, CaptionRecord
-from captioning.domain.stored import StoredRecord
+from captioning.domain.record import Captioning, CaptionRecord, StoredRecord
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.maintenance.recaption import Recaption
 from testing.factories import pictures

@@ -10,13 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioning.domain.record import CaptionRecord, CaptionText, TextLine, record_id
-from captioning.domain.stored import RowVersions, StoredRecord
+from captioning.domain.record import (
+    CaptionRecord,
+    CaptionText,
+    RowVersions,
+    StoredRecord,
+    TextLine,
+    record_id,
+)
 from captioning.errors import StorageUnavailable
 from captioning.records.table import CUT, RecordStore, _to_entity, _to_record
 from captioning.storage.accounts import TableAccount
-from captioning.storage.entities import Row
-from captioning.storage.entity import PROPERTY_UNITS
+from captioning.storage.entities import PROPERTY_UNITS, Row
 from testing.azurite import free_ports
 from testing.factories.records import FULL, START, short
 from testing.harness.storage import Storage

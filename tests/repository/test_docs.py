@@ -15,18 +15,17 @@ from typing import Any
 
 import pytest
 
-from captioning import image_log
-from captioning.api.edit_body import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
-from captioning.api.edits import MAX_BODY
+from captioning import telemetry
+from captioning.api.edits import MAX_ALT_TEXT, MAX_BODY, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
 from captioning.app.storage import TABLES
+from captioning.budget.ledger import Budget, Tally
 from captioning.budget.prices import PriceList
-from captioning.budget.tally import Budget, Tally
-from captioning.captioner import evidence_rules, rules
-from captioning.captioner.evidence import MAX_TEXT
+from captioning.captioner import rules
+from captioning.captioner.prompt import MAX_TEXT
 from captioning.captioner.request import MAX_SAID
 from captioning.captioner.rules import MOST
 from captioning.cli.main import cli
-from captioning.config import text_settings
+from captioning.config import sections
 from captioning.config.definitions import SETTINGS
 from captioning.domain.usage import Bill
 from captioning.errors import CaptioningError, ImageRejected, ServiceDeferred
@@ -185,10 +184,10 @@ def test_the_lengths_and_limits_of_captions_are_as_told() -> None:
         "alt_text": f"{rules.ALT_TEXT} characters",
         "description": f"{rules.DESCRIPTION:,} characters",
     }
-    assert f"Of at most {evidence_rules.MOST_WORDS} words" in CAPTIONS
+    assert f"Of at most {rules.MOST_WORDS} words" in CAPTIONS
     twentieth = "a twentieth of the shorter side" in CAPTIONS
-    assert (evidence_rules.LEAST_HEIGHT, twentieth) == (1 / 20, True)
-    assert f"at most {text_settings.MOST_PROMPT_BYTES:,} bytes" in CAPTIONS
+    assert (rules.LEAST_HEIGHT, twentieth) == (1 / 20, True)
+    assert f"at most {sections.MOST_PROMPT_BYTES:,} bytes" in CAPTIONS
     editor = (ROOT / "captioning/gallery/web/editor.js").read_text("utf-8")
     assert f"good: {rules.ALT_TEXT} " in editor
     assert f"good: {rules.CAPTION} " in editor
@@ -202,7 +201,7 @@ def test_the_vocabulary_in_the_documents_is_one() -> None:
 
 def test_every_key_of_the_log_is_documented() -> None:
     of_images, of_reconcile = OPERATIONS.split("## Reconcile")
-    assert names(of_images, "key") == image_log._fields(FULL, 1.0).keys()
+    assert names(of_images, "key") == telemetry._fields(FULL, 1.0).keys()
     assert names(of_reconcile, "key") == asdict(ReconcileReport()).keys()
     [of_budget] = re.findall(r'`"event": "budget"`, (.*?)\.', of_images, re.DOTALL)
     assert set(re.findall(r"`(\w+)`", of_budget)) == asdict(Budget(None, None, 0, 0)).keys()

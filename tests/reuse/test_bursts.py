@@ -11,13 +11,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from captioning.app.burst_parts import bursts
+from captioning.app.pipeline import bursts
 from captioning.app.storage import StorageAccount
-from captioning.budget.tally import Tally
+from captioning.budget.ledger import Tally
 from captioning.config.settings import Settings
 from captioning.domain.messages import Wake
-from captioning.domain.record import CaptionRecord
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription, CaptionRecord
 from captioning.domain.usage import NOTHING
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.records.edits import edited

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from captioning.budget.tally import Tally
+from captioning.budget.ledger import Tally
 from captioning.domain.messages import Wake
 from captioning.domain.record import CaptionInput, CaptionRecord
 from captioning.domain.usage import NOTHING

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from captioning.api.image_changes import ImageChanges
+from captioning.api.images import ImageChanges
 from captioning.api.mcp_tools import ImageTools, told
 from captioning.api.messages import Request, Response
 from captioning.cli import console
 from captioning.domain.blobs import name_problem, url_path
 from captioning.domain.record import CaptionRecord, DetectedObject, Tag, TextLine
 from captioning.export.html import WIDTH, write_gallery
-from captioning.export.sidecar_files import write_sidecars
 from captioning.export.tabular import WRITERS, unquoted
 from captioning.export.xml_text import in_xml
+from captioning.export.xmp import write_sidecars
 from captioning.images.picture import check_header
 from captioning.search.terms import MOST_WORDS, Wording
 from testing.factories.hostile_pictures import HOSTILE, Hostile, rendered

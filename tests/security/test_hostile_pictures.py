@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioning.captioner.evidence import CLOSE, MAX_TEXT, OPEN, quoted
-from captioning.captioner.prompt import again
+from captioning.captioner.prompt import CLOSE, MAX_TEXT, OPEN, again, quoted
 from captioning.captioner.request import MAX_SAID
 from captioning.captioner.rules import ALT_TEXT, CAPTION, DESCRIPTION, JOINERS, has_words, visible
 from captioning.domain.record import CaptionRecord

@@ -12,11 +12,19 @@ from typing import Any
 import pytest
 from azure.storage.queue import QueueClient
 
+from captioning.budget.ledger import Tally
 from captioning.budget.table import UsageTable
-from captioning.budget.tally import Tally
 from captioning.domain.messages import Wake
-from captioning.domain.record import Captioning, CaptionText, Claim, ImageAnalysis, Tag
-from captioning.domain.stored import BlobDescription, RowVersions, StoredRecord
+from captioning.domain.record import (
+    BlobDescription,
+    Captioning,
+    CaptionText,
+    Claim,
+    ImageAnalysis,
+    RowVersions,
+    StoredRecord,
+    Tag,
+)
 from captioning.domain.usage import Usage
 from captioning.errors import BlobChanged, BlobGone, RecordChanged
 from captioning.reuse.entries import StoredWork, Work

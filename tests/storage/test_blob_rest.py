@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from requests import PreparedRequest, Response
 
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription
 from captioning.errors import AuthRefused, BlobChanged, BlobGone
+from captioning.storage.accounts import BlobAccount
 from captioning.storage.authorization import Bearer, SharedAccess
-from captioning.storage.blob_account import BlobAccount
 from captioning.storage.blob_rest import BlobWire
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Curl, Unclear

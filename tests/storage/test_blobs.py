@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from captioning.cli.drop import Item, drop
-from captioning.domain.stored import BlobDescription
+from captioning.domain.record import BlobDescription
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
-from captioning.storage.blob_account import BlobAccount
+from captioning.storage.accounts import BlobAccount
 from captioning.storage.blobs import ImageContainer
 from testing.factories.records import START
 from testing.harness.command_line import DEAD_STORAGE

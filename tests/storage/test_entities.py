@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioning.storage.entity import (
+from captioning.storage.entities import (
     ENTITY_BYTES,
     PROPERTY_UNITS,
     parts,

@@ -21,7 +21,7 @@ from captioning.domain.record import (
     TextLine,
 )
 from captioning.records.edits import edited
-from captioning.support.broader_terms import DATA, broader_terms
+from captioning.support.lexicon import DATA, broader_terms
 from captioning.support.score import Witness
 from captioning.support.spelling import edits
 from testing.factories import pictures

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from captioning import image_log
+from captioning import telemetry
 from captioning.domain.record import CaptionRecord, Provenance, RecordError, Status
 from captioning.domain.usage import Usage
-from captioning.image_log import log_image
+from captioning.telemetry import log_image
 from testing.factories.records import FULL, short
 
 
@@ -67,7 +67,7 @@ def test_what_is_not_known_is_null_and_every_key_is_there(lines: pytest.LogCaptu
 
 
 def test_the_docstring_names_every_key(lines: pytest.LogCaptureFixture) -> None:
-    words = (image_log.__doc__ or "").replace(",", " ").split()
+    words = (telemetry.__doc__ or "").replace(",", " ").split()
     assert logged(lines, FULL)[1].keys() <= set(words)
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from captioning.embedded.host.functions import Function
-from captioning.embedded.host.host_config import HostConfig
+from captioning.embedded.host.functions import Function, HostConfig
 from captioning.embedded.host.routing import Router
 from testing.paths import ROOT
 

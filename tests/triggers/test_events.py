@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from captioning.reports import deleted_blob, poison_message
+from captioning.triggers import deleted_blob, poison_message
 
 POISON = {
     "Type": "BlobTrigger",

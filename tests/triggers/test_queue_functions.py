@@ -15,7 +15,7 @@ import function_app
 from captioning.domain.messages import Wake
 from captioning.domain.record import CaptionRecord
 from captioning.records.catalog import EVERYTHING
-from captioning.reports import BLOB_DELETED
+from captioning.triggers import BLOB_DELETED
 from testing.factories import pictures
 from testing.factories.records import short
 from testing.harness.functions import message, settings_over, undeployed, waiting

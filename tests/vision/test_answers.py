@@ -13,7 +13,7 @@ from captioning import errors
 from captioning.domain.record import ImageAnalysis
 from captioning.vision.answers import read_v32, read_v40
 from captioning.vision.features import plan_features, supported_features
-from captioning.vision.vision_endpoint import Endpoint
+from captioning.vision.transport import Endpoint
 from testing.factories.renditions import photo
 from testing.services.server import Reply
 from testing.services.vision_clients import VisionService

@@ -14,7 +14,7 @@ import pytest
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64DecodePolicy
 
 import function_app
-from captioning.domain.notice import Notice
+from captioning.domain.messages import Notice
 from captioning.webhook import sender
 from testing.factories import pictures
 from testing.factories.records import START

@@ -12,7 +12,7 @@ import pytest
 
 from captioning.cli.check import SECRETS
 from captioning.config.settings import Settings
-from captioning.domain.notice import Notice
+from captioning.domain.messages import Notice
 from captioning.errors import SettingsError
 from captioning.webhook.payload import Delivery, key_of, signed
 from testing.factories.records import FULL, START, short

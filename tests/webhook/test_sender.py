@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.notice import Notice
+from captioning.domain.messages import Notice
 from captioning.domain.record import CaptionRecord, record_id
 from captioning.errors import (
     BadResponse,

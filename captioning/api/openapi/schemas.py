@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from captioning.api.edit_body import body_schema
-from captioning.budget.tally import Budget, Tally
+from captioning.api.edits import body_schema
+from captioning.budget.ledger import Budget, Tally
 from captioning.domain.record import CaptionRecord
 from captioning.records.history import TEXTS
 

@@ -23,7 +23,7 @@ from azurefunctions.extensions.bindings.blob import (
 
 from captioning.embedded.host.functions import Function, HostStartError
 from captioning.embedded.host.invocation import Invoker
-from captioning.embedded.host.queue_messages import Received, Work
+from captioning.embedded.host.queue_listener import Received, Work
 from captioning.embedded.host.storage import StorageAccount
 
 logger = logging.getLogger(__name__)

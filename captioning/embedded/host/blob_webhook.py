@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from azure.core.exceptions import AzureError
 
 from captioning.embedded.host.blob_trigger import FUNCTION_ID, BlobMessage, bare_etag
-from captioning.embedded.host.http_messages import RawRequest, Reply
+from captioning.embedded.host.http_server import RawRequest, Reply
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -20,10 +21,28 @@ from typing import Any
 from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.wsgi import Server
 
-from captioning.embedded.host.http_messages import RawRequest, Reply, Respond
 
+@dataclass(frozen=True)
+class RawRequest:
+    """A request as it came: the target byte for byte, header names in lower case."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; its length is counted here."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+Respond = Callable[[RawRequest], Reply]
 logger = logging.getLogger(__name__)
-
 MAX_REQUEST_LINE = 8_190
 MAX_HEADERS = 32_768
 CHUNK = 1_048_576

@@ -10,19 +10,98 @@ from __future__ import annotations
 import binascii
 import logging
 import threading
+import time
 from base64 import b64decode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueMessage
 
-from captioning.embedded.host.message_lease import MessageLease
-from captioning.embedded.host.queue_messages import Received, Terms, Work
 from captioning.embedded.host.storage import Outage, send
 
-logger = logging.getLogger(__name__)
 
+class MessageLease:
+    """Every change of a message needs the receipt of the one before: one at a time, in here."""
+
+    def __init__(self, queue: QueueClient, message: QueueMessage, hidden: int) -> None:
+        self.message = message
+        self._queue = queue
+        self._hidden = hidden
+        self._receipt = str(message.pop_receipt)
+        self._renew_at = time.monotonic() + hidden / 2
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def renew(self) -> None:
+        """Hides the message for another while, where half of the last one is over."""
+        with self._lock:
+            if not self._ended and time.monotonic() >= self._renew_at:
+                self._update(self._hidden)
+                self._renew_at = time.monotonic() + self._hidden / 2
+
+    def delete(self) -> None:
+        """The message is dealt with."""
+        with self._lock:
+            self._ended = True
+            with suppress(ResourceNotFoundError):
+                self._queue.delete_message(str(self.message.id), self._receipt)
+
+    def release(self, delay: float) -> None:
+        """The message may be taken again after `delay` seconds."""
+        with self._lock:
+            self._ended = True
+            self._update(int(delay))
+
+    def end(self) -> None:
+        """No more renewals."""
+        with self._lock:
+            self._ended = True
+
+    def _update(self, hidden: int) -> None:
+        with suppress(ResourceNotFoundError):
+            updated = self._queue.update_message(
+                str(self.message.id), pop_receipt=self._receipt, visibility_timeout=hidden
+            )
+            self._receipt = str(updated.pop_receipt)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message: `body` is decoded, `raw` is what the storage account holds."""
+
+    raw: QueueMessage
+    body: bytes
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first."""
+        return int(self.raw.dequeue_count or 1)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a listener does: `run` raises where the attempt failed, `name` is for the log."""
+
+    name: Callable[[Received], str]
+    run: Callable[[Received], None]
+    poison: Callable[[Received], QueueClient | None]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a listener treats messages; times in seconds."""
+
+    limit: int
+    attempts: int
+    retry_delay: float
+    base64: bool
+    hidden: int = 60
+
+
+logger = logging.getLogger(__name__)
 SHORTEST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
 LARGEST_BATCH = 32

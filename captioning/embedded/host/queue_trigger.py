@@ -8,7 +8,7 @@ from azure.storage.queue import QueueClient
 
 from captioning.embedded.host.functions import Function
 from captioning.embedded.host.invocation import Invoker
-from captioning.embedded.host.queue_messages import Received, Work
+from captioning.embedded.host.queue_listener import Received, Work
 from captioning.embedded.host.storage import StorageAccount
 
 

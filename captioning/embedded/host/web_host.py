@@ -14,10 +14,9 @@ from typing import Any
 import azure.functions as func
 
 from captioning.embedded.host.functions import Function
-from captioning.embedded.host.http_messages import RawRequest, Reply
+from captioning.embedded.host.http_server import RawRequest, Reply
 from captioning.embedded.host.invocation import Invoker
-from captioning.embedded.host.request_target import BadTarget, Target, parse_target
-from captioning.embedded.host.routing import Router
+from captioning.embedded.host.routing import BadTarget, Router, Target, parse_target
 
 logger = logging.getLogger(__name__)
 

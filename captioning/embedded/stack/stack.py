@@ -1,13 +1,14 @@
-"""The local stack: Azurite for storage and a Functions host."""
+"""The local stack: Azurite for storage and a Functions host, in a folder of its own."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,22 @@ from typing import Literal, Self
 
 from captioning.embedded.stack.azurite import StoragePorts, is_taken, start_azurite
 from captioning.embedded.stack.child import Child, StackError
-from captioning.embedded.stack.folder_lock import locked
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """The folder, made when missing, for this process alone; the system frees it when we die."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError(
+                f"Another `make run` keeps its data in {folder}. Stop it, or keep them apart: "
+                "make run DATA=.azurite-2"
+            ) from error
+        yield
+
 
 HostKind = Literal["embedded", "func"]
 
