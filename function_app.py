@@ -10,12 +10,13 @@ import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
 from captioning import triggers
-from captioning.api.error_responses import healthy, respond
+from captioning.api.error_responses import respond
+from captioning.api.health import healthy
 from captioning.api.mcp_tools import DESCRIBE, FIND, told
 from captioning.api.messages import Request, Response
 from captioning.api.openapi import document
 from captioning.config import settings
-from captioning.domain.messages import Notice, Wake
+from captioning.domain.messages import CaptionMessage, NotificationMessage
 from captioning.gallery import files as gallery_files
 from captioning.triggers import deleted_blob, poison_message
 
@@ -43,14 +44,14 @@ def services() -> Services:
 @app.blob_trigger("image", "%IMAGES_CONTAINER%/{name}", "ImageStorage", source=_events)
 def caption_image(image: blob.BlobClient) -> None:
     """Captions a new or overwritten blob. The client only names it."""
-    services().pipeline.process(Wake(image.blob_name))
+    services().pipeline.process(CaptionMessage(image.blob_name))
 
 
 @app.function_name("caption_deferred")
 @app.queue_trigger("message", triggers.deferred_queue(), "ImageStorage")
 def caption_deferred(message: func.QueueMessage) -> None:
     """Captions an image whose time has come."""
-    services().pipeline.process(Wake.from_json(message.get_body()))
+    services().pipeline.process(CaptionMessage.from_json(message.get_body()))
 
 
 @app.function_name("record_poisoned")
@@ -67,7 +68,7 @@ def record_poisoned(message: func.QueueMessage) -> None:
 @app.queue_trigger("message", f"{triggers.deferred_queue()}-poison", "ImageStorage")
 def record_poisoned_deferral(message: func.QueueMessage) -> None:
     """Records that the host gave up on a message of `caption_deferred`."""
-    services().upkeep.poisoned(Wake.from_json(message.get_body()).path)
+    services().upkeep.poisoned(CaptionMessage.from_json(message.get_body()).path)
 
 
 @app.function_name("forget_image")
@@ -83,7 +84,7 @@ def forget_image(message: func.QueueMessage) -> None:
 @app.queue_trigger("message", triggers.notify_queue(), "ImageStorage")
 def notify(message: func.QueueMessage) -> None:
     """Tells the webhook's receiver that an image came to an end."""
-    services().notify(Notice.from_json(message.get_body()))
+    services().notify(NotificationMessage.from_json(message.get_body()))
 
 
 @app.function_name("reconcile")

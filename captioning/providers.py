@@ -42,7 +42,7 @@ class InspectedPicture(Picture, Protocol):
         """What it looks like, to tell near-identical frames by."""
 
 
-class Terms(Protocol):
+class RunContext(Protocol):
     """What a run knows already, how it may ask, and where it saves what was paid for."""
 
     @property
@@ -115,7 +115,7 @@ class Providers:
         parts = [analyzer.identity if analyzer else None, captioner.identity, caption_input]
         self.fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def ask(self, picture: Picture, terms: Terms) -> Answers:
+    def ask(self, picture: Picture, terms: RunContext) -> Answers:
         """Analysis and caption; what is known already is not asked for. With input `image` both are
         asked at the same time, and a refusal of either ends the run when both have answered."""
         if self.input == "image":
@@ -128,7 +128,7 @@ class Providers:
         """Ends the threads."""
         self._beside.shutdown()
 
-    def _side_by_side(self, picture: Picture, terms: Terms) -> Answers:
+    def _side_by_side(self, picture: Picture, terms: RunContext) -> Answers:
         rendition = self._for_analyzer(picture, terms)
         seen = self._beside.submit(carried(self._analyze), rendition, terms)
         try:
@@ -141,16 +141,16 @@ class Providers:
             raise failure
         return Answers(seen.result(), captioning)
 
-    def _analysis(self, picture: Picture, terms: Terms) -> ImageAnalysis | None:
+    def _analysis(self, picture: Picture, terms: RunContext) -> ImageAnalysis | None:
         return self._analyze(self._for_analyzer(picture, terms), terms)
 
-    def _for_analyzer(self, picture: Picture, terms: Terms) -> Rendition | None:
+    def _for_analyzer(self, picture: Picture, terms: RunContext) -> Rendition | None:
         """What the analyzer gets, where it is to be asked. An image it cannot take is refused
         before anybody is."""
         asked = self.analyzer and terms.analysis is None
         return picture.for_service(self.analyzer.limits) if self.analyzer and asked else None
 
-    def _analyze(self, rendition: Rendition | None, terms: Terms) -> ImageAnalysis | None:
+    def _analyze(self, rendition: Rendition | None, terms: RunContext) -> ImageAnalysis | None:
         if self.analyzer is None or rendition is None:
             return terms.analysis
         analysis = rendition.to_stored(self.analyzer.analyze(rendition, terms.vision))
@@ -158,6 +158,6 @@ class Providers:
         return analysis
 
     def _caption(
-        self, image: Rendition | None, evidence: ImageAnalysis | None, terms: Terms
+        self, image: Rendition | None, evidence: ImageAnalysis | None, terms: RunContext
     ) -> Captioning:
         return terms.captioning or self.captioner.caption(image, evidence, terms.model)

@@ -61,7 +61,7 @@ class Chat:
 
     def __init__(self, calls: Calls, current: Span) -> None:
         self._calls = calls
-        self.known, self.keep = calls.known, calls.keep
+        self.known, self.remember = calls.known, calls.remember
         self._span = current
         self._usage = Usage()
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.cpu_meter import Meter
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 
-Process = Callable[[Wake], Any]
+Process = Callable[[CaptionMessage], Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Ingest:
     """One run of a plan. `due` gives messages of images that were put off, which go first."""
 
     def __init__(
-        self, plan: Plan, process: Process, due: Callable[[], Wake | None] = lambda: None
+        self, plan: Plan, process: Process, due: Callable[[], CaptionMessage | None] = lambda: None
     ) -> None:
         self._plan = plan
         self._process = process
@@ -102,13 +102,13 @@ class Ingest:
             with self._lock:
                 self._ended.append((ended, ended - began, status))
 
-    def _next(self) -> Wake | None:
+    def _next(self) -> CaptionMessage | None:
         put_off = self._due()
         if put_off:
             return put_off
         with self._lock:
             path = next(self._paths, None)
-        return Wake(path) if path else None
+        return CaptionMessage(path) if path else None
 
 
 def peak_memory() -> int:

@@ -23,7 +23,7 @@ from bench.harness.ingest import Ingest, Plan
 from bench.harness.readers import Readers
 from captioning import triggers
 from captioning.config import settings
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 
 POLL_SECONDS = 0.25
 
@@ -37,7 +37,7 @@ class Deferred:
             triggers.deferred_queue(),
             message_decode_policy=TextBase64DecodePolicy(),
         )
-        self._held: deque[Wake] = deque()
+        self._held: deque[CaptionMessage] = deque()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._poll)
 
@@ -49,7 +49,7 @@ class Deferred:
         self._over.set()
         self._thread.join()
 
-    def next(self) -> Wake | None:
+    def next(self) -> CaptionMessage | None:
         """A message, or None."""
         try:
             return self._held.popleft()
@@ -60,7 +60,7 @@ class Deferred:
         while not self._over.wait(POLL_SECONDS):
             try:
                 for message in self._queue.receive_messages(max_messages=32):
-                    self._held.append(Wake.from_json(message.content))
+                    self._held.append(CaptionMessage.from_json(message.content))
                     self._queue.delete_message(message)
             except ResourceNotFoundError:  # nothing was put off so far
                 continue

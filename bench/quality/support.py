@@ -20,12 +20,12 @@ from captioning.domain.record import (
     Tag,
     TextLine,
 )
-from captioning.support.score import Witness
+from captioning.support.score import SupportScorer
 from captioning.text.words import words
 from testing.paths import ROOT
 
 PAIRS = ROOT / "testing/data/support_pairs.jsonl"
-WITNESS = Witness(("tags", "objects", "read"), 0.0)
+WITNESS = SupportScorer(("tags", "objects", "read"), 0.0)
 BOX = (0, 0, 10, 10)
 
 

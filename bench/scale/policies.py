@@ -17,7 +17,7 @@ from captioning.app.timeouts import WAIT_SECONDS
 from captioning.errors import ServiceDeferred, ServiceThrottled
 from captioning.resilience.backoff import delay, is_hopeless, waiting_since
 from captioning.resilience.gate import Gate
-from captioning.resilience.retries import Patience, RunCalls
+from captioning.resilience.retries import RetryingCalls, WaitBudget
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 """Where simulated time begins, for policies that think in dates."""
@@ -84,7 +84,7 @@ class Ours:
         world.ends.captioned(image)
 
     def _ask(self, image: Image, answers: list[bool]) -> None:
-        world, patience = self._world, Patience(WAIT_SECONDS, self._world.time.clock)
+        world, patience = self._world, WaitBudget(WAIT_SECONDS, self._world.time.clock)
         if self._ledger:
             self._ledger.check_budget()
         if not image.is_analysed:
@@ -99,8 +99,8 @@ class Ours:
         if self._ledger and self._world.money:
             self._ledger.add(self._world.money.usage(vision=vision, model=model))
 
-    def _calls(self, service: int, patience: Patience) -> RunCalls:
-        return RunCalls(
+    def _calls(self, service: int, patience: WaitBudget) -> RetryingCalls:
+        return RetryingCalls(
             self._gates[service],
             patience,
             _nothing,

@@ -20,7 +20,7 @@ from azure.data.tables import TableClient
 from captioning.domain.record import CaptionRecord, ImageInfo, RowVersions, Tag, record_id
 from captioning.records.catalog import Catalog
 from captioning.search.query import Query, parse
-from captioning.search.rows import IndexRow, Listing
+from captioning.search.rows import IndexedRecord, IndexRow
 from testing.azurite import Azurite
 from testing.harness.storage import Storage
 
@@ -71,8 +71,8 @@ def load(storage: Storage, count: int) -> None:
     partitions: dict[str, list[IndexRow]] = {}
     for number in range(count):
         made = record(number, count)
-        listing = Listing.following(None, made)
-        listing = Listing(listing.place, listing.terms, versions)
+        listing = IndexedRecord.following(None, made)
+        listing = IndexedRecord(listing.place, listing.terms, versions)
         for row in listing.rows:
             if row.partition.startswith(LOADED):
                 partitions.setdefault(row.partition, []).append(row)

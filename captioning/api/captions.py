@@ -5,29 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from captioning.api.messages import Request, Response, json_response, problem, strong
-from captioning.domain.record import Review, Status, StoredRecord
+from captioning.domain.record import Review, Status
 from captioning.errors import BadRequest
+from captioning.records.catalog import Catalog
 from captioning.search import cursor
 from captioning.search.query import Query, parse
-from captioning.search.rows import BEGINNING, Page
-from captioning.search.terms import tag_key
-from captioning.text.words import ALWAYS
+from captioning.search.rows import BEGINNING
+from captioning.text.words import ALWAYS, tag_key
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 FILTERS = frozenset({"q", "status", "review", "since", "until", "limit", "cursor"})
 Choice = TypeVar("Choice", bound=str)
-
-
-class Catalog(Protocol):
-    """Where records are found."""
-
-    def get_by_id(self, identity: str) -> StoredRecord | None: ...
-    def search(self, query: Query, limit: int, position: str = BEGINNING) -> Page: ...
-    def tags(self, beginning: str, most: int) -> list[str]: ...
 
 
 class CaptionApi:

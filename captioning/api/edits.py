@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, NoReturn, Protocol
+from typing import Annotated, Any, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -19,11 +19,12 @@ from pydantic import (
 )
 
 from captioning.api.messages import Request, Response, json_response, matches, problem, strong
-from captioning.captioner.rules import visible
 from captioning.domain.record import CaptionRecord, Review, StoredRecord
 from captioning.errors import BadRequest, RecordChanged, ServiceUnavailable
+from captioning.ports import RecordWriter
 from captioning.records.edits import edited
 from captioning.records.history import obstacle, reverted
+from captioning.text.visible import visible
 
 MAX_CAPTION, MAX_ALT_TEXT, MAX_TAG = 2_000, 1_000, 100
 """Characters at most. All of it takes a twentieth of what a record can hold."""
@@ -170,17 +171,10 @@ ATTEMPTS = 10
 MEDIA_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 
 
-class Catalog(Protocol):
-    """Where records are kept."""
-
-    def get_by_id(self, identity: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
-
-
 class EditApi:
     """Writes what people say into records; safe to share between threads."""
 
-    def __init__(self, catalog: Catalog, now: Callable[[], datetime]) -> None:
+    def __init__(self, catalog: RecordWriter, now: Callable[[], datetime]) -> None:
         self._catalog = catalog
         self._now = now
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from captioning.api.health import unhealthy
 from captioning.api.messages import Request, Response, problem
 from captioning.errors import BadRequest, ServiceDeferred, SettingsError
 
@@ -26,13 +25,3 @@ def respond(handle: Callable[[Request], Response], request: Request) -> Response
     except Exception:
         log.exception("unexpected error in an HTTP function")
         return problem(500, "internal", "Something went wrong; the app's log says what.")
-
-
-def healthy(get_health: Callable[[], Response]) -> Response:
-    """The health of the app, also where it cannot start."""
-    try:
-        return get_health()
-    except SettingsError as error:
-        return unhealthy("settings", sorted(error.problems))
-    except ServiceDeferred:
-        return unhealthy("storage")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from captioning.api.messages import Response, json_response
-from captioning.errors import BudgetSpent, StorageUnavailable
+from captioning.errors import BudgetSpent, ServiceDeferred, SettingsError, StorageUnavailable
 
 
 class HealthApi:
@@ -64,3 +64,13 @@ def _health(parts: Mapping[str, str], **details: object) -> Response:
     told = {name: detail for name, detail in details.items() if detail}
     document = {"status": status, "parts": parts, **told}
     return json_response(document, 503 if status == "down" else 200)
+
+
+def healthy(get_health: Callable[[], Response]) -> Response:
+    """The health of the app, also where it cannot start."""
+    try:
+        return get_health()
+    except SettingsError as error:
+        return unhealthy("settings", sorted(error.problems))
+    except ServiceDeferred:
+        return unhealthy("storage")

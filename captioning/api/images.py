@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 from collections.abc import Callable
 from functools import partial
-from typing import IO, Protocol
+from typing import Protocol
 
 from captioning.api.messages import Request, Response, json_response, problem
-from captioning.domain.blobs import name_problem, url_path
-from captioning.domain.record import BlobDescription, StoredRecord, record_id
-from captioning.errors import BadRequest, BlobChanged, BlobGone, ImageRejected, StorageUnavailable
+from captioning.domain.blobs import BlobDescription, name_problem, url_path
+from captioning.domain.record import record_id
+from captioning.errors import BadRequest, BlobChanged, BlobGone, ImageRejected
+from captioning.images.thumbnails import Thumbnails
+from captioning.ports import BlobReader, ImageStore
+from captioning.records.catalog import Catalog
 
 
-class Records(Protocol):
-    """Where records are."""
-
-    def get_by_id(self, identity: str) -> StoredRecord | None: ...
-
-
-def named_image(request: Request, records: Records) -> str | None:
+def named_image(request: Request, records: Catalog) -> str | None:
     """The blob's path; None where no record has the id. BadRequest for a path that no image can be
     given: sent on, `..` might lead out of the container."""
     if identity := request.given_id():
@@ -55,18 +51,6 @@ UNTRUSTED = {
     "Content-Disposition": "inline",
 }
 """Somebody uploaded it: a browser shows it as the picture it is, and as nothing else."""
-log = logging.getLogger("captioning")
-
-
-class Images(Protocol):
-    """Where the images are. BlobGone and BlobChanged where the blob is not as it is said to be."""
-
-    def describe(self, path: str) -> BlobDescription: ...
-    def read(self, blob: BlobDescription) -> bytes: ...
-    def write(
-        self, path: str, data: IO[bytes], sha256: str, media_type: str, *, only_new: bool = False
-    ) -> str: ...
-    def delete(self, path: str, etag: str | None = None) -> None: ...
 
 
 class Header(Protocol):
@@ -82,33 +66,23 @@ class Header(Protocol):
     def height(self) -> int: ...
 
 
-class Thumbnails(Protocol):
-    """Where thumbnails are kept, by version of the image."""
-
-    def get(self, image: BlobDescription, width: int) -> bytes | None: ...
-    def put(self, image: BlobDescription, width: int, jpeg: bytes) -> None: ...
-    def prune(self, path: str, etag: str | None) -> None: ...
-
-
 class ImageView:
-    """GET; safe to share between threads. `read_header` and `thumbnail` (a JPEG for the bytes and
-    a width) raise ImageRejected for what is no whole image."""
+    """GET; safe to share between threads. `read_header` raises ImageRejected for what is no
+    image."""
 
     def __init__(
         self,
         *,
-        images: Images,
-        records: Records,
+        images: BlobReader,
+        records: Catalog,
         thumbnails: Thumbnails,
         read_header: Callable[[bytes], Header],
-        thumbnail: Callable[[bytes, int], bytes],
         max_image_bytes: int,
     ) -> None:
         self._images = images
         self._records = records
         self._thumbnails = thumbnails
         self._read_header = read_header
-        self._thumbnail = thumbnail
         self._max_image_bytes = max_image_bytes
 
     def get(self, request: Request) -> Response:
@@ -143,33 +117,11 @@ class ImageView:
             limit = f"MAX_IMAGE_BYTES is {self._max_image_bytes:,}"
             return problem(413, "too_large", f"The blob has {blob.bytes:,} bytes; {limit}.")
         if width:
-            body, media_type = self._kept(blob, width), "image/jpeg"
+            body, media_type = self._thumbnails.get(blob, width), "image/jpeg"
         else:
             body = self._images.read(blob)
             media_type = self._read_header(body).media_type
         return Response(200, body, {"Content-Type": media_type, **UNTRUSTED, **headers})
-
-    def _kept(self, blob: BlobDescription, width: int) -> bytes:
-        """The thumbnail, made where none is kept."""
-        kept = self._thumbnails.get(blob, width)
-        if kept is not None:
-            return kept
-        made = self._thumbnail(self._images.read(blob), width)
-        try:
-            self._keep(blob, width, made)
-        except StorageUnavailable as error:
-            log.warning("a thumbnail is not kept: %s", error.message)
-        return made
-
-    def _keep(self, blob: BlobDescription, width: int, made: bytes) -> None:
-        """Keeps the thumbnail and removes older uploads'. It looks at the image once more: where
-        that was deleted meanwhile, what it was forgotten by did not see this thumbnail."""
-        self._thumbnails.put(blob, width, made)
-        try:
-            etag: str | None = self._images.describe(blob.path).etag
-        except BlobGone:
-            etag = None
-        self._thumbnails.prune(blob.path, etag)
 
 
 def _width(value: str) -> int:
@@ -192,8 +144,8 @@ class ImageChanges:
     def __init__(
         self,
         *,
-        images: Images,
-        records: Records,
+        images: ImageStore,
+        records: Catalog,
         check: Callable[[bytes], Header],
         forget: Callable[[str], object],
         max_image_bytes: int,

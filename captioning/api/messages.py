@@ -7,13 +7,12 @@ each: they go out as strong ones, which If-Match needs, and come back in either 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from captioning.domain.record import record_id
+from captioning.domain.blobs import _given_id, item_id
 from captioning.errors import BadRequest
 
 ANY = "*"
@@ -31,8 +30,11 @@ def matches(header: str, etag: str) -> bool:
 
 
 JSON = "application/json"
+
+
 PROBLEM = "application/problem+json"
-_BY_ID = re.compile(r"sha256:([0-9a-f]{64})")
+
+
 HOST_PARAMETERS = frozenset({"code"})
 """The host's own: a function key. Never read, logged or copied."""
 
@@ -88,16 +90,6 @@ class Request:
         except ValueError as error:
             raise BadRequest("bad_query", "The query is not valid UTF-8.") from error
         return [(name, value) for name, value in pairs if name not in HOST_PARAMETERS]
-
-
-def item_id(item: str) -> str:
-    """The id of the record that is named by its blob's path, or by `sha256:<id>` in its place."""
-    return _given_id(item) or record_id(item)
-
-
-def _given_id(item: str) -> str | None:
-    by_id = _BY_ID.fullmatch(item)
-    return by_id[1] if by_id else None
 
 
 @dataclass(frozen=True, slots=True)

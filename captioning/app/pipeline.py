@@ -14,22 +14,23 @@ from captioning.config.settings import Settings
 from captioning.domain.usage import Bill
 from captioning.images.likeness import is_near
 from captioning.images.picture import inspect
-from captioning.pipeline.pipeline import CaptionPipeline, Catalog, Examiner
+from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.ports import RecordWriter
 from captioning.providers import Providers
 from captioning.records import tag_vocabulary
 from captioning.resilience.calls import Calls, Memory
 from captioning.resilience.gate import Gate
-from captioning.resilience.retries import Patience, RunCalls
+from captioning.resilience.retries import RetryingCalls, WaitBudget
 from captioning.resilience.service_health import Service, ServiceHealth
 from captioning.reuse.bursts import Bursts
-from captioning.reuse.cache import CallMaker, Contents
-from captioning.reuse.claim import Works
+from captioning.reuse.cache import CallMaker, CaptionCache
+from captioning.reuse.entries import ReuseStore
 from captioning.reuse.table import BurstTable, ReuseTable
-from captioning.support.score import Witness
+from captioning.support.score import SupportScorer
 
 
 def bursts(
-    settings: Settings, storage: StorageAccount, works: Works, now: Callable[[], datetime]
+    settings: Settings, storage: StorageAccount, works: ReuseStore, now: Callable[[], datetime]
 ) -> Bursts | None:
     """None where the setting turns them off, or where nobody reads the text in pictures: whether
     two pages say the same cannot be told then."""
@@ -53,10 +54,10 @@ def call_maker(health: ServiceHealth | None = None) -> CallMaker:
     def calls(
         before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
     ) -> tuple[Calls, Calls]:
-        patience = Patience(WAIT_SECONDS)
+        patience = WaitBudget(WAIT_SECONDS)
         return (
-            RunCalls(vision, patience, before, billed, memory=memory),
-            RunCalls(model, patience, before, billed),
+            RetryingCalls(vision, patience, before, billed, memory=memory),
+            RetryingCalls(model, patience, before, billed),
         )
 
     return calls
@@ -80,7 +81,7 @@ def caption_pipeline(
     prices: PriceList,
     health: ServiceHealth,
     ledger: Ledger,
-    catalog: Catalog,
+    catalog: RecordWriter,
     forget: Callable[[str], object],
     worker: str,
     now: Callable[[], datetime],
@@ -92,7 +93,7 @@ def caption_pipeline(
         images=storage.images,
         inspect=inspect,
         contents=contents,
-        witness=Witness(settings.vision_features, settings.support_threshold),
+        witness=SupportScorer(settings.vision_features, settings.support_threshold),
         max_image_bytes=settings.max_image_bytes,
         vocabulary=tag_vocabulary.load(settings.tag_vocabulary_file),
     )
@@ -117,9 +118,9 @@ def _contents(
     health: ServiceHealth,
     ledger: Ledger,
     now: Callable[[], datetime],
-) -> Contents:
+) -> CaptionCache:
     works = ReuseTable(storage.table("reuse"))
-    return Contents(
+    return CaptionCache(
         works=works,
         providers=providers,
         ledger=ledger,

@@ -16,6 +16,7 @@ from captioning.api.edits import EditApi
 from captioning.api.health import HealthApi
 from captioning.api.images import ImageChanges, ImageView
 from captioning.api.mcp_tools import ImageTools
+from captioning.api.recaption import RecaptionApi
 from captioning.api.usage import UsageApi
 from captioning.app.clients import ServiceClients
 from captioning.app.pipeline import caption_pipeline
@@ -24,29 +25,30 @@ from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
 from captioning.budget.table import UsageTable
 from captioning.config.settings import Settings
-from captioning.domain.messages import Notice
+from captioning.domain.messages import NotificationMessage
 from captioning.images.picture import check_header, read_header, thumbnail
-from captioning.maintenance.cleanup import Upkeep
+from captioning.images.thumbnails import Thumbnails
+from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.estimate import Asking, Estimate
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reconcile import Reconciler
 from captioning.maintenance.reprocess import Reprocess
 from captioning.maintenance.retag import Retag
 from captioning.pipeline.pipeline import CaptionPipeline
+from captioning.ports import RecordWriter
 from captioning.providers import Providers
 from captioning.records import tag_vocabulary
 from captioning.records.catalog import Catalog
-from captioning.records.table import RecordStore
+from captioning.records.table import RecordTable
 from captioning.resilience.gate import Gate
 from captioning.resilience.service_health import SERVICES, ServiceHealth
 from captioning.reuse.table import ReuseTable
-from captioning.search.table import CaptionIndex
+from captioning.search.table import IndexTable
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.state import StateTable
-from captioning.webhook.client import WebhookReceiver
-from captioning.webhook.outbox import AnnouncingCatalog
-from captioning.webhook.outbox import Catalog as Catalogue
-from captioning.webhook.sender import Notifier
+from captioning.webhook.client import WebhookClient
+from captioning.webhook.outbox import OutboxCatalog
+from captioning.webhook.sender import WebhookSender
 
 
 def image_changes(
@@ -67,14 +69,15 @@ def image_changes(
     )
 
 
-def image_view(settings: Settings, storage: StorageAccount, catalog: Catalog) -> ImageView:
+def image_view(
+    settings: Settings, storage: StorageAccount, catalog: Catalog, thumbnails: Thumbnails
+) -> ImageView:
     """Looking at images and thumbnails."""
     return ImageView(
         images=storage.images,
         records=catalog,
-        thumbnails=storage.thumbnails,
+        thumbnails=thumbnails,
         read_header=read_header,
-        thumbnail=thumbnail,
         max_image_bytes=settings.max_image_bytes,
     )
 
@@ -86,14 +89,14 @@ log = logging.getLogger(__name__)
 class Notifying:
     """Where those save who end images, and what deals with a notice."""
 
-    endings: Catalogue
-    notify: Callable[[Notice], None]
+    endings: RecordWriter
+    notify: Callable[[NotificationMessage], None]
 
 
 def notifying(
     settings: Settings,
     storage: StorageAccount,
-    catalog: Catalogue,
+    catalog: RecordWriter,
     health: ServiceHealth,
     now: Callable[[], datetime],
 ) -> Notifying:
@@ -106,19 +109,19 @@ def notifying(
         on_broken=partial(health.broken, "webhook"),
         on_answer=partial(health.answered, "webhook"),
     )
-    notifier = Notifier(
+    notifier = WebhookSender(
         catalog=catalog,
-        receiver=WebhookReceiver(webhook.url),
+        receiver=WebhookClient(webhook.url),
         gate=gate,
         notices=storage.notices,
         keys=webhook.keys,
         on_outage=partial(health.broken, "webhook"),
         now=now,
     )
-    return Notifying(AnnouncingCatalog(catalog, storage.notices), notifier.notify)
+    return Notifying(OutboxCatalog(catalog, storage.notices), notifier.notify)
 
 
-def _end(_: Notice) -> None:
+def _end(_: NotificationMessage) -> None:
     log.warning("A notice ends unsent: NOTIFY_URL is not set.")
 
 
@@ -156,19 +159,20 @@ class Services:
     is_there: dict[str, Callable[[], bool]]
     providers: Providers
     pipeline: CaptionPipeline
-    upkeep: Upkeep
+    upkeep: RecordCleanup
     reconciler: Reconciler
     api: CaptionApi
     edits: EditApi
     tools: ImageTools
     image_changes: ImageChanges
     image_view: ImageView
+    thumbnails: Thumbnails
     health: HealthApi
-    recaption: Recaption
+    recaption: RecaptionApi
     reprocess: Reprocess
     retag: Retag
     usage: UsageApi
-    notify: Callable[[Notice], None]
+    notify: Callable[[NotificationMessage], None]
     log_spent: Callable[[], None]
     close: Callable[[], None]
 
@@ -220,8 +224,11 @@ class _Composition:
         self._worker = uuid.uuid4().hex[:12]
         self._prices = PriceList.load(settings.prices_file)
         self._vocabulary = tag_vocabulary.load(settings.tag_vocabulary_file)
-        self._records = RecordStore(storage.table())
-        self._index = CaptionIndex(storage.table("index"))
+        self._records = RecordTable(storage.table())
+        self._thumbnails = Thumbnails(
+            storage.images, storage.thumbnails, thumbnail, settings.max_image_bytes
+        )
+        self._index = IndexTable(storage.table("index"))
         self._catalog = Catalog(self._records, self._index, now=now)
         self._state = StateTable(storage.table("state"))
         called = (*SERVICES, "webhook") if settings.webhook else SERVICES
@@ -234,7 +241,7 @@ class _Composition:
             settings.daily_budget_usd,
             settings.monthly_budget_usd,
         )
-        self._upkeep = Upkeep(
+        self._upkeep = RecordCleanup(
             storage.images, self._notifying.endings, storage.thumbnails, storage.deferrals, now
         )
 
@@ -261,11 +268,12 @@ class _Composition:
             image_changes=image_changes(
                 self._settings, storage, catalog, providers, self._upkeep.forget
             ),
-            image_view=image_view(self._settings, storage, catalog),
+            image_view=image_view(self._settings, storage, catalog, self._thumbnails),
+            thumbnails=self._thumbnails,
             health=HealthApi(
                 is_there, self._health.troubles, self._ledger.check_budget, self._health.services
             ),
-            recaption=Recaption(storage.images, catalog, storage.deferrals),
+            recaption=RecaptionApi(catalog, Recaption(storage.images, catalog, storage.deferrals)),
             reprocess=reprocess(self._settings, storage, catalog, providers, self._prices),
             retag=Retag(catalog, storage.deferrals, providers.fingerprint, self._vocabulary.digest),
             usage=UsageApi(self._ledger, self._prices),

@@ -15,7 +15,7 @@ from captioning.storage import queues
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.authorization import SCOPE
 from captioning.storage.blobs import ImageContainer
-from captioning.storage.queues import DeferralQueue
+from captioning.storage.queues import MessageQueue
 from captioning.storage.tables import Table
 from captioning.storage.thumbnails import ThumbnailContainer
 
@@ -47,7 +47,7 @@ class StorageAccount:
         return self._blobs.thumbnails(thumbnails_container(self._settings.images_container))
 
     @cached_property
-    def deferrals(self) -> DeferralQueue:
+    def deferrals(self) -> MessageQueue:
         """The queue of images that wait."""
         queue = queues.connect(
             self._settings.deferred_queue,
@@ -59,7 +59,7 @@ class StorageAccount:
         return queue
 
     @cached_property
-    def notices(self) -> DeferralQueue:
+    def notices(self) -> MessageQueue:
         """The queue of what the webhook's receiver is to be told."""
         queue = queues.connect(
             self._settings.notify_queue,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from captioning.captioner import rules
 from captioning.domain.record import CaptionText, ImageAnalysis
+from captioning.text import visible
 
 _MAX_OBJECTS = 20
 
@@ -76,7 +77,9 @@ class Answer:
     def captioned(self) -> dict[str, CaptionText]:
         """The texts of the languages that have a caption."""
         return {
-            language: text for language, text in self.texts.items() if rules.has_words(text.caption)
+            language: text
+            for language, text in self.texts.items()
+            if visible.has_words(text.caption)
         }
 
 
@@ -109,9 +112,9 @@ def _tidied(given: Any) -> CaptionText | None:
     except ValidationError:
         return None
     return CaptionText(
-        rules.tidy(text.caption),
-        rules.tidy(text.alt_text),
-        rules.tidy(text.description),
+        visible.tidy(text.caption),
+        visible.tidy(text.alt_text),
+        visible.tidy(text.description),
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from captioning.captioner import rules
 from captioning.domain.usage import Bill
 from captioning.errors import BadResponse, ContentFiltered, ServiceUnavailable
+from captioning.text import visible
 
 MAX_MODEL = 100
 
@@ -52,7 +52,7 @@ class Completion:
 
     def model_name(self, default: str) -> str:
         """The model that answered, by the service's own name for it."""
-        return rules.tidy(self.model or "")[:MAX_MODEL] or default
+        return visible.tidy(self.model or "")[:MAX_MODEL] or default
 
     def bill(self, default: str) -> Bill:
         """Its tokens, and the model that they are priced by: `default` where none is named."""

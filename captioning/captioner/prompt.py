@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from captioning.captioner import rules
-from captioning.captioner.rules import MOST_WORDS, visible
+from captioning.captioner.rules import MOST_WORDS
 from captioning.domain.record import DetectedObject, ImageAnalysis, Tag, TextLine
+from captioning.text.visible import visible
 
 OPEN, CLOSE = "<evidence>", "</evidence>"
 MAX_TEXT = 4_000

@@ -13,41 +13,43 @@ from difflib import SequenceMatcher
 from itertools import islice
 
 from captioning.domain.record import CaptionText, ImageAnalysis, TextLine
+from captioning.text.visible import JOINERS, has_words
 from captioning.text.words import words
 
 ALT_TEXT = 125
 """Characters at most. W3C names no number; JAWS, the screen reader, took longer ones apart into
 pieces of 125 (washington.edu/accessit, article 1257), and style guides have kept to that."""
+
+
 CAPTION = 300
+
+
 DESCRIPTION = 1_000
 """Characters at most."""
-MOST = 4_000
-"""Characters of a text that are looked at: all limits are below it, and some rules slow beyond."""
-JOINERS = "\u200c\u200d\ufe0e\ufe0f"
-"""Invisible, and part of Persian words and of emoji."""
-_ROW = re.compile(f"(\ufe0f\u200d|(?!\ufe0f\u200d)[{JOINERS}])[{JOINERS}]+")
-"""More of them than any word or emoji has: what they could spell is hidden."""
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_BLANK = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
-)
-"""Of other categories, and not shown either: fillers, variation selectors, and what Unicode keeps
-free for such."""
+
+
 _OPENING = re.compile(
     r"\s*(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic)s?\s+(?:that\s+|is\s+)?"
     r"(?:of|showing|shows|depicting|depicts|featuring|features)\s+"
     r"|\s*in\s+(?:the|this)\s+(?:image|photograph|photo|picture)\s*,?\s+",
     re.IGNORECASE,
 )
+
+
 _NOTHING = re.compile(
     r"(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic|img|untitled)s?[\W\d_]*"
     r"|(?:img|dscn?|dscf|pxl|mvimg|wp)[_-]?\d[\w-]*"
     r"|\S+\.(?:jpe?g|png|gif|webp|tiff?|bmp|ico|heic|heif|avif|svg)",
     re.IGNORECASE,
 )
+
+
 _QUOTED = re.compile(r'“[^”]{2,}”|"[^"]{2,}"|«[^»]{2,}»|„[^“”]{2,}[“”]|「[^」]{2,}」')
+
+
 _STOP = re.compile(r"""[.!?…।۔؟]["'”’»)\]]*(?=\s+["'“‘«„(\[¿¡]*(\w))|[。！？]["'”’»」)]*(?=.)""")
+
+
 _ABBREVIATION = re.compile(
     r"(?:\b\w|\w\.\w|\b(?:mr|mrs|ms|dr|st|no|vs|etc|mt|ft|jr|sr|prof|inc|co|ltd|approx))$",
     re.IGNORECASE,
@@ -82,24 +84,6 @@ def mended(text: CaptionText, *, decorative: bool) -> CaptionText:
         alt_text="" if decorative else cut(first_sentence(alt), ALT_TEXT),
         description=cut(text.description, DESCRIPTION),
     )
-
-
-def tidy(text: str) -> str:
-    """One line of visible characters, of the first MOST."""
-    return " ".join(visible(text[:MOST], keep=JOINERS).split())
-
-
-def visible(text: str, keep: str = "") -> str:
-    """The text without control, invisible and broken characters; line breaks become spaces."""
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    shown = "".join(" " if char.isspace() else char for char in text if _seen(char, keep))
-    return _ROW.sub(r"\1", shown).strip()
-
-
-def has_words(text: str) -> bool:
-    """Whether there is a letter or digit in it."""
-    return any(char.isalnum() for char in text)
 
 
 def opening(text: str) -> bool:
@@ -153,19 +137,19 @@ def _attaches(char: str) -> bool:
     return char in JOINERS or unicodedata.category(char) in {"Mn", "Mc", "Me", "Sk"}
 
 
-def _seen(char: str, keep: str) -> bool:
-    if char.isspace() or char in keep:
-        return True
-    return unicodedata.category(char) not in _INVISIBLE and not _BLANK.match(char)
-
-
 MOST_WORDS = 8
 """Words in the picture, all told, that an alternative text has room for."""
+
+
 LEAST_HEIGHT = 0.05
 """Of a line of text, by the picture's shorter side: smaller print is not what a picture is about,
 and what is read in it is often wrong."""
+
+
 NEAR = 0.8
 """How alike two spellings of a word are at least: what is read in a picture may be a letter off."""
+
+
 COMPLEX = frozenset(
     {
         *("chart", "bar chart", "pie chart", "line chart", "graph", "plot", "histogram"),
@@ -174,7 +158,11 @@ COMPLEX = frozenset(
     }
 )
 """Tags of pictures that say more than a sentence can."""
+
+
 UNSPELLED = "alt_text must spell out the text in the picture, as it is written there"
+
+
 UNTOLD = "description must tell what the text, chart or diagram in the picture says"
 
 

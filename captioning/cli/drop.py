@@ -15,29 +15,19 @@ from typing import IO, Literal, Protocol
 
 from azure.core.exceptions import AzureError
 
-from captioning.domain.blobs import name_problem
-from captioning.domain.record import FINAL, BlobDescription, CaptionRecord, StoredRecord
+from captioning.domain.blobs import BlobDescription, name_problem
+from captioning.domain.record import FINAL, CaptionRecord
 from captioning.errors import BadName, BlobGone, StorageUnavailable
+from captioning.ports import BlobReader
+from captioning.records.catalog import Catalog
 from captioning.storage.errors import explain
 
 POLL_SECONDS = 0.2
 
 
-class Images(Protocol):
-    """Where the images are."""
-
-    def describe(self, path: str) -> BlobDescription: ...
-
-
-class Records(Protocol):
-    """Where their records are."""
-
-    def get(self, path: str) -> StoredRecord | None: ...
-
-
 def final_records(
-    images: Images,
-    records: Records,
+    images: BlobReader,
+    records: Catalog,
     paths: Iterable[str],
     on_deferred: Callable[[CaptionRecord], None],
 ) -> Iterator[tuple[str, CaptionRecord | None]]:
@@ -60,7 +50,7 @@ def final_records(
             time.sleep(POLL_SECONDS)
 
 
-def _record_of_blob(images: Images, records: Records, path: str) -> CaptionRecord | None:
+def _record_of_blob(images: BlobReader, records: Catalog, path: str) -> CaptionRecord | None:
     """The record, where it is of the content that the blob has now."""
     etag = images.describe(path).etag
     stored = records.get(path)

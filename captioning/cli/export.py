@@ -7,7 +7,8 @@ from typing import Literal
 
 from captioning.app.services import Services
 from captioning.cli import console
-from captioning.export.html import write_gallery
+from captioning.domain.record import CaptionRecord
+from captioning.export.html import WIDTH, write_gallery
 from captioning.export.tabular import WRITERS, opened
 from captioning.export.xmp import write_sidecars
 from captioning.search.query import Query
@@ -41,6 +42,9 @@ def _sidecars(services: Services, query: Query, folder: Path, *, overwrite: bool
 
 
 def _gallery(services: Services, query: Query, folder: Path) -> bool:
-    made = write_gallery(services.catalog.walk(query), folder, services.image_view.get)
+    def look(record: CaptionRecord) -> bytes | None:
+        return services.thumbnails.of_version(record.path, record.image.etag, WIDTH)
+
+    made = write_gallery(services.catalog.walk(query), folder, look)
     console.say(f"{made.pictures} pictures, {made.left_out} left out")
     return True

@@ -94,7 +94,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="As the API gives it.")] = False,
 ) -> None:
     """Show what is known of one image."""
-    from captioning.api.messages import item_id
+    from captioning.domain.blobs import item_id
 
     with local_services() as services:
         stored = services.catalog.get_by_id(item_id(path))

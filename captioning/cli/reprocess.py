@@ -94,7 +94,7 @@ def revert(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A blob's path, or sha256:ID.")],
 ) -> None:
     """Give an image the texts back that it had before; once more, and it has these again."""
-    from captioning.api.messages import item_id
+    from captioning.domain.blobs import item_id
     from captioning.errors import RecordChanged
     from captioning.records.history import obstacle, reverted
 

@@ -141,7 +141,7 @@ class Trial:
     def _ask(self, picture: Picture, tried: Tried) -> None:
         seen: ImageAnalysis | None = None
         for way, providers in zip(self._ways, self._providers, strict=True):
-            terms = _Terms(seen)
+            terms = _RunContext(seen)
             price = partial(self._prices.usage, deployment=way.settings.caption_model)
             started = time.monotonic()
             captioning = failure = None
@@ -156,7 +156,7 @@ class Trial:
             tried.attempts.append(Attempt(way.name, paid, seconds, captioning, failure))
 
 
-class _Terms:
+class _RunContext:
     """The providers' terms for one attempt: the analysis of an earlier one, a bill each, and calls
     of its own, so that a model that is not there keeps no other waiting."""
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from captioning.addresses import check_address, fits_a_header
 from captioning.budget.prices import PriceList
-from captioning.captioner.rules import has_words
 from captioning.config.environment import Environment
 from captioning.records.tag_vocabulary import parse
+from captioning.text.visible import has_words
 from captioning.webhook.payload import key_of
 
 TABLE = "captions"

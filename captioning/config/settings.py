@@ -30,9 +30,8 @@ from captioning.config.sections import (
     vocabulary_file,
     webhook,
 )
-from captioning.domain.record import CaptionInput
+from captioning.domain.record import LEFT_FOR_A_CALL, CaptionInput
 from captioning.errors import SettingsError
-from captioning.reuse.entries import LEFT_FOR_A_CALL
 
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
 FEATURES_32 = frozenset({"brands", "description", "adult"})

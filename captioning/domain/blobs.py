@@ -6,16 +6,37 @@ resolves `..` on the way finds another blob. A name that would come out as anoth
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote
 
 from captioning.domain.record import record_id
 
+
+@dataclass(frozen=True, slots=True)
+class BlobDescription:
+    """What is known of a blob before a byte is read. The ETag is quoted, as HTTP has it."""
+
+    path: str
+    bytes: int
+    etag: str
+    modified: datetime
+    sha256: str | None = None
+
+
 NAME_UNITS = 1_024
+
+
 BY_ID = "sha256:"
 """Before a record's id where that takes the place of the path."""
+
+
 LONGEST_IN_A_URL = 7_500
 """Of the 8,190 characters of a request line; the rest is for the method, the query and the key."""
+
+
 _NOT_IN_XML = frozenset("\ufffe\uffff")
 """Beside control characters; listings are XML."""
 
@@ -51,3 +72,16 @@ def url_path(path: str) -> str:
         and len(quoted) <= LONGEST_IN_A_URL
     )
     return quoted if carries else f"{BY_ID}{record_id(path)}"
+
+
+_BY_ID = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+def item_id(item: str) -> str:
+    """The id of the record that is named by its blob's path, or by `sha256:<id>` in its place."""
+    return _given_id(item) or record_id(item)
+
+
+def _given_id(item: str) -> str | None:
+    by_id = _BY_ID.fullmatch(item)
+    return by_id[1] if by_id else None

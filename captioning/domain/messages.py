@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Protocol
+
+
+class Message(Protocol):
+    """What a queue carries."""
+
+    def to_json(self) -> str:
+        """The message's text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
+class CaptionMessage:
     """Process the blob at this path.
 
     `ticket` names the run whose claim the message was sent for: it is to look at the image when
@@ -25,7 +33,7 @@ class Wake:
         return json.dumps({name: value for name, value in asdict(self).items() if value})
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Wake:
+    def from_json(cls, text: str | bytes) -> CaptionMessage:
         """ValueError where the message is not one of ours."""
         document = json.loads(text)
         if not isinstance(document, dict) or not isinstance(document.get("path"), str):
@@ -37,7 +45,7 @@ class Wake:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class NotificationMessage:
     """The receiver is to get the record of this path, as it will have been saved at `updated` or
     later. `attempts` of them failed, and `since` is when the first one did."""
 
@@ -53,7 +61,7 @@ class Notice:
         return json.dumps(known | {name: value for name, value in failed.items() if value})
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Notice:
+    def from_json(cls, text: str | bytes) -> NotificationMessage:
         """ValueError where the message is not one of ours."""
         document = json.loads(text)
         if not isinstance(document, dict) or not isinstance(document.get("path"), str):

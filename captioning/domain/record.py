@@ -37,10 +37,18 @@ class Previous:
 
 
 Status = Literal["processing", "deferred", "captioned", "rejected", "failed"]
+
+
 FINAL: frozenset[Status] = frozenset({"captioned", "rejected", "failed"})
 """Nothing more happens to the image by itself."""
+
+
 Review = Literal["none", "needed", "done"]
+
+
 CaptionInput = Literal["image+tags", "image", "tags"]
+
+
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 
@@ -250,12 +258,5 @@ class StoredRecord:
     versions: RowVersions = RowVersions()
 
 
-@dataclass(frozen=True, slots=True)
-class BlobDescription:
-    """What is known of a blob before a byte is read. The ETag is quoted, as HTTP has it."""
-
-    path: str
-    bytes: int
-    etag: str
-    modified: datetime
-    sha256: str | None = None
+LEFT_FOR_A_CALL = 0.75
+"""The part of a claim's time that is left at least when a service is called."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from captioning.captioner.rules import JOINERS
 from captioning.domain.record import record_id
+from captioning.text.visible import JOINERS
 
 LONGEST = 200
 """Bytes of one part of a path. File systems take 255; the rest is for the id and suffixes."""

@@ -17,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from captioning.api.messages import Request, Response
 from captioning.domain.record import CaptionRecord
 from captioning.export.xml_text import in_xml
 from captioning.images.picture import read_header
@@ -144,7 +143,8 @@ WIDTH = 320
 ON_A_PAGE = 100
 AT_ONCE = 8
 THUMBNAILS = "thumbnails"
-Look = Callable[[Request], Response]
+Look = Callable[[CaptionRecord], bytes | None]
+"""The thumbnail of a record's upload, `WIDTH` wide; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Gallery:
 
 
 def write_gallery(records: Iterable[CaptionRecord], folder: Path, look: Look) -> Gallery:
-    """Writes the gallery into a folder that is new or empty; `look` answers `GET /api/images/`.
+    """Writes the gallery into a folder that is new or empty; `look` has the thumbnails.
 
     index.html comes last: without it the gallery is not finished.
     """
@@ -202,11 +202,10 @@ def _picture(record: CaptionRecord, folder: Path, look: Look) -> Shown | None:
     """Its thumbnail is stored; None where the caption is not this image's, or there is none."""
     if record.status != "captioned" or not record.caption:
         return None
-    answer = look(Request(f"?width={WIDTH}", f"sha256:{record.id}"))
-    bare = record.image.etag.strip('"')
-    if answer.status != 200 or answer.headers["ETag"] != f'"{bare}-{WIDTH}"':
+    jpeg = look(record)
+    if jpeg is None:
         return None
     source = f"{THUMBNAILS}/{record.id}.jpg"
-    (folder / source).write_bytes(answer.body)
-    header = read_header(answer.body)
+    (folder / source).write_bytes(jpeg)
+    header = read_header(jpeg)
     return Shown(record, source, header.width, header.height)

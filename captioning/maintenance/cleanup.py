@@ -4,60 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
-from captioning.domain.messages import Wake
-from captioning.domain.record import (
-    FINAL,
-    BlobDescription,
-    CaptionRecord,
-    RecordError,
-    StoredRecord,
-)
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
+from captioning.domain.record import FINAL, CaptionRecord, RecordError
 from captioning.errors import BlobGone, RecordChanged
+from captioning.ports import BlobReader, MessageQueue, RecordWriter, ThumbnailStore
 from captioning.records.edits import record_of
 from captioning.records.history import after_failure
 from captioning.telemetry import log_image
 
 
-class Images(Protocol):
-    """Where the images are."""
-
-    def describe(self, path: str) -> BlobDescription:
-        """Size, ETag and time of a blob; BlobGone when there is none."""
-
-
-class Catalog(Protocol):
-    """Where records are kept."""
-
-    def get(self, path: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
-    def remove(self, stored: StoredRecord) -> None: ...
-
-
-class Thumbnails(Protocol):
-    """What is kept of images beside their records."""
-
-    def prune(self, path: str, etag: str | None) -> None:
-        """Removes those of an image; with an ETag, only those of other versions."""
-
-
-class Deferrals(Protocol):
-    """What asks for an image later."""
-
-    def put(self, wake: Wake, delay: float) -> None: ...
-
-
-class Upkeep:
+class RecordCleanup:
     """Keeps records true to what is reported. Reports come late, twice and out of order, so that
     each is checked against the blob as it is now."""
 
     def __init__(
         self,
-        images: Images,
-        catalog: Catalog,
-        thumbnails: Thumbnails,
-        deferrals: Deferrals,
+        images: BlobReader,
+        catalog: RecordWriter,
+        thumbnails: ThumbnailStore,
+        deferrals: MessageQueue[CaptionMessage],
         now: Callable[[], datetime],
     ) -> None:
         self._images = images
@@ -111,14 +78,14 @@ class Upkeep:
         except BlobGone:
             return None
 
-    def _reminder(self, record: CaptionRecord) -> tuple[Wake, float] | None:
+    def _reminder(self, record: CaptionRecord) -> tuple[CaptionMessage, float] | None:
         """The message, and its delay, for an image that waits or that a run has; None where nobody
         comes back to it."""
         claim = record.claim
         left = (claim.until - self._now()).total_seconds() if claim else 0.0
         if record.status != "deferred" and left <= 0:
             return None
-        return Wake(record.path, ticket=claim.worker if claim else None), max(left, 0.0)
+        return CaptionMessage(record.path, ticket=claim.worker if claim else None), max(left, 0.0)
 
     def _failed(self, record: CaptionRecord) -> CaptionRecord:
         error = RecordError(

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Protocol
 
 from captioning.domain.record import CaptionRecord
 from captioning.domain.usage import Bill, Usage
-from captioning.reuse.entries import StoredWork
+from captioning.records.catalog import Catalog
+from captioning.reuse.entries import ReuseStore
 from captioning.search.query import Query
 
 LOOKED_AT = 200
 """The newest captioned images, among which those of the present settings are looked for."""
-
-
-class Catalog(Protocol):
-    """Where records are."""
-
-    def walk(self, query: Query) -> Iterator[CaptionRecord]: ...
-
-
-class Works(Protocol):
-    """What is known of contents."""
-
-    def get(self, sha256: str, fingerprint: str) -> StoredWork | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +36,7 @@ class Estimate:
     """
 
     def __init__(
-        self, asking: Asking, price: Callable[[Bill], Usage], catalog: Catalog, works: Works
+        self, asking: Asking, price: Callable[[Bill], Usage], catalog: Catalog, works: ReuseStore
     ) -> None:
         self._asking = asking
         self._price = price

@@ -16,9 +16,12 @@ from functools import partial
 from itertools import cycle
 from typing import Any, Protocol, TypeVar
 
-from captioning.domain.messages import Wake
-from captioning.domain.record import FINAL, BlobDescription, StoredRecord
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
+from captioning.domain.record import FINAL
 from captioning.errors import BlobGone, StorageUnavailable
+from captioning.ports import MessageQueue, StateStore
+from captioning.records.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
@@ -43,27 +46,6 @@ class Records(Protocol):
     def paths(
         self, size: int, token: Mapping[str, str] | None
     ) -> tuple[list[str], Mapping[str, str] | None]: ...
-
-
-class Catalog(Protocol):
-    """Where a record is looked up, and what saves have left behind is removed."""
-
-    def get(self, path: str) -> StoredRecord | None: ...
-    def settle(self) -> int: ...
-
-
-class Deferrals(Protocol):
-    """What asks for an image later."""
-
-    def put(self, wake: Wake, delay: float) -> None: ...
-    def depth(self) -> int: ...
-
-
-class State(Protocol):
-    """Where small documents are kept, by kind and name."""
-
-    def get(self, kind: str, name: str) -> Any: ...
-    def put(self, kind: str, name: str, document: Any) -> None: ...
 
 
 @dataclass(slots=True)
@@ -96,8 +78,8 @@ class Reconciler:
         images: Images,
         records: Records,
         catalog: Catalog,
-        deferrals: Deferrals,
-        state: State,
+        deferrals: MessageQueue[CaptionMessage],
+        state: StateStore,
         forget: Callable[[str], bool],
         now: Callable[[], datetime],
         page: int = 500,
@@ -138,7 +120,9 @@ class Reconciler:
                 return
             blobs, position = self._next_page("blobs", self._images.page)
             looks = list(pool.map(partial(_looked, self._is_overlooked), blobs))
-            found = [Wake(blob.path) for blob, look in zip(blobs, looks, strict=True) if look]
+            found = [
+                CaptionMessage(blob.path) for blob, look in zip(blobs, looks, strict=True) if look
+            ]
             list(pool.map(self._deferrals.put, found, cycle(range(SPREAD_SECONDS))))
             report.blobs += len(blobs)
             report.queued += len(found)

@@ -14,13 +14,15 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from captioning.domain.record import FINAL, CaptionRecord, Review, Status
 from captioning.errors import StorageUnavailable
-from captioning.maintenance.recaption import new_request
+from captioning.maintenance.recaption import Recaption, new_request
+from captioning.ports import StateStore
+from captioning.records.catalog import Catalog
 from captioning.search.query import Query
-from captioning.search.rows import BEGINNING, Page, after, place_of
+from captioning.search.rows import BEGINNING, after, place_of
 
 _DATED = re.compile(r"(?:^|[-@:_])(\d{4})-?(\d{2})-?(\d{2})$", re.ASCII)
 """gpt-4o-mini-2024-07-18, 20240718; not gpt-4-0613 or mistral-large-2411, which tell no day."""
@@ -93,32 +95,15 @@ Stop = Literal["budget", "limit", "price"]
 _ROUNDING = 1e-9
 
 
-class Catalog(Protocol):
-    """Where records are found."""
-
-    def search(self, query: Query, limit: int, position: str) -> Page: ...
-
-
-class Recaption(Protocol):
-    """What puts an image on the queue."""
-
-    def ask(self, record: CaptionRecord, asked: str, *, is_stale: bool = False) -> None: ...
-
-
-class Estimate(Protocol):
-    """What tells the likely price of an image, in dollars; None where none is known."""
+class Estimates(Protocol):
+    """The likely price of each image, in US dollars."""
 
     @property
-    def basis(self) -> str: ...
-    def of(self, record: CaptionRecord) -> float | None: ...
+    def basis(self) -> str:
+        """What the prices rest on, in words."""
 
-
-class State(Protocol):
-    """Where small documents are kept, by kind and name."""
-
-    def get(self, kind: str, name: str) -> Any: ...
-    def put(self, kind: str, name: str, document: Any) -> None: ...
-    def delete(self, kind: str, name: str) -> None: ...
+    def of(self, record: CaptionRecord) -> float | None:
+        """The price of this image; None where none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +150,9 @@ class Reprocess:
         *,
         catalog: Catalog,
         recaption: Recaption,
-        state: State,
+        state: StateStore,
         fingerprint: str,
-        estimate: Callable[[], Estimate],
+        estimate: Callable[[], Estimates],
     ) -> None:
         self.catalog = catalog
         self.recaption = recaption

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
+from captioning.ports import MessageQueue
+from captioning.records.catalog import Catalog
 from captioning.records.tag_vocabulary import has_other_tags
 from captioning.search.query import Query
-
-
-class Catalog(Protocol):
-    """Where records are."""
-
-    def walk(self, query: Query) -> Iterator[CaptionRecord]: ...
-
-
-class Deferrals(Protocol):
-    """What asks for an image later."""
-
-    def put(self, wake: Wake, delay: float) -> None: ...
 
 
 class Retag:
     """Queues captioned images whose tags are of another vocabulary, where that costs nothing."""
 
     def __init__(
-        self, catalog: Catalog, deferrals: Deferrals, fingerprint: str, vocabulary: str | None
+        self,
+        catalog: Catalog,
+        deferrals: MessageQueue[CaptionMessage],
+        fingerprint: str,
+        vocabulary: str | None,
     ) -> None:
         self._catalog = catalog
         self._deferrals = deferrals
@@ -40,5 +33,5 @@ class Retag:
             if not has_other_tags(record, self._fingerprint, self._vocabulary):
                 continue
             if not dry_run:
-                self._deferrals.put(Wake(record.path), 0)
+                self._deferrals.put(CaptionMessage(record.path), 0)
             yield record

@@ -9,19 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
-from captioning.domain.messages import Wake
-from captioning.domain.record import (
-    FINAL,
-    BlobDescription,
-    CaptionRecord,
-    Claim,
-    Provenance,
-    Status,
-    StoredRecord,
-)
-from captioning.domain.usage import Usage
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
+from captioning.domain.record import FINAL, CaptionRecord, Claim, Provenance, Status, StoredRecord
 from captioning.errors import (
     BlobChanged,
     BlobGone,
@@ -32,24 +23,18 @@ from captioning.errors import (
     StorageUnavailable,
 )
 from captioning.pipeline import transitions
-from captioning.pipeline.record_claim import Hold, is_same
+from captioning.pipeline.record_claim import RecordClaim, is_same
 from captioning.pipeline.transitions import Standing, standing, with_picture
+from captioning.ports import BlobReader, Ledger, MessageQueue, RecordWriter
 from captioning.providers import InspectedPicture
 from captioning.records.edits import with_carried
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary
-from captioning.reuse.cache import Contents, Result
-from captioning.support.score import Witness
+from captioning.reuse.cache import CaptionCache, Result
+from captioning.support.score import SupportScorer
 from captioning.telemetry import log_image, span
 
 MOST_CRASHES = 5
 """Runs of one upload that may end without a trace: as often as the host tries an event."""
-
-
-class Reader(Protocol):
-    """Where the images are."""
-
-    def read(self, blob: BlobDescription) -> bytes:
-        """The described content; BlobChanged or BlobGone when it is not there any more."""
 
 
 class Examiner:
@@ -58,10 +43,10 @@ class Examiner:
     def __init__(
         self,
         *,
-        images: Reader,
+        images: BlobReader,
         inspect: Callable[[bytes], InspectedPicture],
-        contents: Contents,
-        witness: Witness,
+        contents: CaptionCache,
+        witness: SupportScorer,
         max_image_bytes: int,
         vocabulary: Vocabulary = NO_VOCABULARY,
     ) -> None:
@@ -74,7 +59,7 @@ class Examiner:
         self.vocabulary = vocabulary
 
     def examine(
-        self, record: CaptionRecord, blob: BlobDescription, wake: Wake, run: str
+        self, record: CaptionRecord, blob: BlobDescription, wake: CaptionMessage, run: str
     ) -> tuple[CaptionRecord, Result]:
         """The record with what is known of the picture, and what became of its content."""
         if record.claim and record.claim.crashes >= MOST_CRASHES:
@@ -87,7 +72,7 @@ class Examiner:
         result = self._contents.caption(picture, blob, run=run, afresh=wake.afresh)
         return record, self._judged(result)
 
-    def provenance(self, wake: Wake, result: Result) -> Provenance:
+    def provenance(self, wake: CaptionMessage, result: Result) -> Provenance:
         """How a record that ends now came to be, as far as it is not in the answers."""
         return Provenance(
             input=self._contents.input,
@@ -125,48 +110,6 @@ STORAGE_PAUSE = 15.0
 log = logging.getLogger(__name__)
 
 
-class Images(Protocol):
-    """Where the images are."""
-
-    def describe(self, path: str) -> BlobDescription:
-        """Size, ETag and time of a blob; BlobGone when there is none."""
-
-
-class Catalog(Protocol):
-    """Where records are kept."""
-
-    def get(self, path: str) -> StoredRecord | None:
-        """The record of a blob."""
-
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
-        """Replaces `previous`; RecordChanged when it is not the latest."""
-
-    def remove(self, stored: StoredRecord) -> None:
-        """Removes this version; RecordChanged when another one is there."""
-
-
-class Deferrals(Protocol):
-    """Where images wait."""
-
-    def put(self, wake: Wake, delay: float) -> None:
-        """Delivers it after so many seconds."""
-
-
-class Ledger(Protocol):
-    """Where usage is counted."""
-
-    def add(
-        self,
-        usage: Usage,
-        *,
-        status: Status | None = None,
-        reused: bool = False,
-        reused_usd: float | None = None,
-        burst: bool = False,
-    ) -> None:
-        """Adds what was paid, and the image that came to an end with it."""
-
-
 class CaptionPipeline:
     """Captions one blob at a time; safe to share between threads.
 
@@ -176,10 +119,10 @@ class CaptionPipeline:
     def __init__(
         self,
         *,
-        images: Images,
+        images: BlobReader,
         examiner: Examiner,
-        catalog: Catalog,
-        deferrals: Deferrals,
+        catalog: RecordWriter,
+        deferrals: MessageQueue[CaptionMessage],
         ledger: Ledger,
         forget: Callable[[str], object],
         worker: str,
@@ -200,7 +143,7 @@ class CaptionPipeline:
         self._stopwatch = stopwatch
         self._uniform = uniform
 
-    def process(self, wake: Wake) -> CaptionRecord | None:
+    def process(self, wake: CaptionMessage) -> CaptionRecord | None:
         """Captions the blob as it is now; its record as it is then, None when there is none.
 
         What is at fault in the image or the moment is recorded and does not raise. When storage
@@ -214,7 +157,7 @@ class CaptionPipeline:
             self._deferrals.put(again, STORAGE_PAUSE * self._uniform(1, 2))
             return None
 
-    def _process(self, wake: Wake, run: str) -> CaptionRecord | None:
+    def _process(self, wake: CaptionMessage, run: str) -> CaptionRecord | None:
         for _ in range(OVERWRITES):
             previous = self._catalog.get(wake.path)  # before the blob: what is saved later shows
             try:
@@ -228,7 +171,7 @@ class CaptionPipeline:
         raise changed
 
     def _deliver(
-        self, wake: Wake, run: str, blob: BlobDescription, previous: StoredRecord | None
+        self, wake: CaptionMessage, run: str, blob: BlobDescription, previous: StoredRecord | None
     ) -> CaptionRecord | None:
         known = previous.record if previous else None
         found = standing(
@@ -247,14 +190,16 @@ class CaptionPipeline:
         record = transitions.claimed(
             known, blob, Claim(run, self._now() + self._lease), self._now()
         )
-        hold = Hold(self._catalog.save(record, previous), self._catalog, self._images)
+        hold = RecordClaim(self._catalog.save(record, previous), self._catalog, self._images)
         try:
             return self._run(hold, blob, wake, run)
         except Exception:
             hold.release()
             raise
 
-    def _run(self, hold: Hold, blob: BlobDescription, wake: Wake, run: str) -> CaptionRecord | None:
+    def _run(
+        self, hold: RecordClaim, blob: BlobDescription, wake: CaptionMessage, run: str
+    ) -> CaptionRecord | None:
         started = self._stopwatch()
         with span("caption_image") as current:
             record, result = self._examiner.examine(hold.record, blob, wake, run)
@@ -277,7 +222,7 @@ class CaptionPipeline:
                 log_image(ended, self._stopwatch() - started)
         return saved
 
-    def _defer(self, ended: CaptionRecord, hold: Hold, wake: Wake) -> None:
+    def _defer(self, ended: CaptionRecord, hold: RecordClaim, wake: CaptionMessage) -> None:
         """Sends the message before the record says that there is one. Where the queue fails, the
         record says so all the same: the host tries again, and reconcile looks after it."""
         try:
@@ -286,11 +231,11 @@ class CaptionPipeline:
             hold.save(ended)
             raise
 
-    def _call_back(self, wake: Wake, claim: Claim | None, margin: float = 0.0) -> None:
+    def _call_back(self, wake: CaptionMessage, claim: Claim | None, margin: float = 0.0) -> None:
         """A message for when the claim ends."""
         if claim:
             left = (claim.until - self._now()).total_seconds()
-            self._deferrals.put(Wake(wake.path, claim.worker, wake.afresh), left + margin)
+            self._deferrals.put(CaptionMessage(wake.path, claim.worker, wake.afresh), left + margin)
 
     def _count(self, result: Result, status: Status | None) -> None:
         reused = result.saved if status else None

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
 
-from captioning.domain.record import BlobDescription, CaptionRecord, StoredRecord
+from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.pipeline.transitions import outranks
+from captioning.ports import BlobReader, RecordWriter
 from captioning.records.edits import kept
 
 
-class Images(Protocol):
-    """Where the images are."""
-
-    def describe(self, path: str) -> BlobDescription: ...
-
-
-class Catalog(Protocol):
-    """Where records are kept."""
-
-    def get(self, path: str) -> StoredRecord | None: ...
-    def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord: ...
-
-
-class Hold:
+class RecordClaim:
     """A record as the run has claimed it."""
 
-    def __init__(self, claimed: StoredRecord, catalog: Catalog, images: Images) -> None:
+    def __init__(self, claimed: StoredRecord, catalog: RecordWriter, images: BlobReader) -> None:
         self.record = claimed.record
         self._claimed = claimed
         self._catalog = catalog

@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from captioning.captioner.rules import has_words
-from captioning.domain.messages import Wake
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import (
     FINAL,
-    BlobDescription,
     Captioning,
     CaptionRecord,
     Claim,
@@ -27,6 +26,7 @@ from captioning.records.history import after_failure, has_model_text
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary, has_other_tags
 from captioning.resilience.backoff import delay, is_hopeless, waiting_since
 from captioning.reuse.cache import Result
+from captioning.text.visible import has_words
 
 
 def doubt(
@@ -64,7 +64,7 @@ class Standing(Enum):
 def standing(
     record: CaptionRecord | None,
     blob: BlobDescription,
-    wake: Wake,
+    wake: CaptionMessage,
     *,
     run: str,
     fingerprint: str,
@@ -88,7 +88,7 @@ def standing(
     return Standing.BUSY if wake.ticket is None else Standing.SETTLED  # it has its own message
 
 
-def _is_answered(record: CaptionRecord, wake: Wake, fingerprint: str) -> bool:
+def _is_answered(record: CaptionRecord, wake: CaptionMessage, fingerprint: str) -> bool:
     """By its texts, or by the error beside them."""
     made, error = record.provenance, record.error
     if wake.afresh:

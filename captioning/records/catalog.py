@@ -16,7 +16,7 @@ from typing import Protocol
 from captioning.domain.record import CaptionRecord, RowVersions, StoredRecord, record_id
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.search.query import Query
-from captioning.search.rows import BEGINNING, IndexRow, Listing, Note, Page, rows_of
+from captioning.search.rows import BEGINNING, IndexedRecord, IndexRow, Page, WriteIntent, rows_of
 from captioning.search.search import Rows, Search
 
 LATEST_COMMIT = timedelta(minutes=10)
@@ -43,10 +43,10 @@ class Index(Rows, Protocol):
     def add(self, rows: frozenset[IndexRow]) -> None: ...
     def learn(self, record: CaptionRecord) -> None: ...
     def remove(self, rows: frozenset[IndexRow]) -> None: ...
-    def announce(self, note: Note) -> None: ...
-    def withdraw(self, note: Note) -> None: ...
+    def announce(self, note: WriteIntent) -> None: ...
+    def withdraw(self, note: WriteIntent) -> None: ...
     def tags(self, beginning: str, most: int) -> list[str]: ...
-    def notes(self) -> Iterator[Note]: ...
+    def notes(self) -> Iterator[WriteIntent]: ...
 
 
 class Catalog:
@@ -75,8 +75,8 @@ class Catalog:
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
         """Replaces `previous` and returns what is stored now; RecordChanged when it is not the
         latest."""
-        listed = Listing.of(previous) if previous else None
-        listing = Listing.following(listed, record)
+        listed = IndexedRecord.of(previous) if previous else None
+        listing = IndexedRecord.following(listed, record)
         before, after = listed.rows if listed else frozenset(), listing.rows
         if before == after:
             return self._put(record, previous, listing)
@@ -136,17 +136,17 @@ class Catalog:
         self._readers.shutdown()
 
     def _put(
-        self, record: CaptionRecord, previous: StoredRecord | None, listing: Listing
+        self, record: CaptionRecord, previous: StoredRecord | None, listing: IndexedRecord
     ) -> StoredRecord:
         etag = self._records.put(record, previous.etag if previous else None, listing.versions)
         return StoredRecord(record, etag, listing.versions)
 
-    def _announce(self, identity: str, rows: frozenset[IndexRow]) -> Note:
-        note = Note(identity, uuid.uuid4().hex, self._now(), rows)
+    def _announce(self, identity: str, rows: frozenset[IndexRow]) -> WriteIntent:
+        note = WriteIntent(identity, uuid.uuid4().hex, self._now(), rows)
         self._index.announce(note)
         return note
 
-    def _settle(self, note: Note) -> None:
+    def _settle(self, note: WriteIntent) -> None:
         """Removes rows that the record does not stand behind; those of its saves are theirs."""
         self._index.remove(note.rows - rows_of(self._records.get(note.record_id)))
         self._index.withdraw(note)

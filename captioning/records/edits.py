@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from captioning.domain.record import BlobDescription, CaptionRecord, Carried, ImageInfo, record_id
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.record import CaptionRecord, Carried, ImageInfo, record_id
 from captioning.records.history import after_edit, after_run
 
 

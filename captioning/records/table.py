@@ -20,7 +20,7 @@ _PLAIN = frozenset(
 )
 
 
-class RecordStore:
+class RecordTable:
     """The table of records; every write is conditional on the version it was made from."""
 
     def __init__(self, table: Table) -> None:

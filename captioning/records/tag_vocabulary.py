@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from captioning.domain.record import CaptionRecord, Tag
-from captioning.search.terms import tag_key
+from captioning.text.words import tag_key
 
 LONGEST = 100
 """Characters of a name."""

@@ -17,7 +17,7 @@ class Memory(Protocol):
     def known(self, part: str) -> Any:
         """The answer that was kept, or None."""
 
-    def keep(self, part: str, answer: Any) -> None:
+    def remember(self, part: str, answer: Any) -> None:
         """Saves an answer; None drops it."""
 
 
@@ -39,7 +39,7 @@ class Forgetful:
         """Nothing."""
         return None
 
-    def keep(self, part: str, answer: Any) -> None:
+    def remember(self, part: str, answer: Any) -> None:
         """Nothing."""
 
 

@@ -23,7 +23,7 @@ FIRST_PAUSE = 0.5
 """Seconds before the second attempt; twice as long before each further one."""
 
 
-class Patience:
+class WaitBudget:
     """How many seconds a run may lose, to all services together: waiting, and in calls that fail.
     Safe to share between threads; `clock` is monotonic, in seconds."""
 
@@ -52,7 +52,7 @@ class Patience:
             self.lost_since(begun)
 
 
-class RunCalls:
+class RetryingCalls:
     """The Calls of one run to one service; safe to share between threads.
 
     `before` goes ahead of every call: what it raises ends the run, and is not the service's doing.
@@ -61,7 +61,7 @@ class RunCalls:
     def __init__(
         self,
         gate: Gate,
-        patience: Patience,
+        patience: WaitBudget,
         before: Callable[[], None],
         billed: Callable[[Bill], None],
         *,
@@ -69,7 +69,7 @@ class RunCalls:
         sleep: Callable[[float], None] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.known, self.keep = memory.known, memory.keep
+        self.known, self.remember = memory.known, memory.remember
         self._gate = gate
         self._patience = patience
         self._before = before

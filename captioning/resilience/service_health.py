@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from captioning.errors import ServiceDeferred, StorageUnavailable
+from captioning.ports import StateStore
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +25,12 @@ NOTE_EVERY = timedelta(seconds=30)
 LOOK_EVERY = timedelta(minutes=1)
 
 
-class State(Protocol):
-    """Where small documents are kept, by kind and name."""
-
-    def get(self, kind: str, name: str) -> Any: ...
-    def put(self, kind: str, name: str, document: Any) -> None: ...
-    def delete(self, kind: str, name: str) -> None: ...
-
-
 class ServiceHealth:
     """Notes of broken services; safe to share between threads. Noting never fails a run."""
 
     def __init__(
         self,
-        state: State,
+        state: StateStore,
         now: Callable[[], datetime],
         services: tuple[Service, ...] = SERVICES,
     ) -> None:

@@ -7,21 +7,40 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from captioning.domain.record import BlobDescription
+from captioning.domain.blobs import BlobDescription
 from captioning.errors import ContentInProgress, StorageUnavailable
-from captioning.images.sketch import Frame, Sketch
+from captioning.images.sketch import Sketch
 from captioning.providers import InspectedPicture
-from captioning.reuse.claim import Works
-from captioning.reuse.entries import Work
+from captioning.reuse.entries import ReuseEntry, ReuseStore
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An image that may be one of a burst.
+
+    `group` names what is uploaded to one folder in one size, for captions of one kind; `since` is
+    when a run began to look after it. Listed frames have a sketch without pixels.
+    """
+
+    group: str
+    sha256: str
+    uploaded: datetime
+    since: datetime
+    sketch: Sketch
+
 
 MOST_AROUND = 50
 """Frames of a group whose hashes are compared: the newest that were uploaded about then."""
+
+
 MOST_LOOKED_AT = 3
 """Of these, frames whose pixels are."""
+
+
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +65,7 @@ class Bursts:
         self,
         *,
         frames: Frames,
-        works: Works,
+        works: ReuseStore,
         is_near: Callable[[Sketch, Sketch], bool],
         window: timedelta,
         now: Callable[[], datetime],
@@ -57,7 +76,9 @@ class Bursts:
         self._window = window
         self._now = now
 
-    def leader(self, work: Work, picture: InspectedPicture, blob: BlobDescription) -> Work | None:
+    def leader(
+        self, work: ReuseEntry, picture: InspectedPicture, blob: BlobDescription
+    ) -> ReuseEntry | None:
         """The finished work of a near-identical frame; None where this one is to be paid for, which
         is also where storage fails. ContentInProgress while the other is being paid for."""
         frame = Frame(
@@ -74,7 +95,7 @@ class Bursts:
             log.warning("Bursts are not looked for: %s", error.message)
             return None
 
-    def _found(self, frame: Frame, fingerprint: str) -> Work | None:
+    def _found(self, frame: Frame, fingerprint: str) -> ReuseEntry | None:
         for other in self._alike(frame):
             stored = self._works.get(other.sha256, fingerprint)
             if stored is None or stored.work.burst or stored.work.refusal:

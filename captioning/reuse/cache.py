@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from captioning.domain.record import BlobDescription, Captioning, Claim, ImageAnalysis, Support
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.record import Captioning, Claim, ImageAnalysis, Support
 from captioning.domain.usage import NOTHING, Bill, Usage
 from captioning.errors import (
     BadResponse,
@@ -19,27 +20,12 @@ from captioning.errors import (
     ServiceDeferred,
     StorageUnavailable,
 )
+from captioning.ports import Ledger
 from captioning.providers import Answers, InspectedPicture, Providers
 from captioning.resilience.calls import Calls, Memory
-from captioning.reuse.claim import Content, Works
-from captioning.reuse.entries import Refusal, Work
-
-
-class Ledger(Protocol):
-    """Where money is counted."""
-
-    def check_budget(self) -> None:
-        """BudgetSpent when nothing may be paid now."""
-
-    def add(self, usage: Usage) -> None:
-        """Adds what was paid."""
-
-
-class Bursts(Protocol):
-    """Finds near-identical frames."""
-
-    def leader(self, work: Work, picture: InspectedPicture, blob: BlobDescription) -> Work | None:
-        """Finished work that serves for this one too; ContentInProgress while it is under way."""
+from captioning.reuse.bursts import Bursts
+from captioning.reuse.claim import ContentClaim
+from captioning.reuse.entries import Refusal, ReuseEntry, ReuseStore
 
 
 class CallMaker(Protocol):
@@ -70,13 +56,13 @@ class Result:
     is_doubtful: bool = False
 
 
-class Contents:
+class CaptionCache:
     """Captions a picture, or finds what is known of its bytes; safe to share between threads."""
 
     def __init__(
         self,
         *,
-        works: Works,
+        works: ReuseStore,
         providers: Providers,
         ledger: Ledger,
         price: Callable[[Bill], Usage],
@@ -101,7 +87,7 @@ class Contents:
     ) -> Result:
         """What the services say of the picture in this blob. Errors of theirs are in the result;
         storage's raise StorageUnavailable."""
-        wanted = Work(
+        wanted = ReuseEntry(
             picture.sha256,
             self.fingerprint,
             blob.path,
@@ -111,7 +97,7 @@ class Contents:
             upload=blob.etag,
         )
         try:
-            content = Content.take(self._works, wanted, lease=self._lease, now=self._now)
+            content = ContentClaim.take(self._works, wanted, lease=self._lease, now=self._now)
         except ContentInProgress as error:
             return Result(error=error)
         if content.work.is_done:
@@ -123,8 +109,8 @@ class Contents:
         return _known(found, wanted) if found else self._ask(content, picture)
 
     def _shared(
-        self, content: Content, picture: InspectedPicture, blob: BlobDescription
-    ) -> Work | None:
+        self, content: ContentClaim, picture: InspectedPicture, blob: BlobDescription
+    ) -> ReuseEntry | None:
         """The work as it ends with what a near-identical frame was paid for; None without one."""
         if self._bursts is None or not content.is_untouched:
             return None
@@ -135,8 +121,8 @@ class Contents:
             raise
         return content.share(found) if found else None
 
-    def _ask(self, content: Content, picture: InspectedPicture) -> Result:
-        terms = _Terms(content, self._price, self._calls)
+    def _ask(self, content: ContentClaim, picture: InspectedPicture) -> Result:
+        terms = _RunContext(content, self._price, self._calls)
         try:
             return self._answered(content, picture, terms)
         except Exception:
@@ -145,7 +131,9 @@ class Contents:
                 self._ledger.add(terms.paid + content.inherited)
             raise
 
-    def _answered(self, content: Content, picture: InspectedPicture, terms: _Terms) -> Result:
+    def _answered(
+        self, content: ContentClaim, picture: InspectedPicture, terms: _RunContext
+    ) -> Result:
         try:
             self._ledger.check_budget()
             answers = self._providers.ask(picture, terms)
@@ -161,16 +149,18 @@ class Contents:
         return terms.result(answers=answers)
 
 
-class _Terms:
+class _RunContext:
     """The providers' terms for one content: what is known, how to ask, where to save."""
 
-    def __init__(self, content: Content, price: Callable[[Bill], Usage], calls: CallMaker) -> None:
+    def __init__(
+        self, content: ContentClaim, price: Callable[[Bill], Usage], calls: CallMaker
+    ) -> None:
         self._content = content
         self._price = price
         self._lock = threading.Lock()
         self.paid = NOTHING
         self.analysis, self.captioning = content.work.analysis, content.work.captioning
-        self.vision, self.model = calls(content.keep, self._billed, self)
+        self.vision, self.model = calls(content.renew, self._billed, self)
 
     def analysed(self, analysis: ImageAnalysis) -> None:
         """Saves the analysis."""
@@ -184,7 +174,7 @@ class _Terms:
         """A part of the analysis that an earlier run has paid."""
         return self._content.work.parts.get(part)
 
-    def keep(self, part: str, answer: Any) -> None:
+    def remember(self, part: str, answer: Any) -> None:
         """Saves a part of the analysis."""
         self._content.learned(self.paid, parts={part: answer})
 
@@ -204,7 +194,7 @@ class _Terms:
             self.paid += self._price(bill)
 
 
-def _known(work: Work, wanted: Work) -> Result:
+def _known(work: ReuseEntry, wanted: ReuseEntry) -> Result:
     """The result of another run, at no cost; or of one of the same upload, whose record does not
     tell of it: that run died before it could say so, or is slower than this one."""
     error = answers = None

@@ -7,29 +7,22 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from captioning.domain.record import Captioning, Claim, ImageAnalysis
+from captioning.domain.record import LEFT_FOR_A_CALL, Captioning, Claim, ImageAnalysis
 from captioning.domain.usage import NOTHING, Usage
 from captioning.errors import ContentInProgress, RecordChanged, StorageUnavailable
-from captioning.reuse.entries import LEFT_FOR_A_CALL, Refusal, StoredWork, Work
+from captioning.reuse.entries import Refusal, ReuseEntry, ReuseStore, StoredEntry
 
 
-class Works(Protocol):
-    """Where work is kept."""
-
-    def get(self, sha256: str, fingerprint: str) -> StoredWork | None: ...
-    def put(self, work: Work, etag: str | None) -> str: ...
-
-
-class Content:
+class ContentClaim:
     """Work with this run's claim on it; safe to share between the run's threads.
 
     Every change raises ContentInProgress where the claim ran out and another run took over.
     """
 
     def __init__(
-        self, works: Works, stored: StoredWork, lease: timedelta, now: Callable[[], datetime]
+        self, works: ReuseStore, stored: StoredEntry, lease: timedelta, now: Callable[[], datetime]
     ) -> None:
         self._works = works
         self._work, self._etag = stored.work, stored.etag
@@ -43,12 +36,12 @@ class Content:
 
     @classmethod
     def take(
-        cls, works: Works, wanted: Work, *, lease: timedelta, now: Callable[[], datetime]
-    ) -> Content:
+        cls, works: ReuseStore, wanted: ReuseEntry, *, lease: timedelta, now: Callable[[], datetime]
+    ) -> ContentClaim:
         """Claims what `wanted` names, with its claim; what is done already is not claimed.
         ContentInProgress while another run has it."""
         try:
-            stored = StoredWork(wanted, works.put(wanted, None))
+            stored = StoredEntry(wanted, works.put(wanted, None))
         except RecordChanged:
             found = works.get(wanted.sha256, wanted.fingerprint)
             if found is None:
@@ -59,12 +52,12 @@ class Content:
     @classmethod
     def _take_over(
         cls,
-        works: Works,
-        found: StoredWork,
-        wanted: Work,
+        works: ReuseStore,
+        found: StoredEntry,
+        wanted: ReuseEntry,
         lease: timedelta,
         now: Callable[[], datetime],
-    ) -> Content:
+    ) -> ContentClaim:
         known, claim = found.work, found.work.claim
         ours = claim and known.run == wanted.run
         if claim and not ours and claim.until > now():
@@ -84,13 +77,13 @@ class Content:
             unbooked=unbooked,
         )
         try:
-            stored = StoredWork(taken, works.put(taken, found.etag))
+            stored = StoredEntry(taken, works.put(taken, found.etag))
         except RecordChanged:
             raise _elsewhere(known) from None
         return cls(works, stored, lease, now)
 
     @property
-    def work(self) -> Work:
+    def work(self) -> ReuseEntry:
         """As it is known to be stored."""
         return self._work
 
@@ -101,7 +94,7 @@ class Content:
         learned = known.parts or known.analysis or known.captioning or known.afresh
         return not learned and known.usage == NOTHING
 
-    def keep(self) -> None:
+    def renew(self) -> None:
         """Renews the claim where less of it is left than the longest call may take."""
         with self._lock:
             claim = self._work.claim
@@ -118,7 +111,7 @@ class Content:
     ) -> None:
         """Saves an answer, so that it is not paid again whatever happens now."""
 
-        def more(known: Work) -> Work:
+        def more(known: ReuseEntry) -> ReuseEntry:
             return replace(
                 known,
                 parts={} if analysis else known.parts | dict(parts or {}),
@@ -139,10 +132,10 @@ class Content:
         answers all the same."""
         self._end(paid, captioning=captioning, refusal=refusal, is_done=True)
 
-    def share(self, found: Work) -> Work:
+    def share(self, found: ReuseEntry) -> ReuseEntry:
         """Ends with the answers to a near-identical frame, and what they cost there; likewise."""
 
-        def shared(known: Work) -> Work:
+        def shared(known: ReuseEntry) -> ReuseEntry:
             return replace(
                 found, sha256=known.sha256, run=known.run, claim=None, afresh=None, burst=True
             )
@@ -162,10 +155,10 @@ class Content:
                 lambda known: replace(known, claim=None, usage=usage, unbooked=NOTHING, **outcome)
             )
 
-    def _renewed(self, known: Work) -> Claim | None:
+    def _renewed(self, known: ReuseEntry) -> Claim | None:
         return replace(known.claim, until=self._now() + self._lease) if known.claim else None
 
-    def _change(self, change: Callable[[Work], Work]) -> None:
+    def _change(self, change: Callable[[ReuseEntry], ReuseEntry]) -> None:
         """Saves the work as changed. The version in the way may be this run's own, the answer to
         whose save was lost."""
         changed = change(self._work)
@@ -180,7 +173,7 @@ class Content:
         self._work = changed
 
 
-def _elsewhere(work: Work) -> ContentInProgress:
+def _elsewhere(work: ReuseEntry) -> ContentInProgress:
     return ContentInProgress(
         f"The same content is being captioned for {work.path}; its result will be used."
     )

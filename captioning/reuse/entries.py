@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
 from captioning.domain.record import Captioning, Claim, ImageAnalysis
 from captioning.domain.usage import NOTHING, Usage
-
-LEFT_FOR_A_CALL = 0.75
-"""The part of a claim's time that is left at least when a service is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ReuseEntry:
     """What services said of the bytes with this SHA-256, asked as the fingerprint says.
 
     `path` is the blob it was paid for, `upload` the ETag that it had, `run` the run that saved it
@@ -57,19 +54,30 @@ class Work:
         return document
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Work:
+    def from_json(cls, document: dict[str, Any]) -> ReuseEntry:
         """pydantic.ValidationError where the document is not one."""
         return _adapter().validate_python(document)
 
 
 @cache
-def _adapter() -> TypeAdapter[Work]:
-    return TypeAdapter(Work)
+def _adapter() -> TypeAdapter[ReuseEntry]:
+    return TypeAdapter(ReuseEntry)
 
 
 @dataclass(frozen=True, slots=True)
-class StoredWork:
+class StoredEntry:
     """Work and the ETag of the version read."""
 
-    work: Work
+    work: ReuseEntry
     etag: str
+
+
+class ReuseStore(Protocol):
+    """What is known of contents."""
+
+    def get(self, sha256: str, fingerprint: str) -> StoredEntry | None:
+        """The entry of these bytes, captioned this way."""
+
+    def put(self, entry: ReuseEntry, etag: str | None) -> str:
+        """Replaces the version with the ETag, or creates the entry, and returns the new ETag;
+        RecordChanged where another version is there."""

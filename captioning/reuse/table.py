@@ -12,8 +12,9 @@ from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 from typing import Any
 
-from captioning.images.sketch import Frame, Sketch
-from captioning.reuse.entries import StoredWork, Work
+from captioning.images.sketch import Sketch
+from captioning.reuse.bursts import Frame
+from captioning.reuse.entries import ReuseEntry, StoredEntry
 from captioning.storage.entities import ENTITY_BYTES, size, to_document, to_properties
 from captioning.storage.tables import Table
 
@@ -26,20 +27,22 @@ class ReuseTable:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def get(self, sha256: str, fingerprint: str) -> StoredWork | None:
+    def get(self, sha256: str, fingerprint: str) -> StoredEntry | None:
         """The work and its ETag, or None."""
         row = self._table.get(sha256, fingerprint)
         return (
-            StoredWork(Work.from_json(to_document(row.entity, _PLAIN)), row.etag) if row else None
+            StoredEntry(ReuseEntry.from_json(to_document(row.entity, _PLAIN)), row.etag)
+            if row
+            else None
         )
 
-    def put(self, work: Work, etag: str | None) -> str:
+    def put(self, work: ReuseEntry, etag: str | None) -> str:
         """Replaces the version with this ETag, or creates it where it is None; the new ETag.
         RecordChanged when another version is there."""
         return self._table.put(_to_entity(work), etag)
 
 
-def _to_entity(work: Work) -> dict[str, Any]:
+def _to_entity(work: ReuseEntry) -> dict[str, Any]:
     document = work.to_json()
     entity = to_properties(document, _PLAIN)
     if size(entity) > ENTITY_BYTES:

@@ -35,7 +35,7 @@ class Source(Protocol):
         them."""
 
 
-class Partition:
+class PostingCursor:
     """The places in one partition of the index, up to the position `end`."""
 
     def __init__(self, fetch: Fetch, name: str, end: str) -> None:
@@ -71,7 +71,7 @@ class Partition:
         self._is_whole = len(self._rows) < self._size
 
 
-class AnyOf:
+class Union:
     """The places in any of several partitions."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -92,7 +92,7 @@ class Months:
         self._oldest = "" if end == END else month_at(end)
         self._list_months = months
         self._months: Sequence[str] | None = None
-        self._current: tuple[str, Partition] = ("", Partition(fetch, "", end))
+        self._current: tuple[str, PostingCursor] = ("", PostingCursor(fetch, "", end))
 
     def seek(self, position: str) -> str | None:
         if self._months is None:
@@ -102,7 +102,7 @@ class Months:
             if not self._oldest <= month <= newest:
                 continue
             if self._current[0] != month:
-                self._current = (month, Partition(self._fetch, f"all~{month}", self._end))
+                self._current = (month, PostingCursor(self._fetch, f"all~{month}", self._end))
             if place := self._current[1].seek(position):
                 return place
         return None
@@ -111,7 +111,7 @@ class Months:
         return self._current[1].versions(place)
 
 
-class Matches(Iterator[str]):
+class Intersection(Iterator[str]):
     """Places that every wanted source has, from a position on; without those that an unwanted one
     has beyond doubt. What `position` has gone past is done with, also where a read failed."""
 

@@ -15,8 +15,8 @@ from datetime import datetime
 
 from captioning.domain.record import CaptionRecord, Review, Status
 from captioning.errors import BadRequest
-from captioning.search.terms import Wording, tag_key
-from captioning.text.words import ALWAYS, is_common, stem, words
+from captioning.search.terms import Wording
+from captioning.text.words import ALWAYS, is_common, stem, tag_key, words
 
 MOST_CHARACTERS = 500
 MOST_TERMS = 16

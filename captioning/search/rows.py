@@ -43,7 +43,7 @@ class IndexRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class WriteIntent:
     """What a save is about to add and remove, kept while it is at it: who finds one that is old
     looks which of its rows nobody stands behind."""
 
@@ -98,7 +98,7 @@ def month_at(position: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class IndexedRecord:
     """How a record is listed: where, under which terms, and by rows of which versions."""
 
     place: str
@@ -106,13 +106,13 @@ class Listing:
     versions: RowVersions
 
     @classmethod
-    def of(cls, stored: StoredRecord) -> Listing:
+    def of(cls, stored: StoredRecord) -> IndexedRecord:
         """Of a record as it is stored."""
         record = stored.record
         return cls(place_of(record), Wording(record).terms, stored.versions)
 
     @classmethod
-    def following(cls, previous: Listing | None, record: CaptionRecord) -> Listing:
+    def following(cls, previous: IndexedRecord | None, record: CaptionRecord) -> IndexedRecord:
         """Of a record that replaces one: rows that both have keep their versions."""
         place, terms, fresh = place_of(record), Wording(record).terms, uuid.uuid4().hex[:8]
         if previous is None or previous.place != place:
@@ -140,7 +140,7 @@ class Listing:
 
 def rows_of(stored: StoredRecord | None) -> frozenset[IndexRow]:
     """The rows that a record stands behind; none where there is no record."""
-    return Listing.of(stored).rows if stored else frozenset()
+    return IndexedRecord.of(stored).rows if stored else frozenset()
 
 
 def _down(milliseconds: float) -> str:

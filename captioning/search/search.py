@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from captioning.domain.record import CaptionRecord, StoredRecord
-from captioning.search.merge import AnyOf, Matches, Months, Partition, Source
+from captioning.search.merge import Intersection, Months, PostingCursor, Source, Union
 from captioning.search.query import Query
 from captioning.search.rows import IndexRow, Page, id_at, newest, oldest, place_of
 
@@ -52,7 +52,7 @@ class Search:
         self._read = read
         self._pool = pool
         self._end = oldest(query.since)
-        self._partitions: list[Partition] = []
+        self._partitions: list[PostingCursor] = []
         self._requests_left = MOST_REQUESTS
         self._records_left = MOST_RECORDS
         self._is_spent = False
@@ -60,7 +60,7 @@ class Search:
     def page(self, limit: int, position: str) -> Page:
         """Up to `limit` records that match, from a position on."""
         start = max(position, newest(self._query.until))
-        matches = Matches(self._wanted(), self._unwanted(), start)
+        matches = Intersection(self._wanted(), self._unwanted(), start)
         list(self._pool.map(lambda partition: partition.seek(start), self._partitions))
         records: list[CaptionRecord] = []
         while room := min(limit - len(records), self._records_left):
@@ -72,7 +72,7 @@ class Search:
         more = self._take(matches, 1) or self._is_spent
         return Page(tuple(records), end if more else None)
 
-    def _take(self, matches: Matches, count: int) -> list[str]:
+    def _take(self, matches: Intersection, count: int) -> list[str]:
         """So many places; fewer at the end, and where the page has cost enough."""
         places: list[str] = []
         with suppress(_Spent):
@@ -106,10 +106,10 @@ class Search:
         return frozenset().union(*(self._query.stems(word) for word in (beginning, *found)))
 
     def _any_of(self, terms: Iterable[str]) -> Source:
-        partitions = [Partition(self._fetch, term, self._end) for term in sorted(terms)]
+        partitions = [PostingCursor(self._fetch, term, self._end) for term in sorted(terms)]
         self._partitions += partitions
         self._requests_left += 2 * len(partitions)  # to begin with, whatever they hold
-        return partitions[0] if len(partitions) == 1 else AnyOf(partitions)
+        return partitions[0] if len(partitions) == 1 else Union(partitions)
 
     def _fetch(self, partition: str, start: str, end: str, size: int) -> Sequence[IndexRow]:
         if self._requests_left <= 0:

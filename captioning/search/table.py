@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 
 from captioning.domain.record import CaptionRecord
 from captioning.errors import RecordChanged
-from captioning.search.rows import BEGINNING, END, IndexRow, Note
-from captioning.search.terms import Wording, month, tag_key
+from captioning.search.rows import BEGINNING, END, IndexRow, WriteIntent
+from captioning.search.terms import Wording, month
 from captioning.storage.entities import to_document, to_properties
 from captioning.storage.tables import Table
+from captioning.text.words import tag_key
 
 MONTHS, WORDS, TAGS = "months", "words", "tags"
 KNOWN_SECONDS = 600.0
@@ -132,7 +133,7 @@ _DIGITS = "0123456789abcdef"
 _PLAIN = frozenset({"announced"})
 
 
-class CaptionIndex:
+class IndexTable:
     """Rows of the table of terms; safe to share between threads."""
 
     def __init__(
@@ -181,7 +182,7 @@ class CaptionIndex:
             start = f"{entries[-1].key}\0"
         return shown
 
-    def announce(self, note: Note) -> None:
+    def announce(self, note: WriteIntent) -> None:
         """Keeps a note."""
         rows: dict[str, list[str]] = {}
         for row in sorted(note.rows):
@@ -189,12 +190,12 @@ class CaptionIndex:
         document = {"announced": note.announced.isoformat(), "rows": rows}
         self._table.upsert({**_note_keys(note), **to_properties(document, _PLAIN)})
 
-    def withdraw(self, note: Note) -> None:
+    def withdraw(self, note: WriteIntent) -> None:
         """Removes a note; a missing one is no error."""
         keys = _note_keys(note)
         self._table.delete(keys["PartitionKey"], keys["RowKey"])
 
-    def notes(self) -> Iterator[Note]:
+    def notes(self) -> Iterator[WriteIntent]:
         """All notes, read as they are taken."""
         for digit in _DIGITS:
             notes = self._table.query("PartitionKey eq @notes", {"notes": f"note~{digit}"})
@@ -223,12 +224,14 @@ def _keys(row: IndexRow) -> dict[str, str]:
     return {"PartitionKey": row.partition, "RowKey": row.row}
 
 
-def _note_keys(note: Note) -> dict[str, str]:
+def _note_keys(note: WriteIntent) -> dict[str, str]:
     return {"PartitionKey": f"note~{note.record_id[0]}", "RowKey": f"{note.record_id}-{note.key}"}
 
 
-def _note(entity: dict[str, Any]) -> Note:
+def _note(entity: dict[str, Any]) -> WriteIntent:
     document = to_document(entity, _PLAIN)
     identity, _, key = str(entity["RowKey"]).partition("-")
     rows = {IndexRow(term, row) for row, terms in document["rows"].items() for term in terms}
-    return Note(identity, key, datetime.fromisoformat(document["announced"]), frozenset(rows))
+    return WriteIntent(
+        identity, key, datetime.fromisoformat(document["announced"]), frozenset(rows)
+    )

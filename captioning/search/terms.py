@@ -13,14 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from urllib.parse import quote
 
 from captioning.domain.record import CaptionRecord
-from captioning.text.words import ALWAYS, is_common, stem, words
+from captioning.text.words import ALWAYS, is_common, stem, tag_key, words
 
 MOST_WORDS = 200
 """Different words of a record that are indexed beside those of its path, the first ones."""
-LONGEST_TAG = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +78,6 @@ class Wording:
                 if len(kept) < most and not is_common(word, language):
                     kept[word, language] = None
         return frozenset(kept)
-
-
-def tag_key(name: str) -> str:
-    """What two spellings of a tag share: its words; of a tag without any, the tag itself."""
-    return (
-        " ".join(words(name))[:LONGEST_TAG] or quote(name.strip(), safe="", errors="replace")[:99]
-    )
 
 
 def month(moment: datetime) -> str:

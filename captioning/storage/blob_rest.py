@@ -10,7 +10,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
-from captioning.domain.record import BlobDescription
+from captioning.domain.blobs import BlobDescription
 from captioning.errors import BlobChanged, BlobGone
 from captioning.storage.authorization import Authorization
 from captioning.storage.curl import Answered, Asked, Curl, Unclear

@@ -21,7 +21,7 @@ from azure.storage.blob import (
     StorageErrorCode,
 )
 
-from captioning.domain.record import BlobDescription
+from captioning.domain.blobs import BlobDescription
 from captioning.errors import BlobChanged, BlobGone
 from captioning.storage.blob_rest import BlobWire
 from captioning.storage.curl import Unclear

@@ -11,7 +11,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 
-from captioning.domain.messages import Notice, Wake
+from captioning.domain.messages import Message
 from captioning.storage.errors import storage_answers
 from captioning.storage.sessions import BACKOFF, PATIENCE, ExactPathSession
 
@@ -21,7 +21,7 @@ FOREVER = -1
 """How long a message lives. The service's own seven days would end images that wait for money."""
 
 
-class DeferralQueue:
+class MessageQueue:
     """Messages that become visible when their image is due; safe to share between threads.
 
     They are base64, as `messageEncoding` in host.json says. StorageUnavailable where the queue does
@@ -32,10 +32,12 @@ class DeferralQueue:
         self._client = client
 
     @storage_answers
-    def put(self, wake: Wake | Notice, delay: float) -> None:
+    def put(self, message: Message, delay: float) -> None:
         """Sends the message, to be seen after `delay` seconds; at most seven days."""
         hidden = min(max(math.ceil(delay), 0), LONGEST_DELAY)
-        self._client.send_message(wake.to_json(), visibility_timeout=hidden, time_to_live=FOREVER)
+        self._client.send_message(
+            message.to_json(), visibility_timeout=hidden, time_to_live=FOREVER
+        )
 
     @storage_answers
     def depth(self) -> int:
@@ -67,7 +69,7 @@ def connect(
     connection_string: str | None = None,
     account_uri: str = "",
     credential: TokenCredential | None = None,
-) -> DeferralQueue:
+) -> MessageQueue:
     """The queue of a connection string, or of an account's queue address and an identity."""
     options = {
         "transport": RequestsTransport(session=ExactPathSession(pool=64)),
@@ -78,6 +80,6 @@ def connect(
         service = QueueServiceClient.from_connection_string(connection_string, **options)
     else:
         service = QueueServiceClient(account_uri, credential=credential, **options)
-    return DeferralQueue(
+    return MessageQueue(
         service.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy())
     )

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from captioning.domain.record import BlobDescription, record_id
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.record import record_id
 from captioning.storage.errors import storage_answers
 
 JPEG = ContentSettings(content_type="image/jpeg")

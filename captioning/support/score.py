@@ -24,7 +24,7 @@ class _Judged:
     unsupported: tuple[str, ...] = ()
 
 
-class Witness:
+class SupportScorer:
     """Judges captions by the evidence of these features of Vision; doubts those whose support is
     below the threshold. Safe to share between threads."""
 

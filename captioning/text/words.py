@@ -9,20 +9,31 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from urllib.parse import quote
 
 import regex
 import snowballstemmer
 
 LONGEST = 64
 """Letters of a word that count; the rest of a longer one is left out."""
+
+
 ALWAYS = "en"
 """The language that every word is looked up in beside the app's own: file names are mostly so."""
 
+
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+
+
 _WORD = regex.compile(rf"[{_UNSPACED}]\p{{M}}*|(?:(?![{_UNSPACED}])[\p{{L}}\p{{N}}]\p{{M}}*)+")
+
+
 _ACCENTS = regex.compile(r"(?<!и)[\u0300-\u036f]|[\u0591-\u05c7\u064b-\u0655\u0670]|['’ʼ]")
 """Latin, Greek and Cyrillic accents (not that of й), Hebrew and Arabic vowels, apostrophes."""
+
+
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
+
 
 STEMMERS = {
     "ar": "arabic",
@@ -62,6 +73,7 @@ STEMMERS = {
 }
 """Snowball's algorithms by language; words of other languages are taken as they are."""
 
+
 COMMON = {
     "en": "a an and are as at be by for from in into is it its of on or that the their there this "
     "to was were with",
@@ -79,7 +91,11 @@ COMMON = {
     "um uma",
 }
 """Words that tell pictures least apart, folded: neither indexed nor looked for."""
+
+
 _COMMON = {language: frozenset(words.split()) for language, words in COMMON.items()}
+
+
 _local = threading.local()
 
 
@@ -115,3 +131,13 @@ def is_common(word: str, language: str) -> bool:
 
 def _primary(language: str) -> str:
     return language.partition("-")[0].lower()
+
+
+LONGEST_TAG = 200
+
+
+def tag_key(name: str) -> str:
+    """What two spellings of a tag share: its words; of a tag without any, the tag itself."""
+    return (
+        " ".join(words(name))[:LONGEST_TAG] or quote(name.strip(), safe="", errors="replace")[:99]
+    )

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from captioning.captioner.rules import JOINERS, visible
 from captioning.domain.record import Box, DetectedObject, ImageAnalysis, Tag, TextLine
 from captioning.errors import BadResponse
 from captioning.images.rendition import Rendition
+from captioning.text.visible import JOINERS, visible
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 T = TypeVar("T")

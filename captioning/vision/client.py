@@ -108,7 +108,7 @@ class VisionClient:
             return known
         found = calls.ask(lambda: document(self._http.post(path, image, query)))
         calls.billed(bill)
-        self._keep(path, found, calls)
+        self._remember(path, found, calls)
         return found
 
     def _submitted_read(self, image: Rendition, calls: Calls) -> str:
@@ -124,7 +124,7 @@ class VisionClient:
                 "Azure AI Vision names no address, or another server's, for the text it reads:"
                 " check that VISION_ENDPOINT is the resource's own address."
             )
-        self._keep(READ, operation, calls)
+        self._remember(READ, operation, calls)
         return operation
 
     def _finished_read(self, operation: str, image: Rendition, calls: Calls) -> ReadResult:
@@ -136,11 +136,11 @@ class VisionClient:
             if result.status == "succeeded":
                 return result
             if result.status == "failed":
-                self._keep(READ, None, calls)
+                self._remember(READ, None, calls)
                 raise ServiceUnavailable("Azure AI Vision failed to read the image's text.")
         raise ServiceTimeout("Azure AI Vision did not finish reading the image's text in time.")
 
-    def _keep(self, part: str, answer: Any, calls: Calls) -> None:
+    def _remember(self, part: str, answer: Any, calls: Calls) -> None:
         """A single answer is the whole analysis, and kept as that."""
         if self._plan.is_split:
-            calls.keep(part, answer)
+            calls.remember(part, answer)

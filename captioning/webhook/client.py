@@ -27,7 +27,7 @@ REFUSALS = frozenset({401, 403, 404, 405})
 """Statuses that an operator, here or there, has to do something about."""
 
 
-class WebhookReceiver:
+class WebhookClient:
     """Posts to one address; safe to share between threads. The address is in no error: it may hold
     a token."""
 

@@ -14,12 +14,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from captioning.domain.messages import Notice
-from captioning.domain.record import FINAL, CaptionRecord, StoredRecord
+from captioning.domain.messages import NotificationMessage
+from captioning.domain.record import FINAL, CaptionRecord
 from captioning.errors import BadResponse, CaptioningError, ServiceDeferred, StorageUnavailable
+from captioning.ports import MessageQueue, RecordWriter
 from captioning.resilience.backoff import LONGEST_FOR_A_REPAIR, delay, is_hopeless
 from captioning.resilience.gate import Gate
-from captioning.webhook.outbox import FIRST_LOOK, Notices
+from captioning.webhook.outbox import FIRST_LOOK
 from captioning.webhook.payload import Delivery
 
 PATIENCE = 10.0
@@ -31,21 +32,15 @@ STORAGE_PAUSE = 15.0
 log = logging.getLogger(__name__)
 
 
-class Catalog(Protocol):
-    """Where records are looked up."""
-
-    def get(self, path: str) -> StoredRecord | None: ...
-
-
 class Receiver(Protocol):
-    """Who is told."""
+    """The program that is notified."""
 
     def post(self, body: bytes, headers: dict[str, str]) -> None:
-        """Returns when it was accepted. ServiceDeferred where it may be later, BadResponse where
-        the receiver wants no more."""
+        """Returns when it has accepted. ServiceDeferred where it may accept later, BadResponse
+        where it wants no more."""
 
 
-class Notifier:
+class WebhookSender:
     """Deals with one notice at a time; safe to share between threads.
 
     `on_outage` hears of a receiver that has taken nothing for a quarter of an hour.
@@ -54,10 +49,10 @@ class Notifier:
     def __init__(
         self,
         *,
-        catalog: Catalog,
+        catalog: RecordWriter,
         receiver: Receiver,
         gate: Gate,
-        notices: Notices,
+        notices: MessageQueue[NotificationMessage],
         keys: Sequence[bytes],
         on_outage: Callable[[ServiceDeferred], None],
         now: Callable[[], datetime],
@@ -72,7 +67,7 @@ class Notifier:
         self._now = now
         self._uniform = uniform
 
-    def notify(self, notice: Notice) -> None:
+    def notify(self, notice: NotificationMessage) -> None:
         """Sends the record, puts the notice off, or drops it where its save never came: whoever
         ends the image then has announced that. StorageUnavailable where it cannot be put off."""
         try:
@@ -91,7 +86,7 @@ class Notifier:
         else:  # twice as late as last time
             self._notices.put(notice, max(age.total_seconds(), FIRST_LOOK))
 
-    def _send(self, record: CaptionRecord, notice: Notice) -> None:
+    def _send(self, record: CaptionRecord, notice: NotificationMessage) -> None:
         try:
             epoch = self._gate.enter(PATIENCE)
         except ServiceDeferred as error:  # it was not tried, and does not wait longer for that
@@ -113,7 +108,9 @@ class Notifier:
             self._gate.leave(epoch)
             _note("delivered", notice, identity=delivery.identity)
 
-    def _put_off(self, notice: Notice, error: ServiceDeferred, identity: str | None = None) -> None:
+    def _put_off(
+        self, notice: NotificationMessage, error: ServiceDeferred, identity: str | None = None
+    ) -> None:
         now = self._now()
         since = notice.since or now
         if is_hopeless(error, since, now):
@@ -128,7 +125,7 @@ class Notifier:
 
 def _note(
     outcome: str,
-    notice: Notice,
+    notice: NotificationMessage,
     error: CaptioningError | None = None,
     identity: str | None = None,
 ) -> None:
@@ -140,7 +137,7 @@ def _note(
 
 def _fields(
     outcome: str,
-    notice: Notice,
+    notice: NotificationMessage,
     error: CaptioningError | None = None,
     identity: str | None = None,
 ) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from captioning.budget.ledger import Tally
-from captioning.domain.messages import Notice, Wake
-from captioning.domain.record import BlobDescription, CaptionRecord, RowVersions, StoredRecord
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage, NotificationMessage
+from captioning.domain.record import CaptionRecord, RowVersions, StoredRecord
 from captioning.errors import BlobChanged, BlobGone, RecordChanged
-from captioning.reuse.entries import StoredWork, Work
-from captioning.search.rows import IndexRow, Note
-from captioning.search.terms import Wording, tag_key
+from captioning.reuse.entries import ReuseEntry, StoredEntry
+from captioning.search.rows import IndexRow, WriteIntent
+from captioning.search.terms import Wording
+from captioning.text.words import tag_key
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -91,13 +93,13 @@ class MemoryReuse:
     """For ReuseTable."""
 
     def __init__(self) -> None:
-        self._versions: Versions[tuple[str, str], Work] = Versions()
+        self._versions: Versions[tuple[str, str], ReuseEntry] = Versions()
 
-    def get(self, sha256: str, fingerprint: str) -> StoredWork | None:
+    def get(self, sha256: str, fingerprint: str) -> StoredEntry | None:
         found = self._versions.held.get((sha256, fingerprint))
-        return StoredWork(*found) if found else None
+        return StoredEntry(*found) if found else None
 
-    def put(self, work: Work, etag: str | None) -> str:
+    def put(self, work: ReuseEntry, etag: str | None) -> str:
         return self._versions.put((work.sha256, work.fingerprint), work, etag)
 
 
@@ -106,7 +108,7 @@ class MemoryIndex:
 
     def __init__(self) -> None:
         self.held: frozenset[IndexRow] = frozenset()
-        self.announced: dict[str, Note] = {}
+        self.announced: dict[str, WriteIntent] = {}
         self._known: set[str] = set()
         self._tags: dict[str, str] = {}
         self._lock = Lock()
@@ -139,13 +141,13 @@ class MemoryIndex:
         keys = sorted(used & self._tags.keys())
         return [self._tags[key] for key in keys if key.startswith(tag_key(beginning))][:most]
 
-    def announce(self, note: Note) -> None:
+    def announce(self, note: WriteIntent) -> None:
         self.announced[note.key] = note
 
-    def withdraw(self, note: Note) -> None:
+    def withdraw(self, note: WriteIntent) -> None:
         self.announced.pop(note.key, None)
 
-    def notes(self) -> Iterator[Note]:
+    def notes(self) -> Iterator[WriteIntent]:
         yield from list(self.announced.values())
 
 
@@ -153,19 +155,19 @@ class MemoryIndex:
 class Message:
     """What was put by, and when it can be seen."""
 
-    wake: Wake
+    wake: CaptionMessage
     due: datetime
 
 
 class MemoryDeferrals:
-    """For DeferralQueue."""
+    """For the MessageQueue of images."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self.held: list[Message] = []
 
-    def put(self, wake: Wake, delay: float) -> None:
-        self.held.append(Message(wake, self._now() + timedelta(seconds=delay)))
+    def put(self, message: CaptionMessage, delay: float) -> None:
+        self.held.append(Message(message, self._now() + timedelta(seconds=delay)))
 
     def depth(self) -> int:
         return len(self.held)
@@ -176,16 +178,19 @@ class MemoryDeferrals:
 
 
 class MemoryNotices:
-    """For the DeferralQueue of the webhook."""
+    """For the MessageQueue of the webhook."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self.held: list[tuple[Notice, datetime]] = []
+        self.held: list[tuple[NotificationMessage, datetime]] = []
 
-    def put(self, wake: Notice, delay: float) -> None:
-        self.held.append((wake, self._now() + timedelta(seconds=delay)))
+    def put(self, message: NotificationMessage, delay: float) -> None:
+        self.held.append((message, self._now() + timedelta(seconds=delay)))
 
-    def taken(self) -> list[Notice]:
+    def depth(self) -> int:
+        return len(self.held)
+
+    def taken(self) -> list[NotificationMessage]:
         """What can be seen now, which is taken off the queue."""
         due = [item for item in self.held if item[1] <= self._now()]
         self.held = [item for item in self.held if item not in due]
@@ -234,6 +239,12 @@ class MemoryImages:
 
 class MemoryThumbnails:
     """For ThumbnailContainer, where nobody asks for one."""
+
+    def get(self, image: BlobDescription, width: int) -> bytes | None:
+        return None
+
+    def put(self, image: BlobDescription, width: int, jpeg: bytes) -> None:
+        """It is not kept."""
 
     def prune(self, path: str, etag: str | None) -> None:
         """There is nothing to remove."""

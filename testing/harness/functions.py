@@ -14,7 +14,7 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 import function_app
 from captioning.config.definitions import SETTINGS
 from captioning.config.sections import DEFERRED, queue_name
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from testing.harness.pipeline import Works
 from testing.harness.storage import Storage
 from testing.services.chat import KEY
@@ -93,10 +93,10 @@ def message(body: object) -> func.QueueMessage:
     return func.QueueMessage(body=text.encode())
 
 
-def waiting(storage: Storage) -> list[Wake]:
+def waiting(storage: Storage) -> list[CaptionMessage]:
     """What can be seen on the app's queue, read as the host reads it."""
     name = queue_name(DEFERRED, storage.name)
     with QueueClient.from_connection_string(
         storage.connection, name, message_decode_policy=TextBase64DecodePolicy()
     ) as queue:
-        return [Wake.from_json(found.content) for found in queue.peek_messages(32)]
+        return [CaptionMessage.from_json(found.content) for found in queue.peek_messages(32)]

@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from captioning.captioner.client import OpenAICaptioner
-from captioning.domain.record import BlobDescription, CaptionRecord, Claim, Provenance
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.record import CaptionRecord, Claim, Provenance
 from captioning.errors import CaptioningError
 from captioning.images.picture import inspect
 from captioning.pipeline.transitions import claimed, ended, with_picture

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from captioning.domain.messages import Wake
-from captioning.domain.record import BlobDescription, CaptionRecord, Claim, ImageInfo, StoredRecord
-from captioning.maintenance.cleanup import Upkeep
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
+from captioning.domain.record import CaptionRecord, Claim, ImageInfo, StoredRecord
+from captioning.maintenance.cleanup import RecordCleanup
 from testing.factories.records import short
 from testing.harness.storage import Storage
 
@@ -18,11 +19,11 @@ class Messages:
     """For DeferralQueue: notes what is put; `deep` is what is there beside."""
 
     def __init__(self) -> None:
-        self.put_by: list[tuple[Wake, float]] = []
+        self.put_by: list[tuple[CaptionMessage, float]] = []
         self.deep = 0
         self._lock = threading.Lock()
 
-    def put(self, wake: Wake, delay: float) -> None:
+    def put(self, wake: CaptionMessage, delay: float) -> None:
         with self._lock:
             self.put_by.append((wake, delay))
 
@@ -82,9 +83,9 @@ class UpkeepLab:
         """Paths that the index leads to."""
         return sorted(record.path for record in self.storage.catalog.walk())
 
-    def upkeep(self, *, images: Any = None, catalog: Any = None) -> Upkeep:
+    def upkeep(self, *, images: Any = None, catalog: Any = None) -> RecordCleanup:
         """Upkeep over this storage, or over parts that do something in between."""
-        return Upkeep(
+        return RecordCleanup(
             images or self.storage.images,
             catalog or self.storage.catalog,
             self.storage.thumbnails,

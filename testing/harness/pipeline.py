@@ -12,21 +12,21 @@ from typing import Any
 from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
 from captioning.captioner.client import OpenAICaptioner
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionInput, StoredRecord
 from captioning.domain.usage import Bill
 from captioning.images.likeness import is_near
 from captioning.images.picture import inspect
-from captioning.maintenance.cleanup import Upkeep
+from captioning.maintenance.cleanup import RecordCleanup
 from captioning.pipeline.pipeline import CaptionPipeline, Examiner
 from captioning.providers import Providers
 from captioning.records.tag_vocabulary import NO_VOCABULARY
 from captioning.resilience.calls import Memory
 from captioning.resilience.gate import Gate
-from captioning.resilience.retries import Patience, RunCalls
+from captioning.resilience.retries import RetryingCalls, WaitBudget
 from captioning.reuse.bursts import Bursts
-from captioning.reuse.cache import CallMaker, Contents
-from captioning.support.score import Witness
+from captioning.reuse.cache import CallMaker, CaptionCache
+from captioning.support.score import SupportScorer
 from captioning.vision.client import VisionClient
 from testing.fakes.faults import Clock
 from testing.fakes.stores import MemoryDeferrals, MemoryUsage
@@ -131,7 +131,7 @@ class Works:
         ledger = Ledger(self.usage, worker, self.clock, budget)
         kept = changes.pop("works", None) or self.storage.reuse
         frames = changes.pop("frames", None) or self.storage.bursts
-        contents = Contents(
+        contents = CaptionCache(
             works=kept,
             providers=providers,
             ledger=ledger,
@@ -145,7 +145,7 @@ class Works:
             images=images or self.storage.images,
             inspect=inspect,
             contents=contents,
-            witness=Witness(("tags", "objects", "read"), threshold),
+            witness=SupportScorer(("tags", "objects", "read"), threshold),
             max_image_bytes=max_image_bytes,
             vocabulary=changes.pop("vocabulary", NO_VOCABULARY),
         )
@@ -165,10 +165,10 @@ class Works:
         return CaptionPipeline(**(keywords | changes))
 
     @property
-    def upkeep(self) -> Upkeep:
+    def upkeep(self) -> RecordCleanup:
         """What removes records, over the same storage."""
         storage = self.storage
-        return Upkeep(
+        return RecordCleanup(
             storage.images, storage.catalog, storage.thumbnails, self.deferrals, self.clock
         )
 
@@ -178,7 +178,7 @@ class Works:
         assert found is not None
         return found
 
-    def due(self) -> list[Wake]:
+    def due(self) -> list[CaptionMessage]:
         """The messages that can be seen now; they are taken off the queue."""
         messages = self.deferrals.due()
         for message in messages:
@@ -210,10 +210,12 @@ class Works:
 
         def calls(
             before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
-        ) -> tuple[RunCalls, RunCalls]:
-            patience = Patience(seconds, monotonic)
+        ) -> tuple[RetryingCalls, RetryingCalls]:
+            patience = WaitBudget(seconds, monotonic)
             vision, model = (
-                RunCalls(gate, patience, before, billed, memory=memory, sleep=self.clock.advance)
+                RetryingCalls(
+                    gate, patience, before, billed, memory=memory, sleep=self.clock.advance
+                )
                 for gate in gates
             )
             return vision, model
@@ -221,6 +223,6 @@ class Works:
         return calls
 
 
-def on(path: str) -> Wake:
+def on(path: str) -> CaptionMessage:
     """A blob's event."""
-    return Wake(path)
+    return CaptionMessage(path)

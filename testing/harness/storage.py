@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
-from captioning.domain.record import BlobDescription
+from captioning.domain.blobs import BlobDescription
 from captioning.records.catalog import Catalog
-from captioning.records.table import RecordStore
+from captioning.records.table import RecordTable
 from captioning.reuse.table import BurstTable, ReuseTable
-from captioning.search.table import CaptionIndex
+from captioning.search.table import IndexTable
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Answered, Asked, Curl
 from captioning.storage.sessions import ExactPathSession
 from captioning.storage.thumbnails import ThumbnailContainer
 
-Closable = TypeVar("Closable", Catalog, CaptionIndex)
+Closable = TypeVar("Closable", Catalog, IndexTable)
 
 
 class RecordingSession(ExactPathSession):
@@ -99,8 +99,8 @@ class Storage:
         return account
 
     @cached_property
-    def records(self) -> RecordStore:
-        return RecordStore(self.account.table(self.name))
+    def records(self) -> RecordTable:
+        return RecordTable(self.account.table(self.name))
 
     @cached_property
     def reuse(self) -> ReuseTable:
@@ -111,8 +111,8 @@ class Storage:
         return BurstTable(self.account.table(f"{self.name}bursts"))
 
     @cached_property
-    def index(self) -> CaptionIndex:
-        return self._closed(CaptionIndex(self.account.table(f"{self.name}index")))
+    def index(self) -> IndexTable:
+        return self._closed(IndexTable(self.account.table(f"{self.name}index")))
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -172,6 +172,6 @@ class Storage:
         curl = RecordingCurl([])
         account = TableAccount(connection_string=self.connection, curl=curl)
         self._stack.callback(account.close)
-        records = RecordStore(account.table(self.name))
-        index = self._closed(CaptionIndex(account.table(f"{self.name}index")))
+        records = RecordTable(account.table(self.name))
+        index = self._closed(IndexTable(account.table(f"{self.name}index")))
         return self.catalog_of(records, index), curl.sent

@@ -10,7 +10,7 @@ from captioning.domain.usage import NOTHING
 from captioning.records.edits import edits_of, with_carried
 from captioning.resilience.gate import Gate
 from captioning.search.rows import IndexRow, rows_of
-from captioning.webhook.sender import Notifier
+from captioning.webhook.sender import WebhookSender
 from testing.fakes.webhook_receiver import KEY, MemoryReceiver
 from testing.simulation.processes import booked
 from testing.simulation.story import Story
@@ -58,7 +58,7 @@ def check_that_the_receiver_knows(story: Story) -> None:
     if notices is None:
         return
     receiver = MemoryReceiver()
-    notifier = Notifier(
+    notifier = WebhookSender(
         catalog=story.machines.processes[0].catalog,
         receiver=receiver,
         gate=Gate("The receiver"),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionInput, CaptionRecord, record_id
 from captioning.errors import ServiceDeferred
 from captioning.maintenance.reconcile import GRACE
@@ -53,7 +53,7 @@ class Story:
         self.events: list[str] = []
         self.deletions: list[str] = []
         self.poisoned: list[str] = []
-        self.attempts: Counter[str | Wake] = Counter()
+        self.attempts: Counter[str | CaptionMessage] = Counter()
         self.missed: set[str] = set()
         """Paths that an event or a message of was lost: only reconciling sees to them."""
         self.given_up: set[str] = set()
@@ -61,7 +61,7 @@ class Story:
         self.uploads: dict[str, set[bytes]] = {}
         self.captioned: dict[str, str] = {}
         """ETags of the uploads that were seen captioned, by path."""
-        self.requests: list[tuple[Wake, str]] = []
+        self.requests: list[tuple[CaptionMessage, str]] = []
         """Asked for afresh, and the ETag of the blob that it was asked for."""
         self.people = People(self.store)
         self.history: dict[str, list[tuple[str, bytes]]] = {}
@@ -93,7 +93,7 @@ class Story:
     def recaption(self, path: str) -> None:
         """Somebody asks for another caption of an image."""
         if path in self.store.images.held:
-            wake = Wake(path, afresh=f"request {len(self.requests)}")
+            wake = CaptionMessage(path, afresh=f"request {len(self.requests)}")
             self.requests.append((wake, self.store.images.held[path][0].etag))
             self.store.deferrals.put(wake, 0)
 
@@ -135,7 +135,7 @@ class Story:
     def hear_of_upload(self, number: int, who: int, meanwhile: list[Meanwhile]) -> None:
         """`caption_image`."""
         path = self.events.pop(number)
-        if self._run(who, path, lambda at: at.pipeline.process(Wake(path)), meanwhile):
+        if self._run(who, path, lambda at: at.pipeline.process(CaptionMessage(path)), meanwhile):
             return
         self.attempts[path] += 1
         queue = self.events if self.attempts[path] < ATTEMPTS else self.poisoned

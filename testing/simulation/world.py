@@ -25,16 +25,16 @@ from captioning.errors import (
 )
 from captioning.images.rendition import InputLimits, Rendition
 from captioning.images.sketch import Sketch
-from captioning.maintenance.cleanup import Upkeep
+from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.reconcile import Reconciler
 from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.ports import RecordWriter
 from captioning.providers import Providers
 from captioning.records.catalog import Catalog
 from captioning.resilience.calls import Calls, Memory
-from captioning.reuse.cache import Contents
-from captioning.support.score import Witness
-from captioning.webhook.outbox import AnnouncingCatalog
-from captioning.webhook.outbox import Catalog as Endings
+from captioning.reuse.cache import CaptionCache
+from captioning.support.score import SupportScorer
+from captioning.webhook.outbox import OutboxCatalog
 from testing.fakes.faults import Clock, Line
 from testing.fakes.stores import (
     MemoryDeferrals,
@@ -151,8 +151,8 @@ class AskedOnce:
     def known(self, part: str) -> Any:
         return self.memory.known(part)
 
-    def keep(self, part: str, answer: Any) -> None:
-        self.memory.keep(part, answer)
+    def remember(self, part: str, answer: Any) -> None:
+        self.memory.remember(part, answer)
 
     def ask(self, call: Callable[[], Any]) -> Any:
         self.before()
@@ -210,17 +210,17 @@ class Process:
         images, deferrals = line.to(store.images), line.to(store.deferrals)
         records = line.to(store.records)
         self.catalog = Catalog(records, line.to(store.index), now=store.now)
-        endings: Endings = self.catalog
+        endings: RecordWriter = self.catalog
         if store.notices:
-            endings = AnnouncingCatalog(self.catalog, line.to(store.notices))
+            endings = OutboxCatalog(self.catalog, line.to(store.notices))
         self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
         services = line.to(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
         providers._beside = Inline()  # type: ignore[assignment]
-        upkeep = Upkeep(images, endings, MemoryThumbnails(), deferrals, store.now)
+        upkeep = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
-        contents = Contents(
+        contents = CaptionCache(
             works=line.to(store.reuse),
             providers=providers,
             ledger=self.ledger,
@@ -236,7 +236,7 @@ class Process:
                 images=images,
                 inspect=inspect,
                 contents=contents,
-                witness=Witness(("tags",), 0.0),
+                witness=SupportScorer(("tags",), 0.0),
                 max_image_bytes=100,
             ),
             catalog=endings,

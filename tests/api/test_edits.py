@@ -197,7 +197,8 @@ class Disturbed:
     """A catalogue where something happens before, or after, so many saves."""
 
     def __init__(self, storage: Storage, times: int, act: Callable[[], object]) -> None:
-        self.get_by_id = storage.catalog.get_by_id
+        self.get, self.get_by_id = storage.catalog.get, storage.catalog.get_by_id
+        self.remove = storage.catalog.remove
         self._save, self.times, self._act = storage.catalog.save, times, act
         self.is_deaf = False
 

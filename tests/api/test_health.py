@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from captioning.api.health import HealthApi, unhealthy
 from captioning.errors import AuthRefused, BudgetSpent, StorageUnavailable
-from captioning.records.table import RecordStore
+from captioning.records.table import RecordTable
 from captioning.resilience.service_health import ServiceHealth
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.state import StateTable
@@ -54,7 +54,7 @@ def test_health_is_ok_when_every_part_answers(storage: Storage) -> None:
 def test_health_names_the_part_that_is_missing(storage: Storage) -> None:
     blobs = BlobAccount(connection_string=storage.connection)
     images = blobs.images("no-such-container")
-    records = RecordStore(storage.account.table("nosuchtable"))
+    records = RecordTable(storage.account.table("nosuchtable"))
     checks = {"images": images.is_there, "captions": storage.records.is_there}
     down = {"settings": "ok", "images": "down", "captions": "ok"}
     assert health(checks) == (503, {"status": "down", "parts": down})
@@ -69,7 +69,7 @@ def test_health_is_down_when_storage_is_dead() -> None:
     text = f"AccountName=a;AccountKey=a2V5;BlobEndpoint={dead};TableEndpoint={dead}"
     blobs, account = BlobAccount(connection_string=text), TableAccount(connection_string=text)
     images = blobs.images("images")
-    checks = {"images": images.is_there, "captions": RecordStore(account.table("t")).is_there}
+    checks = {"images": images.is_there, "captions": RecordTable(account.table("t")).is_there}
     parts = {"settings": "ok", "images": "down", "captions": "down"}
     assert health(checks) == (503, {"status": "down", "parts": parts})
     blobs.close()

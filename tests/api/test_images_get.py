@@ -16,6 +16,7 @@ from captioning.api.messages import Request, Response
 from captioning.domain.record import record_id
 from captioning.errors import BadRequest, StorageUnavailable
 from captioning.images.picture import read_header, thumbnail
+from captioning.images.thumbnails import Thumbnails
 from testing.factories import pictures
 from testing.harness.maintenance import Between, UpkeepLab
 from testing.harness.storage import Storage
@@ -47,8 +48,12 @@ def view(lab: UpkeepLab, **parts: Any) -> ImageView:
         "read_header": read_header,
         "thumbnail": thumbnail,
         "max_image_bytes": LIMIT,
+        **parts,
     }
-    return ImageView(**(given | parts))
+    make = given.pop("thumbnail")
+    store = given.pop("thumbnails")
+    given["thumbnails"] = Thumbnails(given["images"], store, make, given["max_image_bytes"])
+    return ImageView(**given)
 
 
 def item(path: str, query: str = "", match: str = "") -> Request:

@@ -25,10 +25,11 @@ from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.core.failures import FailureGroup
 from schemathesis.generation.meta import TestPhase
 
-from captioning.api.captions import CaptionApi, Catalog
+from captioning.api.captions import CaptionApi
 from captioning.api.openapi.document import document
 from captioning.domain.blobs import name_problem
 from captioning.errors import BadRequest
+from captioning.records.catalog import Catalog
 from captioning.search import cursor
 from captioning.search.query import Query
 from testing.factories import pictures

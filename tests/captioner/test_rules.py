@@ -9,18 +9,15 @@ from hypothesis import strategies as st
 from captioning.captioner.rules import (
     ALT_TEXT,
     DESCRIPTION,
-    MOST,
     cut,
     first_sentence,
-    has_words,
     mended,
     opening,
     text_faults,
-    tidy,
-    visible,
     without_opening,
 )
 from captioning.domain.record import CaptionText
+from captioning.text.visible import MOST, has_words, tidy, visible
 
 NOT_ITS_NAME = "alt_text must say what the picture shows, not its name or kind"
 

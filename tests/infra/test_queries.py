@@ -12,7 +12,7 @@ import pytest
 
 from captioning import telemetry
 from captioning.budget.ledger import Budget
-from captioning.domain.messages import Notice
+from captioning.domain.messages import NotificationMessage
 from captioning.domain.record import FINAL, Status
 from captioning.errors import AuthRefused, BudgetSpent, ModelGone, ServiceThrottled
 from captioning.maintenance.reconcile import ReconcileReport
@@ -26,7 +26,7 @@ QUERIES = {file.stem: file.read_text("utf-8") for file in (INFRA / "queries").gl
 LINES = {
     "image": telemetry._fields(FULL, 1.0).keys(),
     "reconcile": {"event", *asdict(ReconcileReport())},
-    "notify": sender._fields("delivered", Notice("a.jpg", START)).keys(),
+    "notify": sender._fields("delivered", NotificationMessage("a.jpg", START)).keys(),
     "budget": {"event", *asdict(Budget(None, None, 0, 0))},
 }
 """The keys of each kind of line in the log, from the code that writes it."""

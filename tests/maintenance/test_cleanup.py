@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import RecordError
 from captioning.errors import RecordChanged, StorageUnavailable
 from testing.factories.records import START
@@ -152,7 +152,7 @@ class TestPoisoned:
         )
         assert lab.upkeep().poisoned("a.jpg") is None
         assert lab.found("a.jpg") == before
-        assert lab.messages.put_by == [(Wake("a.jpg", ticket="worker/1"), delay)]
+        assert lab.messages.put_by == [(CaptionMessage("a.jpg", ticket="worker/1"), delay)]
 
     def test_a_blob_that_is_gone_is_forgotten(self, lab: UpkeepLab) -> None:
         lab.record(lab.upload("a.jpg"), status="processing", claim=lab.claim(-5))

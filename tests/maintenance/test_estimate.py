@@ -12,7 +12,8 @@ from captioning.budget.prices import PriceList
 from captioning.domain.record import CaptionRecord, ImageInfo, Provenance
 from captioning.domain.usage import NOTHING, Bill, Usage
 from captioning.maintenance.estimate import Asking, Estimate
-from captioning.reuse.entries import Work
+from captioning.records.catalog import Catalog
+from captioning.reuse.entries import ReuseEntry
 from testing.factories.records import START, short
 from testing.fakes.stores import MemoryReuse
 
@@ -21,14 +22,14 @@ PAID = Usage(3_000, output_tokens=100, vision_calls=3, usd=1.0)
 PRICES = PriceList.load()
 
 
-class Newest:
+class Newest(Catalog):
     """A catalogue that knows these records."""
 
     def __init__(self, *records: CaptionRecord) -> None:
-        self._records = records
+        self._listed = records
 
-    def walk(self, _: Any) -> Any:
-        return iter(self._records)
+    def walk(self, _: Any = None) -> Any:
+        return iter(self._listed)
 
 
 def by(fingerprint: str, number: int = 1, paid: Usage = PAID, **changes: Any) -> CaptionRecord:
@@ -49,7 +50,7 @@ def estimate(
 def work(fingerprint: str, *, is_done: bool = True, paid: Usage = PAID) -> MemoryReuse:
     """What is known of picture 1."""
     found = MemoryReuse()
-    found.put(Work(f"{1:064d}", fingerprint, "b.jpg", "r", usage=paid, is_done=is_done), None)
+    found.put(ReuseEntry(f"{1:064d}", fingerprint, "b.jpg", "r", usage=paid, is_done=is_done), None)
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from captioning.api.edits import EditApi, _Body
 from captioning.api.messages import Request
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reprocess import Limits, Reprocess, Selection
@@ -58,7 +58,7 @@ def app(works: Works, languages: tuple[str, ...]) -> CaptionPipeline:
     return works.pipeline(captioner=works.captioner(languages=languages))
 
 
-def run(works: Works, wake: Wake | None = None, languages: Any = NEW) -> CaptionRecord:
+def run(works: Works, wake: CaptionMessage | None = None, languages: Any = NEW) -> CaptionRecord:
     """The record after a delivery to an app with these settings."""
     app(works, languages).process(wake or on("a.jpg"))
     return works.stored("a.jpg").record
@@ -73,7 +73,7 @@ def old(works: Works) -> CaptionRecord:
     return record
 
 
-def asked(works: Works, *, retry: bool = False) -> list[Wake]:
+def asked(works: Works, *, retry: bool = False) -> list[CaptionMessage]:
     """The messages by which the new settings ask for what is stale."""
     rounds = Reprocess(
         catalog=works.storage.catalog,
@@ -178,9 +178,7 @@ class TestNewText:
 
     def test_another_caption_on_request_keeps_the_one_before(self, works: Works) -> None:
         known = old(works)
-        Recaption(works.storage.images, works.storage.catalog, works.deferrals).post(
-            Request("/x", "a.jpg")
-        )
+        Recaption(works.storage.images, works.storage.catalog, works.deferrals).request("a.jpg")
         works.model.faults.append(ANSWER_OLD)
         record = run(works, works.due()[0], languages=OLD)
         assert record.previous
@@ -244,7 +242,7 @@ class TestARunThatFails:
     ) -> None:
         known = old(works)
         nonsense(works)
-        wake = Wake("a.jpg", afresh="a request")
+        wake = CaptionMessage("a.jpg", afresh="a request")
         record = run(works, wake, languages=OLD)
         self.is_as_it_was(record, known, "bad_response")
         calls = works.calls
@@ -283,7 +281,7 @@ class TestRevert:
         assert asked(works) == []
         assert works.calls == calls
         works.model.faults.append(ANSWER)
-        record = run(works, Wake("a.jpg", afresh="a request"))
+        record = run(works, CaptionMessage("a.jpg", afresh="a request"))
         assert (record.caption, record.provenance.reverted) == ("Something new.", False)
         assert record.previous
         assert record.previous.texts == said(back)

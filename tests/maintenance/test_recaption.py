@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from captioning.api.messages import Request
-from captioning.domain.messages import Wake
+from captioning.api.recaption import RecaptionApi
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord, Status, record_id
 from captioning.errors import BadRequest
 from captioning.maintenance import reprocess
@@ -48,13 +49,13 @@ def redriven(
     return (asked.record for asked in found)
 
 
-def asked(again: Recaption, path: str, query: str = "") -> tuple[int, Any]:
+def asked(works: Works, again: Recaption, path: str, query: str = "") -> tuple[int, Any]:
     """Status and document of the answer to a request with this path, as the host hands it over."""
-    response = again.post(Request(f"{URL}/x{query}", path))
+    response = RecaptionApi(works.storage.catalog, again).post(Request(f"{URL}/x{query}", path))
     return response.status, json.loads(response.body)
 
 
-def processed(works: Works, *wakes: Wake) -> CaptionRecord:
+def processed(works: Works, *wakes: CaptionMessage) -> CaptionRecord:
     """The record after these deliveries."""
     pipeline = works.pipeline()
     for wake in wakes:
@@ -72,23 +73,23 @@ class TestPost:
         works.storage.upload("2026/a b.jpg", JPEG)
         if has_record:
             works.storage.catalog.save(short("2026/a b.jpg"), None)
-        status, document = asked(again, path)
+        status, document = asked(works, again, path)
         [wake] = works.due()
         assert status == 202
-        assert wake == Wake("2026/a b.jpg", afresh=document["afresh"])
+        assert wake == CaptionMessage("2026/a b.jpg", afresh=document["afresh"])
         assert document["id"] == record_id("2026/a b.jpg")
 
     def test_an_image_is_asked_for_by_its_id(self, works: Works, again: Recaption) -> None:
         works.storage.upload("a%2Fb.jpg", JPEG)
         works.storage.catalog.save(short("a%2Fb.jpg"), None)
-        status, document = asked(again, f"sha256:{record_id('a%2Fb.jpg')}")
+        status, document = asked(works, again, f"sha256:{record_id('a%2Fb.jpg')}")
         assert (status, document["path"]) == (202, "a%2Fb.jpg")
         assert [wake.path for wake in works.due()] == ["a%2Fb.jpg"]
 
     def test_each_request_has_an_id_of_its_own(self, works: Works, again: Recaption) -> None:
         works.storage.upload("a.jpg", JPEG)
         processed(works, on("a.jpg"))
-        ids = {asked(again, "a.jpg")[1]["afresh"] for _ in range(3)}
+        ids = {asked(works, again, "a.jpg")[1]["afresh"] for _ in range(3)}
         assert {wake.afresh for wake in works.due()} == ids
         assert len(ids) == 3
 
@@ -100,14 +101,14 @@ class TestPost:
     ) -> None:
         """A record may be left for a moment, or there was never anything."""
         works.storage.catalog.save(short("a.jpg"), None)
-        status, document = asked(again, path)
+        status, document = asked(works, again, path)
         assert (status, document["code"]) == (404, "not_found")
         assert works.deferrals.held == []
 
     def test_what_it_does_not_know_is_refused(self, works: Works, again: Recaption) -> None:
         works.storage.upload("a.jpg", JPEG)
         with pytest.raises(BadRequest, match="model") as caught:
-            asked(again, "a.jpg", "?model=gpt-9&code=s3cret")
+            asked(works, again, "a.jpg", "?model=gpt-9&code=s3cret")
         assert caught.value.reason == "unknown_parameter"
         assert works.deferrals.held == []
 
@@ -203,7 +204,7 @@ class TestWhatIsPaid:
             works.storage.upload(path, JPEG)
             works.pipeline().process(on(path))
         before = works.stored("copy.jpg")
-        asked(again, "a.jpg")
+        asked(works, again, "a.jpg")
         processed(works, *works.due())
         assert works.stored("copy.jpg") == before
         works.storage.upload("later.jpg", JPEG)

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import Provenance, RecordError, Status
 from captioning.domain.usage import Usage
 from captioning.errors import StorageUnavailable
 from captioning.maintenance import reprocess
 from captioning.records.edits import kept
-from captioning.storage.queues import DeferralQueue
+from captioning.storage.queues import MessageQueue
 from testing.factories.records import minutes, short
 from testing.harness.command_line import CommandLine
 from testing.harness.functions import waiting
@@ -98,7 +98,7 @@ def test_control_characters_in_a_path_are_spelled_out(
 def stopped_by(error: BaseException, sent: list[str]) -> Callable[..., None]:
     """A `put` that notes two paths and then ends so."""
 
-    def put(_: DeferralQueue, wake: Wake, _delay: float) -> None:
+    def put(_: MessageQueue, wake: CaptionMessage, _delay: float) -> None:
         if len(sent) == 2:
             raise error
         sent.append(wake.path)
@@ -125,7 +125,7 @@ def test_it_says_how_far_it_came(
     """Page by page: nothing is read ahead of what is asked for."""
     sent: list[str] = []
     monkeypatch.setattr(reprocess, "PAGE", 1)
-    monkeypatch.setattr(DeferralQueue, "put", stopped_by(error, sent))
+    monkeypatch.setattr(MessageQueue, "put", stopped_by(error, sent))
     save(storage, "failed", "a.jpg", "b.jpg", "c.jpg", "d.jpg")
     result = command("reprocess", "--status", "failed")
     assert (result.exit_code, result.stderr) == (code, said)

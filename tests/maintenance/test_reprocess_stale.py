@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord, Provenance, RecordError
 from captioning.errors import StorageUnavailable
 from captioning.maintenance import reprocess
@@ -84,7 +84,7 @@ class Shop:
         return found.report
 
     @property
-    def sent(self) -> list[Wake]:
+    def sent(self) -> list[CaptionMessage]:
         return [message.wake for message in self.queue.held]
 
 
@@ -255,11 +255,11 @@ class TestKilledHalfWay:
         put = shop.queue.put
         raised: list[BaseException] = []
 
-        def failing(wake: Wake, delay: float) -> None:
-            if wake.path == "6.jpg" and not raised:
+        def failing(message: CaptionMessage, delay: float) -> None:
+            if message.path == "6.jpg" and not raised:
                 raised.append(error)
                 raise error
-            put(wake, delay)
+            put(message, delay)
 
         shop.queue.put = failing  # type: ignore[method-assign]  # for one call
         with pytest.raises(type(error)):

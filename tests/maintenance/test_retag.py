@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.maintenance.retag import Retag
 from captioning.records.edits import edited
@@ -21,7 +21,7 @@ from testing.harness.storage import Storage
 FELINE, NO_INDOOR = parse("feline: cat"), parse("!indoor")
 
 
-def processed(works: Works, vocabulary: Vocabulary, wake: Wake) -> CaptionRecord:
+def processed(works: Works, vocabulary: Vocabulary, wake: CaptionMessage) -> CaptionRecord:
     works.pipeline(vocabulary=vocabulary).process(wake)
     return works.stored(wake.path).record
 
@@ -34,7 +34,7 @@ def retag(works: Works, vocabulary: Vocabulary) -> Retag:
 @pytest.fixture
 def first(works: Works) -> CaptionRecord:
     works.storage.upload("a.jpg", pictures.oriented(1))
-    return processed(works, FELINE, Wake("a.jpg"))
+    return processed(works, FELINE, CaptionMessage("a.jpg"))
 
 
 def names(record: CaptionRecord) -> list[str]:
@@ -68,7 +68,7 @@ def test_a_changed_vocabulary_costs_nothing(works: Works, first: CaptionRecord) 
 def test_an_event_for_the_same_vocabulary_changes_nothing(
     works: Works, first: CaptionRecord
 ) -> None:
-    assert processed(works, FELINE, Wake("a.jpg")) == first
+    assert processed(works, FELINE, CaptionMessage("a.jpg")) == first
 
 
 def test_a_dry_run_asks_for_none(works: Works, first: CaptionRecord) -> None:
@@ -86,40 +86,40 @@ def test_tags_that_a_person_wrote_stay(works: Works, first: CaptionRecord) -> No
     tags = [{"name": "Mila the cat", "confidence": 1.0}]
     stored = works.stored("a.jpg")
     works.storage.catalog.save(edited(first, {"tags": tags}, works.clock()), stored)
-    record = processed(works, NO_INDOOR, Wake("a.jpg"))
+    record = processed(works, NO_INDOOR, CaptionMessage("a.jpg"))
     assert names(record) == ["Mila the cat"]
     assert record.provenance.vocabulary == NO_INDOOR.digest
 
 
 def test_it_is_no_step_to_go_back(works: Works, first: CaptionRecord) -> None:
-    assert processed(works, NO_INDOOR, Wake("a.jpg")).previous == first.previous
+    assert processed(works, NO_INDOOR, CaptionMessage("a.jpg")).previous == first.previous
 
 
 def test_what_a_person_went_back_to_stays(works: Works, first: CaptionRecord) -> None:
     made = replace(first.provenance, reverted=True)
     works.storage.catalog.save(replace(first, provenance=made), works.stored("a.jpg"))
-    assert names(processed(works, NO_INDOOR, Wake("a.jpg"))) == ["feline", "indoor"]
+    assert names(processed(works, NO_INDOOR, CaptionMessage("a.jpg"))) == ["feline", "indoor"]
     assert [*retag(works, NO_INDOOR).all()] == []
 
 
 def test_an_image_that_failed_since_is_not_paid_for(works: Works, first: CaptionRecord) -> None:
     """What is known of its bytes was dropped for the caption that did not come."""
     works.chat_service.script.extend(["no JSON", "none"])
-    failed = processed(works, FELINE, Wake("a.jpg", afresh="more"))
+    failed = processed(works, FELINE, CaptionMessage("a.jpg", afresh="more"))
     assert (failed.status, names(failed)) == ("captioned", ["feline", "indoor"])
     assert failed.error
     paid = works.calls
     assert [*retag(works, NO_INDOOR).all()] == []
-    processed(works, NO_INDOOR, Wake("a.jpg"))
+    processed(works, NO_INDOOR, CaptionMessage("a.jpg"))
     assert works.calls == paid
 
 
 def test_a_failed_image_is_not_paid_for_by_it(works: Works) -> None:
     works.storage.upload("a.jpg", pictures.oriented(1))
     works.chat_service.script.extend(["no JSON", "none"])
-    assert processed(works, FELINE, Wake("a.jpg")).status == "failed"
+    assert processed(works, FELINE, CaptionMessage("a.jpg")).status == "failed"
     paid = works.calls
-    assert processed(works, NO_INDOOR, Wake("a.jpg")).status == "failed"
+    assert processed(works, NO_INDOOR, CaptionMessage("a.jpg")).status == "failed"
     assert works.calls == paid
 
 

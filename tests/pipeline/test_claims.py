@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.errors import StorageUnavailable
 from captioning.pipeline.pipeline import MOST_CRASHES
@@ -35,7 +35,7 @@ def crashed(works: Works, *, at: str = "vision") -> CaptionRecord:
     return works.stored("a.jpg").record
 
 
-def ended(works: Works, wake: Wake) -> CaptionRecord:
+def ended(works: Works, wake: CaptionMessage) -> CaptionRecord:
     made = works.pipeline().process(wake)
     assert made is not None
     assert works.stored("a.jpg").record == made
@@ -184,7 +184,7 @@ def test_a_message_that_comes_early_is_taken_all_the_same(works: Works) -> None:
     left = ended(works, on("a.jpg"))
     assert left.claim is not None
     works.clock.advance((left.claim.until - works.clock()).total_seconds() - 0.5)
-    assert ended(works, Wake("a.jpg", ticket=left.claim.worker)).status == "captioned"
+    assert ended(works, CaptionMessage("a.jpg", ticket=left.claim.worker)).status == "captioned"
 
 
 def test_after_a_day_it_is_given_up_and_can_be_asked_for(works: Works) -> None:
@@ -209,7 +209,7 @@ def test_after_a_day_it_is_given_up_and_can_be_asked_for(works: Works) -> None:
     assert "25 hours" in record.error.message
     assert ended(works, on("a.jpg")) == record
     works.clock.advance(3600)
-    made = ended(works, Wake("a.jpg", afresh="1"))
+    made = ended(works, CaptionMessage("a.jpg", afresh="1"))
     assert made.status == "captioned"
     assert made.provenance.afresh == "1"
 
@@ -272,6 +272,6 @@ def test_an_old_records_other_fields_stay_while_it_is_processed(works: Works) ->
     seen: list[CaptionRecord] = []
     works.vision.on_request = lambda: seen.append(works.stored("a.jpg").record)
     works.clock.advance(1)
-    ended(works, Wake("a.jpg", afresh="1"))
+    ended(works, CaptionMessage("a.jpg", afresh="1"))
     [during] = seen
     assert during == replace(made, status="processing", claim=during.claim, updated=works.clock())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import Captioning, DetectedObject, ImageAnalysis, Tag, TextLine
 from captioning.pipeline.transitions import doubt
 from captioning.records.edits import edited
@@ -68,7 +68,7 @@ def test_the_record_asks_for_a_person(works: Works, scene: Scene, review: str) -
     answer = {"decorative": True, "texts": {"en": DIVIDER, "de": DIVIDER}}
     works.chat_service.script.append(json.dumps(answer))
     works.storage.upload("a.jpg", pictures.oriented(1))
-    record = works.pipeline().process(Wake("a.jpg"))
+    record = works.pipeline().process(CaptionMessage("a.jpg"))
     assert record
     assert (record.status, record.decorative, record.alt_text) == ("captioned", True, "")
     assert record.review == review

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.images.picture import Picture
 from captioning.pipeline.pipeline import CaptionPipeline
@@ -51,7 +51,7 @@ def deferred(works: Works, pipeline: CaptionPipeline) -> CaptionRecord:
     assert record.claim is not None
     assert record.claim.until == record.error.retry_at
     assert (record.caption, record.alt_text) == (None, None)
-    wake = Wake("a.jpg", ticket=record.claim.worker)
+    wake = CaptionMessage("a.jpg", ticket=record.claim.worker)
     [message] = [message for message in works.deferrals.held if message.wake == wake]
     assert message.due == record.error.retry_at
     return record

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from captioning.domain.record import BlobDescription, CaptionText, DetectedObject, Tag, TextLine
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.record import CaptionText, DetectedObject, Tag, TextLine
 from captioning.domain.usage import Usage
 from captioning.errors import BlobGone
 from captioning.export.tabular import write_jsonl

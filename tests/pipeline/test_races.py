@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from captioning.domain.record import BlobDescription, CaptionRecord
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.record import CaptionRecord
 from captioning.errors import BlobChanged
 from captioning.records.catalog import EVERYTHING
 from testing.factories import pictures

@@ -10,7 +10,7 @@ import pytest
 
 from captioning.api.edits import EditApi
 from captioning.api.messages import Request
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import Captioning, CaptionRecord, StoredRecord
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.maintenance.recaption import Recaption
@@ -37,7 +37,7 @@ def write(works: Works, path: str = "a.jpg", **fields: Any) -> CaptionRecord:
     return works.stored(path).record
 
 
-def run(works: Works, wake: Wake | None = None, **changes: Any) -> CaptionRecord:
+def run(works: Works, wake: CaptionMessage | None = None, **changes: Any) -> CaptionRecord:
     """The record after a delivery."""
     works.pipeline(**changes).process(wake or on("a.jpg"))
     return works.stored("a.jpg").record
@@ -212,7 +212,7 @@ class TestAskedForAgain:
         works.storage.upload("a.jpg", JPEG)
         run(works)
         write(works)
-        again.post(Request("/x", "a.jpg"))
+        again.request("a.jpg")
         words = {
             "caption": "A cat.",
             "alt_text": "Quite another one: SALE.",
@@ -245,7 +245,7 @@ class TestAskedForAgain:
         works.model.faults.extend([NO_ANSWER, NO_ANSWER])
         run(works)
         catalog = Between(works.storage.catalog, "save", lambda: write(works))
-        Recaption(works.storage.images, catalog, works.deferrals).post(Request("/x", "a.jpg"))
+        Recaption(works.storage.images, catalog, works.deferrals).request("a.jpg")
         record = run(works, works.due()[0])
         is_kept(record)
         assert record.status == "captioned"
@@ -256,7 +256,7 @@ class TestAskedForAgain:
         works.storage.upload("a.jpg", b"no image")
         assert run(works).status == "rejected"
         write(works)
-        again.post(Request("/x", "a.jpg"))
+        again.request("a.jpg")
         record = run(works, works.due()[0])
         is_kept(record)
         assert record.status == "rejected"
@@ -411,5 +411,5 @@ class TestUploadedAgain:
 class Refusing:
     """A queue that takes nothing."""
 
-    def put(self, wake: Wake, delay: float) -> None:
+    def put(self, wake: CaptionMessage, delay: float) -> None:
         raise StorageUnavailable("storage answered 503")

@@ -19,7 +19,7 @@ from captioning.domain.record import (
     record_id,
 )
 from captioning.errors import StorageUnavailable
-from captioning.records.table import CUT, RecordStore, _to_entity, _to_record
+from captioning.records.table import CUT, RecordTable, _to_entity, _to_record
 from captioning.storage.accounts import TableAccount
 from captioning.storage.entities import PROPERTY_UNITS, Row
 from testing.azurite import free_ports
@@ -35,13 +35,13 @@ LONG = {
 ODD_PATHS = ["🏖/📷.jpg", "a#b?c/%41+d.jpg", "海" * 1024, 'it\'s "q" \\ é.jpg', "a/../b./c."]
 
 
-def saved(store: RecordStore, record: CaptionRecord) -> CaptionRecord:
+def saved(store: RecordTable, record: CaptionRecord) -> CaptionRecord:
     """What is read after a record was created."""
     store.put(record, None, VERSIONS)
     return read(store, record).record
 
 
-def read(store: RecordStore, record: CaptionRecord) -> StoredRecord:
+def read(store: RecordTable, record: CaptionRecord) -> StoredRecord:
     stored = store.get(record.id)
     assert stored is not None
     return stored
@@ -98,7 +98,7 @@ def test_a_shorter_text_leaves_no_rest_of_the_longer_one(storage: Storage) -> No
 
 
 def test_without_a_table_saving_says_so(storage: Storage) -> None:
-    records = RecordStore(storage.account.table("nosuchtable"))
+    records = RecordTable(storage.account.table("nosuchtable"))
     with pytest.raises(StorageUnavailable, match="404"):
         records.put(FULL, None, VERSIONS)
 
@@ -138,7 +138,7 @@ def test_odd_paths_survive(storage: Storage, path: str) -> None:
 
 def test_a_table_is_there_or_not(storage: Storage) -> None:
     assert storage.records.is_there()
-    assert not RecordStore(storage.account.table("nosuchtable")).is_there()
+    assert not RecordTable(storage.account.table("nosuchtable")).is_there()
 
 
 def test_a_dead_storage_is_not_there() -> None:
@@ -146,7 +146,7 @@ def test_a_dead_storage_is_not_there() -> None:
     account = TableAccount(
         connection_string=f"AccountName=a;AccountKey=a2V5;TableEndpoint={dead};BlobEndpoint={dead}"
     )
-    assert not RecordStore(account.table("captions")).is_there()
+    assert not RecordTable(account.table("captions")).is_there()
     account.close()
 
 

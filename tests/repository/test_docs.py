@@ -23,7 +23,6 @@ from captioning.budget.prices import PriceList
 from captioning.captioner import rules
 from captioning.captioner.prompt import MAX_TEXT
 from captioning.captioner.request import MAX_SAID
-from captioning.captioner.rules import MOST
 from captioning.cli.main import cli
 from captioning.config import sections
 from captioning.config.definitions import SETTINGS
@@ -34,6 +33,7 @@ from captioning.export.html import ON_A_PAGE, WIDTH
 from captioning.maintenance.reconcile import ReconcileReport
 from captioning.records import tag_vocabulary
 from captioning.search.terms import MOST_WORDS
+from captioning.text.visible import MOST
 from testing.factories.hostile_pictures import HOSTILE
 from testing.factories.records import FULL
 from testing.paths import ROOT

@@ -21,7 +21,7 @@ from captioning.errors import (
     ServiceUnavailable,
 )
 from captioning.resilience.gate import Gate
-from captioning.resilience.retries import ATTEMPTS, Patience, RunCalls
+from captioning.resilience.retries import ATTEMPTS, RetryingCalls, WaitBudget
 from testing.simulation.virtual_threads import Simulation
 
 Outcome = BaseException | None
@@ -64,9 +64,9 @@ class Crowd:
             self.time.sleep(0.1 if len(self.answers) > answers else 1.0)
 
     def _image(self) -> None:
-        run = RunCalls(
+        run = RetryingCalls(
             self.gate,
-            Patience(30.0, self.time.clock),
+            WaitBudget(30.0, self.time.clock),
             lambda: None,
             lambda _: None,
             sleep=self.time.sleep,
@@ -192,8 +192,8 @@ def test_whatever_happens_slots_come_back_and_a_run_loses_no_more_than_its_patie
                     left.pop()
                     raise RecordChanged("Taken.")
 
-            patience = Patience(30.0, time.clock)
-            run = RunCalls(gate, patience, may_go_on, lambda _: None, sleep=time.sleep)
+            patience = WaitBudget(30.0, time.clock)
+            run = RetryingCalls(gate, patience, may_go_on, lambda _: None, sleep=time.sleep)
             with suppress(ServiceDeferred, CorruptImage, ZeroDivisionError, RecordChanged):
                 run.ask(call)
             lost, last_attempt = 30.0 + 40.0, 40.0

@@ -18,7 +18,7 @@ from captioning.errors import (
     StorageUnavailable,
 )
 from captioning.resilience.gate import Gate
-from captioning.resilience.retries import Patience, RunCalls
+from captioning.resilience.retries import RetryingCalls, WaitBudget
 
 Outcome = BaseException | None
 
@@ -37,8 +37,8 @@ class Alone:
 
     def __post_init__(self) -> None:
         self.gate = Gate("It", clock=lambda: self.now, wait=self._wait, uniform=lambda *_: 1.0)
-        self.budget = Patience(self.patience, lambda: self.now)
-        self.run = RunCalls(
+        self.budget = WaitBudget(self.patience, lambda: self.now)
+        self.run = RetryingCalls(
             self.gate,
             self.budget,
             self.renew,
@@ -168,7 +168,7 @@ def test_what_does_not_fit_into_the_patience_is_not_begun() -> None:
 
 def test_two_services_share_one_patience() -> None:
     alone, other = Alone([throttled(20.0)]), Alone([throttled(20.0)])
-    other.run = RunCalls(other.gate, alone.budget, other.renew, other.bills.append)
+    other.run = RetryingCalls(other.gate, alone.budget, other.renew, other.bills.append)
     alone.ask()
     with pytest.raises(ServiceThrottled):
         other.ask()
@@ -178,13 +178,13 @@ def test_two_services_share_one_patience() -> None:
 def test_a_run_that_may_not_go_on_leaves_the_gate_as_it_was(error: Exception) -> None:
     alone = Alone([throttled()])
     with pytest.raises(ServiceThrottled):
-        RunCalls(alone.gate, Patience(0.0), alone.renew, alone.bills.append).ask(alone._call)
+        RetryingCalls(alone.gate, WaitBudget(0.0), alone.renew, alone.bills.append).ask(alone._call)
     alone.now += 1
 
     def refuse() -> None:
         raise error
 
-    run = RunCalls(alone.gate, alone.budget, refuse, alone.bills.append)
+    run = RetryingCalls(alone.gate, alone.budget, refuse, alone.bills.append)
     for _ in range(5):
         with pytest.raises(type(error)) as raised:
             run.ask(alone._call)

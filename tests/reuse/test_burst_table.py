@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from captioning.images.sketch import Frame, Sketch
+from captioning.images.sketch import Sketch
+from captioning.reuse.bursts import Frame
 from testing.factories.records import START
 from testing.harness.storage import Storage
 

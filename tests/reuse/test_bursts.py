@@ -15,8 +15,9 @@ from captioning.app.pipeline import bursts
 from captioning.app.storage import StorageAccount
 from captioning.budget.ledger import Tally
 from captioning.config.settings import Settings
-from captioning.domain.messages import Wake
-from captioning.domain.record import BlobDescription, CaptionRecord
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
+from captioning.domain.record import CaptionRecord
 from captioning.domain.usage import NOTHING
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.records.edits import edited
@@ -58,7 +59,9 @@ class Camera:
         self._uploaded[path] = at
         self.works.storage.upload(path, frame(number, name))
 
-    def made(self, wake: Wake | str, pipeline: CaptionPipeline | None = None) -> CaptionRecord:
+    def made(
+        self, wake: CaptionMessage | str, pipeline: CaptionPipeline | None = None
+    ) -> CaptionRecord:
         """The record that a delivery leaves; time goes on with it."""
         self.works.clock.advance(0.01)
         wake = on(wake) if isinstance(wake, str) else wake
@@ -318,7 +321,7 @@ def test_afresh_pays_for_the_frame_alone(camera: Camera) -> None:
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
         camera.made(f"{number}.jpg")
-    again = camera.made(Wake("1.jpg", afresh="request 1"))
+    again = camera.made(CaptionMessage("1.jpg", afresh="request 1"))
     assert (again.provenance.afresh, again.provenance.reused_from) == ("request 1", None)
     assert not again.provenance.burst
     assert camera.works.calls == (2, 2)
@@ -334,7 +337,7 @@ def test_what_a_person_writes_stays_with_its_frame(camera: Camera) -> None:
     shared = camera.made("1.jpg")
     catalog.save(edited(shared, {"caption": "Mine."}, camera.works.clock()), catalog.get("1.jpg"))
     assert camera.made("2.jpg").caption == shared.caption == first.caption
-    again = camera.made(Wake("1.jpg", afresh="request 1"))
+    again = camera.made(CaptionMessage("1.jpg", afresh="request 1"))
     assert (again.caption, again.provenance.burst) == ("Mine.", False)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from captioning.budget.ledger import Tally
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionInput, CaptionRecord
 from captioning.domain.usage import NOTHING
 from captioning.pipeline.pipeline import CaptionPipeline
@@ -21,7 +21,9 @@ JPEG = pictures.oriented(1)
 OTHER = pictures.oriented(6)
 
 
-def made(works: Works, wake: Wake | str, pipeline: CaptionPipeline | None = None) -> CaptionRecord:
+def made(
+    works: Works, wake: CaptionMessage | str, pipeline: CaptionPipeline | None = None
+) -> CaptionRecord:
     """The record that a delivery leaves."""
     record = (pipeline or works.pipeline()).process(on(wake) if isinstance(wake, str) else wake)
     assert record is not None
@@ -141,7 +143,7 @@ def test_nonsense_is_not_remembered_but_the_analysis_is(works: Works) -> None:
 def test_afresh_pays_again_once(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     made(works, "a.jpg")
-    wake = Wake("a.jpg", afresh="request 1")
+    wake = CaptionMessage("a.jpg", afresh="request 1")
     again = made(works, wake)
     assert works.calls == (2, 2)
     assert (again.provenance.afresh, again.provenance.reused_from) == ("request 1", None)
@@ -153,7 +155,7 @@ def test_afresh_goes_on_with_what_a_failure_left(works: Works) -> None:
     works.storage.upload("a.jpg", JPEG)
     works.chat_service.script.extend(["nonsense", "more nonsense"])
     made(works, "a.jpg")
-    assert made(works, Wake("a.jpg", afresh="request 1")).status == "captioned"
+    assert made(works, CaptionMessage("a.jpg", afresh="request 1")).status == "captioned"
     assert works.calls == (1, 3)
 
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 import pytest
 
 from captioning.domain.record import ImageAnalysis, TextLine
-from captioning.reuse.entries import Refusal, Work
+from captioning.reuse.entries import Refusal, ReuseEntry
 from captioning.reuse.table import ReuseTable
 from testing.harness.storage import Storage
 
-BARE = Work(sha256="ab" * 32, fingerprint="cd" * 32, path="poster.jpg", run="w/1")
+BARE = ReuseEntry(sha256="ab" * 32, fingerprint="cd" * 32, path="poster.jpg", run="w/1")
 
 
-def with_text(*lines: str) -> Work:
+def with_text(*lines: str) -> ReuseEntry:
     text = tuple(TextLine(line, (n, 0, 1, 1)) for n, line in enumerate(lines))
     return replace(BARE, analysis=ImageAnalysis("azure 4.0", 640, 480, text=text))
 
 
-def saved(works: ReuseTable, work: Work) -> Work:
+def saved(works: ReuseTable, work: ReuseEntry) -> ReuseEntry:
     """What is read after work was created."""
     works.put(work, None)
     stored = works.get(work.sha256, work.fingerprint)
@@ -32,7 +32,7 @@ def saved(works: ReuseTable, work: Work) -> Work:
     [BARE, replace(BARE, refusal=Refusal("content_filtered", "Über 1.")), with_text("字" * 99_000)],
     ids=["bare", "a refusal", "more than a property holds"],
 )
-def test_work_survives(storage: Storage, work: Work) -> None:
+def test_work_survives(storage: Storage, work: ReuseEntry) -> None:
     assert saved(storage.reuse, work) == work
 
 

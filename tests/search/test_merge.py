@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioning.search.merge import FIRST_ROWS, MOST_ROWS, AnyOf, Matches, Months, Partition, Source
+from captioning.search.merge import (
+    FIRST_ROWS,
+    MOST_ROWS,
+    Intersection,
+    Months,
+    PostingCursor,
+    Source,
+    Union,
+)
 from captioning.search.rows import BEGINNING, END, IndexRow, after
 
 PLACES = [f"{number:014d}-{'ab' * 32}" for number in range(2_000)]
@@ -32,11 +40,11 @@ class Rows:
         rows = self._rows.get(partition, [])
         return [row for row in rows if start <= row.row < end][:size]
 
-    def source(self, name: str, end: str = END) -> Partition:
-        return Partition(self.fetch, name, end)
+    def source(self, name: str, end: str = END) -> PostingCursor:
+        return PostingCursor(self.fetch, name, end)
 
 
-def numbers(places: Matches | list[str]) -> list[int]:
+def numbers(places: Intersection | list[str]) -> list[int]:
     return [PLACES.index(place) for place in places]
 
 
@@ -55,7 +63,7 @@ def test_it_is_what_sets_have_in_common(
     every = {f"p{number}": plain(*found) for number, found in enumerate([*wanted, *unwanted])}
     rows = Rows(**every)
     sources = [rows.source(name) for name in every]
-    found = Matches(sources[: len(wanted)], sources[len(wanted) :], PLACES[start])
+    found = Intersection(sources[: len(wanted)], sources[len(wanted) :], PLACES[start])
     expected = set.intersection(*wanted) - set().union(*unwanted)
     assert numbers(found) == sorted(number for number in expected if number >= start)
 
@@ -67,13 +75,13 @@ def test_any_of_several_is_what_sets_have_together(
     every = {f"p{number}": plain(*found) for number, found in enumerate([wanted, *any_of])}
     rows = Rows(**every)
     first, *others = [rows.source(name) for name in every]
-    found = Matches([first, AnyOf(others)], NONE, BEGINNING)
+    found = Intersection([first, Union(others)], NONE, BEGINNING)
     assert numbers(found) == sorted(wanted & set().union(*any_of))
 
 
 def test_a_place_with_several_versions_comes_once() -> None:
     rows = Rows(a=[(1, "v1"), (1, "v2"), (2, "v1")], b=[(1, "v3"), (2, "v1"), (2, "v2")])
-    assert numbers(Matches([rows.source("a"), rows.source("b")], NONE, BEGINNING)) == [1, 2]
+    assert numbers(Intersection([rows.source("a"), rows.source("b")], NONE, BEGINNING)) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +99,7 @@ def test_what_may_be_a_leftover_excludes_nothing(
 ) -> None:
     """An unwanted row counts where it is of the same save as every wanted one."""
     rows = Rows(a=wanted, b=unwanted)
-    found = numbers(Matches([rows.source("a")], [rows.source("b")], BEGINNING))
+    found = numbers(Intersection([rows.source("a")], [rows.source("b")], BEGINNING))
     assert found == ([1] if is_left else [])
 
 
@@ -99,12 +107,12 @@ def test_versions_that_a_page_cuts_off_are_not_taken_for_all() -> None:
     """The last row of a full page may not be the last of its place."""
     before = plain(*range(FIRST_ROWS - 1))
     rows = Rows(a=[*before, (500, "v1"), (500, "v2")], b=[(500, "v1")])
-    assert 500 in numbers(Matches([rows.source("a")], [rows.source("b")], BEGINNING))
+    assert 500 in numbers(Intersection([rows.source("a")], [rows.source("b")], BEGINNING))
 
 
 def test_common_with_rare_costs_what_the_rare_one_holds() -> None:
     rows = Rows(common=plain(*range(2_000)), rare=plain(7, 500, 1_500))
-    found = Matches([rows.source("common"), rows.source("rare")], NONE, BEGINNING)
+    found = Intersection([rows.source("common"), rows.source("rare")], NONE, BEGINNING)
     assert numbers(found) == [7, 500, 1_500]
     assert len(rows.sizes) <= 1 + 2 * 3
     assert max(rows.sizes) <= 2 * FIRST_ROWS
@@ -112,7 +120,7 @@ def test_common_with_rare_costs_what_the_rare_one_holds() -> None:
 
 def test_common_with_common_reads_more_at_a_time() -> None:
     rows = Rows(even=plain(*range(0, 2_000, 2)), all=plain(*range(2_000)))
-    found = Matches([rows.source("even"), rows.source("all")], NONE, BEGINNING)
+    found = Intersection([rows.source("even"), rows.source("all")], NONE, BEGINNING)
     assert len(numbers(found)) == 1_000
     assert len(rows.sizes) <= 13
     assert max(rows.sizes) == MOST_ROWS
@@ -120,7 +128,7 @@ def test_common_with_common_reads_more_at_a_time() -> None:
 
 def test_what_is_behind_the_end_is_not_asked_for() -> None:
     rows = Rows(a=plain(*range(10)))
-    found = Matches([rows.source("a", end=after(PLACES[4]))], NONE, PLACES[2])
+    found = Intersection([rows.source("a", end=after(PLACES[4]))], NONE, PLACES[2])
     assert numbers(found) == [2, 3, 4]
 
 
@@ -140,7 +148,7 @@ def test_months_follow_each_other() -> None:
 
     def found(start: str, end: str) -> list[str]:
         asked.clear()
-        return [*Matches([Months(fetch, lambda: listed, end)], NONE, start)]
+        return [*Intersection([Months(fetch, lambda: listed, end)], NONE, start)]
 
     assert found(BEGINNING, END) == list(places.values())
     assert found(after(places["2026-11"]), END) == [places["2026-10"], places["2026-01"]]
@@ -158,11 +166,11 @@ def test_what_is_passed_is_done_with_when_a_read_fails() -> None:
             raise ConnectionError
         return rows.fetch(partition, start, end, size)
 
-    sources = [Partition(fetch, name, END) for name in ("a", "b")]
+    sources = [PostingCursor(fetch, name, END) for name in ("a", "b")]
     for source in sources:
         source.seek(BEGINNING)
     broken = True
-    found = Matches(sources, NONE, BEGINNING)
+    found = Intersection(sources, NONE, BEGINNING)
     with pytest.raises(ConnectionError):
         next(found)
     assert found.position == PLACES[1_999]

@@ -14,7 +14,7 @@ from captioning.domain.record import CaptionRecord, Tag
 from captioning.records.catalog import Catalog
 from captioning.search import search
 from captioning.search.query import Query, parse
-from captioning.search.rows import BEGINNING, Listing, rows_of
+from captioning.search.rows import BEGINNING, IndexedRecord, rows_of
 from captioning.search.search import MOST_ENDINGS
 from testing.factories.records import START, minutes, short
 from testing.fakes.stores import MemoryIndex, MemoryRecords
@@ -120,7 +120,9 @@ def test_a_page_that_costs_too_much_is_short_and_goes_on(monkeypatch: pytest.Mon
 def test_the_rare_word_decides_what_a_search_costs(storage: Storage) -> None:
     """500 images have the one word, four of them also the other."""
     for number in range(500):
-        ghost = Listing.following(None, short(f"{number}.png", minutes(-number), caption="Common."))
+        ghost = IndexedRecord.following(
+            None, short(f"{number}.png", minutes(-number), caption="Common.")
+        )
         storage.index.add(frozenset(row for row in ghost.rows if row.partition == "word~common"))
     for number in range(0, 500, 125):
         rare = short(f"rare{number}.png", minutes(-number), caption="Common and rare.")

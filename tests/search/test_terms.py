@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from captioning.domain.record import CaptionText, DetectedObject, Tag, TextLine
-from captioning.search.terms import LONGEST_TAG, MOST_WORDS, Wording, month, tag_key
+from captioning.search.terms import MOST_WORDS, Wording, month
+from captioning.text.words import LONGEST_TAG, tag_key
 from testing.factories.records import FULL, START, short
 
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 from captioning.captioner.prompt import CLOSE, MAX_TEXT, OPEN, again, quoted
 from captioning.captioner.request import MAX_SAID
-from captioning.captioner.rules import ALT_TEXT, CAPTION, DESCRIPTION, JOINERS, has_words, visible
+from captioning.captioner.rules import ALT_TEXT, CAPTION, DESCRIPTION
 from captioning.domain.record import CaptionRecord
 from captioning.embedded.providers.captioner import EmbeddedCaptioner
 from captioning.embedded.providers.vision import EmbeddedVision
 from captioning.images.picture import inspect
+from captioning.text.visible import JOINERS, has_words, visible
 from testing.factories.hostile_pictures import CALC, HOSTILE, ORDER, Hostile, rendered
 from testing.harness.hostile_flows import Flow, Flows
 from testing.services.server import Received

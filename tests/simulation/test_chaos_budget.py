@@ -18,8 +18,8 @@ import pytest
 from captioning.app.services import build_services
 from captioning.budget.table import UsageTable
 from captioning.config.settings import Settings
-from captioning.domain.messages import Wake
-from captioning.storage.queues import DeferralQueue
+from captioning.domain.messages import CaptionMessage
+from captioning.storage.queues import MessageQueue
 from testing.factories.numbered_pictures import numbered
 from testing.harness.storage import Storage
 from testing.services.chat import KEY as CHAT_KEY
@@ -47,24 +47,24 @@ class Workers:
 
     def __init__(self, settings: Settings, stack: ExitStack) -> None:
         self.now = EVENING
-        self._waiting: list[tuple[datetime, Wake]] = []
+        self._waiting: list[tuple[datetime, CaptionMessage]] = []
         self._lock = threading.Lock()
         self._services = [build_services(settings, now=lambda: self.now) for _ in range(WORKERS)]
         for services in self._services:
             stack.callback(services.close)
 
-    def put(self, wake: Wake, delay: float) -> None:
+    def put(self, wake: CaptionMessage, delay: float) -> None:
         """In place of the queue's."""
         with self._lock:
             self._waiting.append((self.now + timedelta(seconds=delay), wake))
 
-    def work(self, wakes: Iterable[Wake]) -> None:
+    def work(self, wakes: Iterable[CaptionMessage]) -> None:
         """Delivers them, to every worker in turn, many at a time."""
         turns = zip(cycle(self._services), wakes)
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(lambda turn: turn[0].pipeline.process(turn[1]), turns))
 
-    def next_day(self) -> list[Wake]:
+    def next_day(self) -> list[CaptionMessage]:
         """Sets the clock a while past midnight; what is due by then."""
         midnight = self.now.replace(hour=0) + timedelta(days=1)
         self.now = midnight + timedelta(minutes=30)
@@ -99,7 +99,7 @@ def workers(
             "DAILY_BUDGET_USD": "1",
         }
         made = Workers(Settings.from_environ(settings), stack)
-        monkeypatch.setattr(DeferralQueue, "put", lambda _, *wait: made.put(*wait))
+        monkeypatch.setattr(MessageQueue, "put", lambda _, *wait: made.put(*wait))
         yield made
 
 
@@ -110,7 +110,7 @@ def test_a_dollar_a_day_for_four_workers(
     began = time.monotonic()
     for number, path in enumerate(PATHS):
         storage.upload(path, numbered(number))
-    wakes = [Wake(path) for path in PATHS]
+    wakes = [CaptionMessage(path) for path in PATHS]
     states: list[Counter[str]] = []
     while wakes:
         workers.work(wakes)

@@ -14,9 +14,9 @@ from azure.storage.queue import QueueClient
 
 from captioning.budget.ledger import Tally
 from captioning.budget.table import UsageTable
-from captioning.domain.messages import Wake
+from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import (
-    BlobDescription,
     Captioning,
     CaptionText,
     Claim,
@@ -27,9 +27,9 @@ from captioning.domain.record import (
 )
 from captioning.domain.usage import Usage
 from captioning.errors import BlobChanged, BlobGone, RecordChanged
-from captioning.reuse.entries import StoredWork, Work
-from captioning.search.rows import BEGINNING, END, IndexRow, Note, after, rows_of
-from captioning.storage.queues import DeferralQueue, connect
+from captioning.reuse.entries import ReuseEntry, StoredEntry
+from captioning.search.rows import BEGINNING, END, IndexRow, WriteIntent, after, rows_of
+from captioning.storage.queues import MessageQueue, connect
 from captioning.storage.state import StateTable
 from testing.factories.records import FULL, START, short
 from testing.fakes.faults import Clock
@@ -44,7 +44,7 @@ from testing.fakes.stores import (
 )
 from testing.harness.storage import Storage
 
-WORK = Work(
+WORK = ReuseEntry(
     sha256="ab" * 32,
     fingerprint="cd" * 32,
     path="a b/ü#.jpg",
@@ -72,7 +72,7 @@ class Parts:
     usage: Any
     upload: Callable[[str, bytes], BlobDescription]
     delete: Callable[[str], None]
-    visible: Callable[[], list[Wake]]
+    visible: Callable[[], list[CaptionMessage]]
 
 
 def in_memory() -> Parts:
@@ -109,17 +109,17 @@ def on_azurite(storage: Storage, stack: ExitStack) -> Parts:
     )
 
 
-def queue(storage: Storage, stack: ExitStack) -> DeferralQueue:
+def queue(storage: Storage, stack: ExitStack) -> MessageQueue:
     made = connect(storage.name, connection_string=storage.connection)
     stack.callback(made.close)
     made.create()
     return made
 
 
-def visible(storage: Storage) -> list[Wake]:
+def visible(storage: Storage) -> list[CaptionMessage]:
     with QueueClient.from_connection_string(storage.connection, storage.name) as client:
         messages = client.peek_messages(32)
-    return [Wake.from_json(base64.b64decode(message.content)) for message in messages]
+    return [CaptionMessage.from_json(base64.b64decode(message.content)) for message in messages]
 
 
 @pytest.fixture(params=["azurite", "memory"])
@@ -225,7 +225,7 @@ def test_no_paths_are_one_page(parts: Parts) -> None:
 
 def test_work_survives_with_its_etag(parts: Parts) -> None:
     etag = parts.reuse.put(WORK, None)
-    assert parts.reuse.get(WORK.sha256, WORK.fingerprint) == StoredWork(WORK, etag)
+    assert parts.reuse.get(WORK.sha256, WORK.fingerprint) == StoredEntry(WORK, etag)
     assert parts.reuse.get(WORK.sha256, "ef" * 32) is None
     assert parts.reuse.get("ef" * 32, WORK.fingerprint) is None
 
@@ -275,8 +275,8 @@ def test_rows_are_removed_whether_there_or_not(parts: Parts) -> None:
 
 
 def test_notes_are_kept_until_they_are_withdrawn(parts: Parts) -> None:
-    first = Note("ab" * 32, "1" * 32, START, frozenset(ROWS))
-    second = Note("0b" * 32, "2" * 32, START, frozenset())
+    first = WriteIntent("ab" * 32, "1" * 32, START, frozenset(ROWS))
+    second = WriteIntent("0b" * 32, "2" * 32, START, frozenset())
     for note in (first, second):
         parts.index.announce(note)
     assert sorted(parts.index.notes(), key=lambda note: note.key) == [first, second]
@@ -356,8 +356,12 @@ def test_pages_hold_every_blob_once_by_path(parts: Parts, size: int) -> None:
 
 
 def test_a_message_is_seen_when_it_is_due(parts: Parts) -> None:
-    later = Wake("later/ü.jpg", "worker/1")
-    soon = [Wake("now.jpg"), Wake("now.jpg"), Wake("é", afresh="ef" * 16)]
+    later = CaptionMessage("later/ü.jpg", "worker/1")
+    soon = [
+        CaptionMessage("now.jpg"),
+        CaptionMessage("now.jpg"),
+        CaptionMessage("é", afresh="ef" * 16),
+    ]
     for wake in soon:
         parts.deferrals.put(wake, 0)
     parts.deferrals.put(later, 3600)
@@ -366,8 +370,8 @@ def test_a_message_is_seen_when_it_is_due(parts: Parts) -> None:
 
 
 def test_a_delay_that_is_over_is_none(parts: Parts) -> None:
-    parts.deferrals.put(Wake("a.jpg"), -5)
-    assert parts.visible() == [Wake("a.jpg")]
+    parts.deferrals.put(CaptionMessage("a.jpg"), -5)
+    assert parts.visible() == [CaptionMessage("a.jpg")]
 
 
 def test_the_last_document_counts(parts: Parts) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from requests import PreparedRequest, Response
 
-from captioning.domain.record import BlobDescription
+from captioning.domain.blobs import BlobDescription
 from captioning.errors import AuthRefused, BlobChanged, BlobGone
 from captioning.storage.accounts import BlobAccount
 from captioning.storage.authorization import Bearer, SharedAccess

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from captioning.cli.drop import Item, drop
-from captioning.domain.record import BlobDescription
+from captioning.domain.blobs import BlobDescription
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
 from captioning.storage.accounts import BlobAccount
 from captioning.storage.blobs import ImageContainer

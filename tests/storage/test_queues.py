@@ -13,9 +13,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import QueueClient
 from requests import PreparedRequest, Response
 
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.errors import StorageUnavailable
-from captioning.storage.queues import DeferralQueue, connect
+from captioning.storage.queues import MessageQueue, connect
 from captioning.storage.sessions import ExactPathSession
 from testing.harness.command_line import DEAD_STORAGE
 from testing.harness.embedded_host import Lab, Seen, eventually, queue_app
@@ -46,7 +46,7 @@ def raw(storage: Storage) -> Iterator[QueueClient]:
 
 
 @pytest.fixture
-def queue(storage: Storage) -> Iterator[DeferralQueue]:
+def queue(storage: Storage) -> Iterator[MessageQueue]:
     """The queue as the app reaches it."""
     with ExitStack() as stack:
         made = connect(storage.name, connection_string=storage.connection)
@@ -55,27 +55,27 @@ def queue(storage: Storage) -> Iterator[DeferralQueue]:
         yield made
 
 
-def impatient(connection: str) -> DeferralQueue:
+def impatient(connection: str) -> MessageQueue:
     """A queue that is asked once, and is not there."""
-    return DeferralQueue(QueueClient.from_connection_string(connection, "missing", retry_total=0))
+    return MessageQueue(QueueClient.from_connection_string(connection, "missing", retry_total=0))
 
 
 @pytest.mark.parametrize(
     "wake",
     [
-        Wake("a.jpg"),
-        Wake('2026/"b" c.jpg', ticket="worker/1", afresh="id"),
-        Wake(LONGEST_PATH, ticket="t" * 200, afresh="a" * 64),
+        CaptionMessage("a.jpg"),
+        CaptionMessage('2026/"b" c.jpg', ticket="worker/1", afresh="id"),
+        CaptionMessage(LONGEST_PATH, ticket="t" * 200, afresh="a" * 64),
     ],
     ids=["short", "odd", "longest"],
 )
 def test_a_message_arrives_as_it_was_sent(
-    wake: Wake, queue: DeferralQueue, raw: QueueClient
+    wake: CaptionMessage, queue: MessageQueue, raw: QueueClient
 ) -> None:
     queue.put(wake, 0)
     message = raw.receive_message()
     assert message
-    assert Wake.from_json(b64decode(message.content, validate=True)) == wake
+    assert CaptionMessage.from_json(b64decode(message.content, validate=True)) == wake
     assert len(message.content) < MESSAGE_BYTES / 3
 
 
@@ -86,33 +86,33 @@ def test_a_host_that_decodes_base64_reads_it(lab: Lab) -> None:
         stack.callback(queue.close)
 
         def read(message: func.QueueMessage) -> None:
-            seen(Wake.from_json(message.get_body()))
+            seen(CaptionMessage.from_json(message.get_body()))
 
         lab.host(queue_app(read), {"extensions": {"queues": {"messageEncoding": "base64"}}})
-        queue.put(Wake("grüße/🏖.jpg", ticket="worker/1"), 0)
-        eventually(lambda: seen.items == [Wake("grüße/🏖.jpg", ticket="worker/1")])
+        queue.put(CaptionMessage("grüße/🏖.jpg", ticket="worker/1"), 0)
+        eventually(lambda: seen.items == [CaptionMessage("grüße/🏖.jpg", ticket="worker/1")])
 
 
 @pytest.mark.parametrize(
     ("delay", "hidden"), [(0, 0), (-3.0, 0), (0.1, 1), (7_199.2, 7_200), (8 * 86_400, 604_740)]
 )
 def test_a_message_is_hidden_for_its_delay_and_does_not_die(
-    delay: float, hidden: int, storage: Storage, queue: DeferralQueue
+    delay: float, hidden: int, storage: Storage, queue: MessageQueue
 ) -> None:
     session = RecordingSession()
     with QueueClient.from_connection_string(
         storage.connection, storage.name, transport=RequestsTransport(session=session)
     ) as client:
-        DeferralQueue(client).put(Wake("a.jpg"), delay)
+        MessageQueue(client).put(CaptionMessage("a.jpg"), delay)
     (url,) = session.sent
     assert f"visibilitytimeout={hidden}&messagettl=-1" in url
     assert queue.depth() == 1
 
 
 def test_a_message_outlives_the_seven_days_of_the_service(
-    queue: DeferralQueue, raw: QueueClient
+    queue: MessageQueue, raw: QueueClient
 ) -> None:
-    queue.put(Wake("a.jpg"), 0)
+    queue.put(CaptionMessage("a.jpg"), 0)
     message = raw.receive_message()
     assert message
     assert message.expires_on
@@ -120,10 +120,10 @@ def test_a_message_outlives_the_seven_days_of_the_service(
     assert (message.expires_on - message.inserted_on).days > 365 * 1_000
 
 
-def test_hidden_messages_count(queue: DeferralQueue, raw: QueueClient) -> None:
+def test_hidden_messages_count(queue: MessageQueue, raw: QueueClient) -> None:
     assert queue.depth() == 0
-    queue.put(Wake("a.jpg"), 0)
-    queue.put(Wake("b.jpg"), 3_600)
+    queue.put(CaptionMessage("a.jpg"), 0)
+    queue.put(CaptionMessage("b.jpg"), 3_600)
     assert queue.depth() == 2
     assert len(list(raw.receive_messages())) == 1
 
@@ -142,7 +142,7 @@ def test_a_queue_that_does_not_answer_is_storage_trouble(storage: Storage) -> No
     for connection, reason in ((storage.connection, "404"), (DEAD_STORAGE, "cannot be reached")):
         queue = impatient(connection)
         with pytest.raises(StorageUnavailable, match=reason):
-            queue.put(Wake("a.jpg"), 0)
+            queue.put(CaptionMessage("a.jpg"), 0)
         with pytest.raises(StorageUnavailable, match=reason):
             queue.depth()
         assert not queue.is_there()

@@ -22,7 +22,7 @@ from captioning.domain.record import (
 )
 from captioning.records.edits import edited
 from captioning.support.lexicon import DATA, broader_terms
-from captioning.support.score import Witness
+from captioning.support.score import SupportScorer
 from captioning.support.spelling import edits
 from testing.factories import pictures
 from testing.factories.records import START, short
@@ -32,7 +32,7 @@ from testing.services.chat_replies import completion
 from testing.services.vision_scene import Scene
 
 BOX = (0, 0, 1, 1)
-WITNESS = Witness(("tags", "objects", "read"), 0.7)
+WITNESS = SupportScorer(("tags", "objects", "read"), 0.7)
 PAGE = (ROOT / "docs/support.md").read_text("utf-8")
 [THRESHOLD] = [
     float(setting.default) for setting in SETTINGS if setting.name == "SUPPORT_THRESHOLD"
@@ -91,7 +91,7 @@ class TestJudging:
 
     def test_text_is_judged_only_where_it_was_looked_for(self) -> None:
         text = CaptionText('A sign that says "SALE".', "")
-        blind_one = Witness(("tags",), 0.7)
+        blind_one = SupportScorer(("tags",), 0.7)
         found = blind_one.support(text, "en", seen("sign"))
         assert found == Support(1.0)
         read = support(text.caption, seen("sign"))

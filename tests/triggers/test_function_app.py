@@ -10,7 +10,7 @@ import pytest
 from azure.storage.blob import BlobClient
 
 import function_app
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import record_id
 from testing.azurite import free_ports
 from testing.factories import pictures
@@ -148,7 +148,7 @@ def test_an_image_is_asked_for_again(deployed: Works) -> None:
         "id": record_id("2026/a b.jpg"),
         "afresh": asked["afresh"],
     }
-    assert waiting(deployed.storage) == [Wake("2026/a b.jpg", afresh=asked["afresh"])]
+    assert waiting(deployed.storage) == [CaptionMessage("2026/a b.jpg", afresh=asked["afresh"])]
 
 
 def test_what_is_not_there_cannot_be_asked_for(deployed: Works) -> None:

@@ -12,7 +12,7 @@ import pytest
 from azure.functions.timer import TimerRequest
 
 import function_app
-from captioning.domain.messages import Wake
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.records.catalog import EVERYTHING
 from captioning.triggers import BLOB_DELETED
@@ -86,7 +86,9 @@ def is_known(works: Works, path: str) -> bool:
 
 def test_an_image_that_waited_is_captioned(deployed: Works) -> None:
     deployed.storage.upload("2026/a b.jpg", pictures.oriented(1))
-    function_app.caption_deferred(message(Wake("2026/a b.jpg", ticket="gone/1").to_json()))
+    function_app.caption_deferred(
+        message(CaptionMessage("2026/a b.jpg", ticket="gone/1").to_json())
+    )
     assert deployed.stored("2026/a b.jpg").record.status == "captioned"
     assert waiting(deployed.storage) == []
 

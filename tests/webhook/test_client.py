@@ -17,7 +17,7 @@ from captioning.errors import (
     ServiceTimeout,
     ServiceUnavailable,
 )
-from captioning.webhook.client import WebhookReceiver
+from captioning.webhook.client import WebhookClient
 from testing.azurite import free_ports
 from testing.services.server import Received, Reply, WireServer
 
@@ -31,8 +31,8 @@ def server() -> Iterator[WireServer]:
         yield made
 
 
-def receiver(server: WireServer, answer_seconds: float = 5.0) -> WebhookReceiver:
-    return WebhookReceiver(f"{server.url}/t0ken?code=t0ken", timeouts=(5.0, answer_seconds))
+def receiver(server: WireServer, answer_seconds: float = 5.0) -> WebhookClient:
+    return WebhookClient(f"{server.url}/t0ken?code=t0ken", timeouts=(5.0, answer_seconds))
 
 
 def refused(server: WireServer, reply: Reply, answer_seconds: float = 5.0) -> CaptioningError:
@@ -94,7 +94,7 @@ def test_a_wish_to_wait_is_heard(server: WireServer, status: int) -> None:
 def test_no_answer_is_for_later(server: WireServer) -> None:
     assert isinstance(refused(server, Reply(delay=30), 0.05), ServiceTimeout)
     assert isinstance(refused(server, Reply(reset=True)), ServiceUnavailable)
-    nobody = WebhookReceiver(f"http://127.0.0.1:{free_ports(1)[0]}/t0ken")
+    nobody = WebhookClient(f"http://127.0.0.1:{free_ports(1)[0]}/t0ken")
     with pytest.raises(ServiceUnavailable) as caught:
         nobody.post(BODY, HEADERS)
     assert "t0ken" not in caught.value.message
@@ -116,7 +116,7 @@ def test_an_answer_that_is_no_http_leaves_no_address_in_the_log(
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        asked = WebhookReceiver(f"http://127.0.0.1:{listener.getsockname()[1]}/t0ken")
+        asked = WebhookClient(f"http://127.0.0.1:{listener.getsockname()[1]}/t0ken")
         with caplog.at_level(logging.INFO):
             with pytest.raises(ServiceUnavailable):
                 asked.post(BODY, HEADERS)

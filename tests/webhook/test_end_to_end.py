@@ -14,7 +14,7 @@ import pytest
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64DecodePolicy
 
 import function_app
-from captioning.domain.messages import Notice
+from captioning.domain.messages import NotificationMessage
 from captioning.webhook import sender
 from testing.factories import pictures
 from testing.factories.records import START
@@ -44,13 +44,15 @@ class Deployed:
         self.works.storage.upload(path, data)
         function_app.caption_deferred(message({"path": path}))
 
-    def waiting(self) -> list[Notice]:
+    def waiting(self) -> list[NotificationMessage]:
         """What can be seen on the queue."""
         name = f"{self.works.storage.name}-caption-notify"
         with QueueClient.from_connection_string(
             self.works.storage.connection, name, message_decode_policy=TextBase64DecodePolicy()
         ) as queue:
-            return [Notice.from_json(found.content) for found in queue.peek_messages(32)]
+            return [
+                NotificationMessage.from_json(found.content) for found in queue.peek_messages(32)
+            ]
 
 
 @pytest.fixture
@@ -159,14 +161,14 @@ def test_without_a_receiver_there_is_no_queue_and_no_word_of_it(
     with QueueServiceClient.from_connection_string(storage.connection) as queues:
         named = [queue.name for queue in queues.list_queues(storage.name)]
     assert named == [f"{storage.name}-caption-deferred"]
-    notice = Notice("notes.txt", deployed.works.stored("notes.txt").record.updated)
+    notice = NotificationMessage("notes.txt", deployed.works.stored("notes.txt").record.updated)
     function_app.notify(message(notice.to_json()))
     assert "unsent" in caplog.text
     assert deployed.server.received == []
 
 
 def test_every_key_of_the_log_is_documented() -> None:
-    logged = sender._fields("dropped", Notice("a.jpg", START)).keys()
+    logged = sender._fields("dropped", NotificationMessage("a.jpg", START)).keys()
     assert {"event"} | {row[0].strip("`") for row in rows(PAGE, "key")} == logged
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from captioning.cli.check import SECRETS
 from captioning.config.settings import Settings
-from captioning.domain.messages import Notice
+from captioning.domain.messages import NotificationMessage
 from captioning.errors import SettingsError
 from captioning.webhook.payload import Delivery, key_of, signed
 from testing.factories.records import FULL, START, short
@@ -126,7 +126,10 @@ def test_a_bad_key_is_named_without_its_value(key: str) -> None:
 
 @pytest.mark.parametrize(
     "notice",
-    [Notice("a.jpg", START), Notice('ü "🏖".jpg', START, attempts=3, since=START)],
+    [
+        NotificationMessage("a.jpg", START),
+        NotificationMessage('ü "🏖".jpg', START, attempts=3, since=START),
+    ],
 )
-def test_a_notice_is_read_as_it_was_written(notice: Notice) -> None:
-    assert Notice.from_json(notice.to_json()) == notice
+def test_a_notice_is_read_as_it_was_written(notice: NotificationMessage) -> None:
+    assert NotificationMessage.from_json(notice.to_json()) == notice

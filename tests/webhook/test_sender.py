@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from captioning.domain.messages import Notice
+from captioning.domain.messages import NotificationMessage
 from captioning.domain.record import CaptionRecord, record_id
 from captioning.errors import (
     BadResponse,
@@ -23,8 +23,8 @@ from captioning.errors import (
 from captioning.records.catalog import Catalog
 from captioning.resilience.backoff import GIVE_UP, LONGEST
 from captioning.resilience.gate import Gate
-from captioning.webhook.outbox import FIRST_LOOK, AnnouncingCatalog
-from captioning.webhook.sender import LATEST_SAVE, STORAGE_PAUSE, Notifier
+from captioning.webhook.outbox import FIRST_LOOK, OutboxCatalog
+from captioning.webhook.sender import LATEST_SAVE, STORAGE_PAUSE, WebhookSender
 from testing.factories.records import FULL, short
 from testing.fakes.faults import Clock, Line
 from testing.fakes.stores import MemoryIndex, MemoryNotices, MemoryRecords
@@ -40,9 +40,9 @@ class Lab:
         self.clock, self.line = Clock(), Line()
         self.catalog = Catalog(self.line.to(MemoryRecords()), MemoryIndex(), now=self.clock)
         self.notices, self.receiver = MemoryNotices(self.clock), MemoryReceiver()
-        self.endings = AnnouncingCatalog(self.catalog, self.line.to(self.notices))
+        self.endings = OutboxCatalog(self.catalog, self.line.to(self.notices))
         self.outages: list[ServiceDeferred] = []
-        self.notifier = Notifier(
+        self.notifier = WebhookSender(
             catalog=self.catalog,
             receiver=self.receiver,
             gate=Gate(
@@ -118,7 +118,7 @@ def test_a_save_that_is_late_is_waited_for(lab: Lab, before: CaptionRecord | Non
     if before:
         lab.catalog.save(before, None)
     late = short("a.jpg", caption="Late.", updated=lab.clock() + timedelta(seconds=1))
-    lab.notices.put(Notice("a.jpg", late.updated), FIRST_LOOK)
+    lab.notices.put(NotificationMessage("a.jpg", late.updated), FIRST_LOOK)
     lab.run_for(timedelta(minutes=30))
     assert lab.receiver.deliveries == []
     lab.catalog.save(late, lab.catalog.get("a.jpg"))
@@ -131,7 +131,7 @@ def test_a_save_that_never_comes_is_waited_for_no_more_than_an_hour(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
     lab.catalog.save(short("a.jpg", status="processing"), None)
-    lab.notices.put(Notice("a.jpg", lab.clock()), FIRST_LOOK)
+    lab.notices.put(NotificationMessage("a.jpg", lab.clock()), FIRST_LOOK)
     looks = 0
     while lab.notices.held:
         lab.clock.advance(max(lab.delays()))
@@ -154,7 +154,7 @@ def test_a_clock_that_is_behind_loses_nothing(lab: Lab) -> None:
 
 def test_two_notices_of_one_end_have_one_identity(lab: Lab) -> None:
     """A run that died between notice and save, and the one that took over."""
-    lab.notices.put(Notice("a.jpg", lab.clock()), FIRST_LOOK)
+    lab.notices.put(NotificationMessage("a.jpg", lab.clock()), FIRST_LOOK)
     lab.clock.advance(120)
     lab.save(short("a.jpg", updated=lab.clock()))
     lab.run_for(LATEST_SAVE)
@@ -253,14 +253,14 @@ def test_storage_that_fails_puts_the_notice_off(lab: Lab) -> None:
 
 def test_a_notice_that_cannot_be_put_off_stays_with_the_host(lab: Lab) -> None:
     lab.receiver.troubles.append(DOWN)
-    notice = Notice("a.jpg", lab.save(short("a.jpg")).updated)
+    notice = NotificationMessage("a.jpg", lab.save(short("a.jpg")).updated)
     lab.line.fail(2)
     with pytest.raises(StorageUnavailable):
         lab.notifier.notify(notice)
 
 
 def test_a_fault_of_our_own_raises_and_frees_its_turn(lab: Lab) -> None:
-    notice = Notice("a.jpg", lab.save(short("a.jpg")).updated)
+    notice = NotificationMessage("a.jpg", lab.save(short("a.jpg")).updated)
     lab.receiver.troubles.extend([RuntimeError("bug")] * 5)
     for _ in range(5):
         with pytest.raises(RuntimeError):

@@ -8,6 +8,7 @@ from captioning.captioner import rules
 from captioning.domain.record import Captioning, CaptionText, ImageAnalysis, Tag
 from captioning.images.rendition import Rendition
 from captioning.resilience.calls import PLAIN, Calls
+from captioning.text import visible
 
 MODEL = "embedded"
 NO_TAG = "No confident tag, so no caption; CAPTION_PROVIDER sets a model that sees the picture."
@@ -65,8 +66,8 @@ class EmbeddedCaptioner:
         name = self._best(evidence.tags)
         if name:
             return sentence(name)
-        words = rules.tidy(" ".join(line.text for line in evidence.text)).replace("”", "’’")
-        if not rules.has_words(words):
+        words = visible.tidy(" ".join(line.text for line in evidence.text)).replace("”", "’’")
+        if not visible.has_words(words):
             return None
         room = rules.ALT_TEXT - len("Text reading “”.")
         return f"Text reading “{rules.cut(words, room)}”."
@@ -74,9 +75,9 @@ class EmbeddedCaptioner:
     def _best(self, tags: tuple[Tag, ...]) -> str | None:
         """The most specific of the confident tags."""
         confident = [tag for tag in tags if tag.confidence >= self._min_confidence]
-        named = [tag for tag in confident if rules.has_words(tag.name)]
+        named = [tag for tag in confident if visible.has_words(tag.name)]
         best = min(named, key=lambda tag: tag.confidence, default=None)
-        return rules.tidy(best.name) if best else None
+        return visible.tidy(best.name) if best else None
 
 
 def sentence(name: str) -> str:

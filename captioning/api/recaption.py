@@ -1,0 +1,28 @@
+"""`POST /api/recaption/{*path}`: the caption of an image once more."""
+
+from __future__ import annotations
+
+from captioning.api.images import named_image, no_such_image
+from captioning.api.messages import Request, Response, json_response
+from captioning.domain.record import record_id
+from captioning.maintenance.recaption import Recaption
+from captioning.records.catalog import Catalog
+
+
+class RecaptionApi:
+    """Asks for captions again, one image a request."""
+
+    def __init__(self, records: Catalog, recaption: Recaption) -> None:
+        self._records = records
+        self._recaption = recaption
+
+    def post(self, request: Request) -> Response:
+        """202; where the caption is paid for again, with the id of the request, which the record
+        that answers it has in `provenance.afresh`. 404 without a blob."""
+        request.query(frozenset())
+        path = named_image(request, self._records)
+        message = None if path is None else self._recaption.request(path)
+        if path is None or message is None:
+            return no_such_image()
+        document = {"path": path, "id": record_id(path), "afresh": message.afresh}
+        return json_response(document, 202)

@@ -1,0 +1,69 @@
+"""Thumbnails: made once for a version of an image and a width, and stored.
+
+Pillow is not imported here: `import function_app` comes by, and must stay fast.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from captioning.domain.blobs import BlobDescription
+from captioning.errors import BlobChanged, BlobGone, ImageRejected, StorageUnavailable
+from captioning.ports import BlobReader, ThumbnailStore
+
+log = logging.getLogger("captioning.images.thumbnails")
+
+
+class Thumbnails:
+    """Thumbnails of the images in the container; safe to share between threads.
+
+    `make` gives the JPEG for the bytes of an image and a width; ImageRejected for what is no whole
+    image.
+    """
+
+    def __init__(
+        self,
+        images: BlobReader,
+        store: ThumbnailStore,
+        make: Callable[[bytes, int], bytes],
+        max_image_bytes: int,
+    ) -> None:
+        self._images = images
+        self._store = store
+        self._make = make
+        self._max_image_bytes = max_image_bytes
+
+    def get(self, blob: BlobDescription, width: int) -> bytes:
+        """The JPEG, made where none is stored. BlobGone, BlobChanged, ImageRejected."""
+        stored = self._store.get(blob, width)
+        if stored is not None:
+            return stored
+        made = self._make(self._images.read(blob), width)
+        try:
+            self._put(blob, width, made)
+        except StorageUnavailable as error:
+            log.warning("a thumbnail is not kept: %s", error.message)
+        return made
+
+    def of_version(self, path: str, etag: str, width: int) -> bytes | None:
+        """The JPEG for this version of an image; None where it is gone, another by now, too large
+        or no image."""
+        try:
+            blob = self._images.describe(path)
+            if blob.etag != etag or blob.bytes > self._max_image_bytes:
+                return None
+            return self.get(blob, width)
+        except (BlobGone, BlobChanged, ImageRejected):
+            return None
+
+    def _put(self, blob: BlobDescription, width: int, made: bytes) -> None:
+        """Stores the thumbnail and removes those of older versions."""
+        self._store.put(blob, width, made)
+        # The image may have been deleted since it was read, and its thumbnails with it, before this
+        # one was there. Looking once more after the write finds that out.
+        try:
+            etag: str | None = self._images.describe(blob.path).etag
+        except BlobGone:
+            etag = None
+        self._store.prune(blob.path, etag)
