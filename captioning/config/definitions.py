@@ -147,7 +147,7 @@ SETTINGS = (
     Setting(
         "SUPPORT_THRESHOLD",
         "0.7",
-        "Captions that Vision's evidence supports less are for `review`: see support.md. 0: none.",
+        "Captions that Vision's evidence supports less are for `review`: see captions.md. 0: none.",
         "0.7",
     ),
     Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),

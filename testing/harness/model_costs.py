@@ -1,4 +1,4 @@
-"""What captioning a thousand images costs, by model and mode: the table of docs/operations.md.
+"""What captioning a thousand images costs, by model and mode: the table of docs/operate.md.
 
 Tokens are counted as Azure's documentation of vision models has them, for the picture that the app
 sends: at most a megapixel, detail `low`. `python -m testing.harness.model_costs` prints the table.

@@ -20,8 +20,9 @@ from captioning.api.usage import MAX_DAYS
 from captioning.domain.blobs import name_problem
 from captioning.errors import BadRequest
 from testing.factories.records import FULL, short
+from testing.harness.bindings import bindings
 from testing.harness.functions import call
-from tests.repository.test_docs import API, bindings
+from testing.markdown import USE, section
 
 LEVELS: dict[str, list[dict[str, list[str]]]] = {
     "function": [{"key": []}, {"code": []}],
@@ -78,7 +79,7 @@ def test_it_has_the_functions_with_their_routes_methods_and_levels() -> None:
 
 
 def test_it_has_the_codes_of_the_documents_error_section() -> None:
-    told = API.split("\n## Errors\n")[1].split("\n\n")[0].replace("`detail`", "")
+    told = section(USE, "Errors").split("\n\n")[0].replace("`detail`", "")
     _, *parts = re.split(r"\b([45]\d\d):\s", told)
     listed = {
         int(status): set(re.findall(r"`([a-z_]+)`", codes))

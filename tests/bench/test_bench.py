@@ -25,9 +25,9 @@ from bench.harness.services import Behaviour, Quota, Services, serve
 from bench.speed import cpu, failures
 from captioning.images.picture import read_header
 from testing.azurite import free_ports
+from testing.markdown import INTERNALS, section
 from testing.paths import ROOT
 
-PAGE = ROOT / "docs" / "performance.md"
 ANALYZE = "/computervision/imageanalysis:analyze"
 CHAT = "/openai/v1/chat/completions"
 
@@ -215,9 +215,9 @@ def test_every_step_names_something_of_the_app() -> None:
 
 
 def test_make_bench_runs_the_parts_that_the_page_describes() -> None:
-    page = PAGE.read_text("utf-8")
+    page = section(INTERNALS, "Performance")
     makefile = Path(ROOT / "Makefile").read_text("utf-8")
     assert "python -m bench $(PARTS)" in makefile
     for part, (title, _) in PARTS.items():
-        assert f"\n## {title}\n" in page, title
+        assert f"\n#### {title}\n" in page, title
         assert f"`{part}`" in page

@@ -20,6 +20,7 @@ from bench.quality.score import Score, rows
 from bench.quality.score import report as table
 from captioning.config.settings import Settings
 from captioning.domain.record import Captioning, CaptionText
+from testing.markdown import CAPTIONS, section
 from testing.paths import ROOT
 from testing.services.both import LocalServices, is_chat
 from testing.services.chat import KEY as CHAT_KEY
@@ -177,7 +178,7 @@ def test_every_input_is_measured(report: str) -> None:
 
 
 def test_the_documentation_explains_every_row() -> None:
-    page = (ROOT / "docs/evaluation.md").read_text("utf-8")
+    page = section(CAPTIONS, "Evaluation")
     told = rows(Score(pictures=1))
     for name in told:
         assert len(re.findall(rf"^\| {name} \| ", page, re.MULTILINE)) == 2, name

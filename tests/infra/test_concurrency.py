@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from testing.code_figures import figure_of
 from testing.harness.bicep import INFRA, NOT_FOUND, compiler, snapshot
+from testing.harness.bindings import bindings
 from testing.harness.deployment import WHOLE, deployment, plausible
-from tests.repository.test_docs import bindings, figure_of
 
 compiled = pytest.mark.skipif(compiler() is None, reason=NOT_FOUND)
 HOST = "AzureFunctionsJobHost__extensions__"
@@ -167,7 +168,7 @@ def test_what_is_deployed_holds_together(name: str) -> None:
 
 
 def test_the_most_is_what_host_json_has() -> None:
-    """What architecture.md and operations.md say of overshoot holds in Azure as well."""
+    """What docs/operate.md says of a budget's overshoot holds in Azure as well."""
     queues = ("batchSize", "newBatchThreshold")
     most = (MOST_AT_A_TIME, sum(figure_of(f"host.json extensions.queues.{q}") for q in queues))
     assert most == (

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from captioning.triggers import BLOB_DELETED, SUBJECT
+from testing.harness.bindings import bindings
 from testing.harness.deployment import WHOLE, Deployment, deployment
-from tests.repository.test_docs import bindings
 
 SUBSCRIPTION = "EventGrid/systemTopics/eventSubscriptions"
 

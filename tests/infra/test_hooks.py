@@ -14,8 +14,8 @@ import pytest
 from captioning.triggers import SUBJECT
 from testing.harness.azd_hooks import HOOKS, Script, offer, outputs, quota, region, run
 from testing.harness.bicep import INFRA
+from testing.harness.bindings import bindings
 from testing.paths import ROOT
-from tests.repository.test_docs import bindings
 
 OLD = offer("gpt-4o-mini", "2024-07-18", "Standard", "GlobalStandard")
 DEPRECATED = offer("gpt-4o-mini", "2024-07-18", "GlobalStandard", lifecycleStatus="Deprecated")

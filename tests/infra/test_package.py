@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from testing.harness.deployment import deployment
+from testing.markdown import DEPLOY, rows
 from testing.paths import ROOT
-from tests.repository.test_docs import rows
 
-DEPLOY = (ROOT / "docs/deploy.md").read_text("utf-8")
 AZURE_YAML = (ROOT / "azure.yaml").read_text("utf-8")
 LOCAL_ONLY = re.findall(
     r"^([\w-]+)==", (ROOT / "requirements-local.txt").read_text("utf-8"), re.MULTILINE

@@ -98,7 +98,7 @@ CHECKOV = ROOT / ".venv-checkov/bin/checkov"
 EXCEPTIONS = {
     "CKV_AZURE_13": "App Service Authentication would shut out Event Grid; function keys guard",
     "CKV_AZURE_17": "neither browsers nor Event Grid have a client certificate",
-    "CKV_AZURE_35": "open, to identities alone: see Private networking in docs/operations.md",
+    "CKV_AZURE_35": "open, to identities alone: see Private networking in docs/deploy.md",
     "CKV_AZURE_59": "the same; no container is public, and no key is accepted",
     "CKV_AZURE_63": "a setting of Windows web apps; requests are in Application Insights",
     "CKV_AZURE_65": "a setting of Windows web apps",
@@ -106,7 +106,7 @@ EXCEPTIONS = {
     "CKV_AZURE_78": "Flex Consumption has no FTP; its password is off all the same",
     "CKV_AZURE_80": "there is no .NET in it",
     "CKV_AZURE_88": "Flex Consumption keeps the package in a container of blobs",
-    "CKV_AZURE_134": "open, to identities alone: see Private networking in docs/operations.md",
+    "CKV_AZURE_134": "open, to identities alone: see Private networking in docs/deploy.md",
     "CKV_AZURE_206": "records can be made again; copies of originals are their owner's to decide",
     "CKV_AZURE_212": "it scales to nothing when there is nothing to do; images wait in queues",
     "CKV_AZURE_213": "Flex Consumption replaces instances itself; probe /api/health from outside",

@@ -11,11 +11,11 @@ from captioning.budget.prices import PriceList
 from captioning.config.definitions import SETTINGS
 from captioning.config.settings import Settings
 from testing.harness.deployment import WHOLE, deployment
+from testing.markdown import SETTINGS_PAGE
 from testing.paths import ROOT
 
 TABLE = {setting.name: setting for setting in SETTINGS}
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text("utf-8"))
-PAGE = (ROOT / "docs/settings.md").read_text("utf-8")
 
 NOT_IN_AZURE = {
     "ImageStorage": "a connection string is a key; the identity and three addresses stand for it",
@@ -81,9 +81,9 @@ def test_those_of_the_host_are_documented() -> None:
     for name, value in deployment("new").settings().items():
         if not HOSTS_OWN.match(name) or name.startswith("AzureWebJobsStorage__"):
             continue
-        assert f"`{name}" in PAGE, name
+        assert f"`{name}" in SETTINGS_PAGE, name
         if name.startswith(("OTEL_", "PYTHON_APPLICATIONINSIGHTS_")):
-            assert f"{name}={value}" in PAGE
+            assert f"{name}={value}" in SETTINGS_PAGE
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -12,8 +12,8 @@ from azure.storage.queue import QueueServiceClient
 
 from captioning.app.storage import TABLES, StorageAccount
 from captioning.config.settings import Settings
+from testing.harness.bindings import bindings
 from testing.harness.deployment import WHOLE, Deployment, deployment
-from tests.repository.test_docs import bindings
 
 Names = dict[str, set[str]]
 KINDS = {

@@ -1,4 +1,4 @@
-"""The costs in docs/operations.md follow from the price list and from what the app really sends."""
+"""The costs in docs/operate.md follow from the price list and from what the app really sends."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from testing.harness.model_costs import (
     tokens,
     vision_usd,
 )
+from testing.markdown import OPERATE, prose
 from testing.paths import ROOT
-from tests.repository.test_docs import OPERATIONS
 
 CHARACTERS_PER_TOKEN = 4
 """About, of English."""
 
 
 def test_the_table_is_what_the_prices_come_to() -> None:
-    assert table() in OPERATIONS, f"`python -m testing.harness.model_costs`:\n{table()}"
-    assert f"comes to {vision_usd():.2f} in" in OPERATIONS
-    assert all(f"| `{mode}` " in OPERATIONS for mode in MODES)
+    assert table() in OPERATE, f"`python -m testing.harness.model_costs`:\n{table()}"
+    assert f"comes to {vision_usd():.2f} in" in prose(OPERATE)
+    assert all(f"| `{mode}` " in OPERATE for mode in MODES)
     assert PICTURE.keys() == set(CANDIDATES)
 
 
 def test_its_assumptions_are_told() -> None:
     assert (
         f"{INSTRUCTIONS} tokens of instructions, {EVIDENCE} of evidence, {ANSWER} of answer in one"
-        f" language, and {REASONING} that"
-    ) in OPERATIONS
+        f" language, and {REASONING} of reasoning"
+    ) in prose(OPERATE)
 
 
 def test_the_instructions_are_about_as_long_as_that() -> None:

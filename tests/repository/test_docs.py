@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
-import subprocess
-import sys
 from dataclasses import asdict
-from datetime import timedelta
-from functools import cache
-from importlib import import_module
-from typing import Any
 
 import pytest
 
@@ -26,6 +19,7 @@ from captioning.captioner.request import MAX_SAID
 from captioning.cli.main import cli
 from captioning.config import sections
 from captioning.config.definitions import SETTINGS
+from captioning.domain.messages import NotificationMessage
 from captioning.domain.usage import Bill
 from captioning.errors import CaptioningError, ImageRejected, ServiceDeferred
 from captioning.export.filenames import LONGEST
@@ -34,61 +28,35 @@ from captioning.maintenance.reconcile import ReconcileReport
 from captioning.records import tag_vocabulary
 from captioning.search.terms import MOST_WORDS
 from captioning.text.visible import MOST
+from captioning.webhook import sender
+from testing.code_figures import figure_of
 from testing.factories.hostile_pictures import HOSTILE
-from testing.factories.records import FULL
+from testing.factories.records import FULL, START
+from testing.harness.bindings import bindings, functions
+from testing.markdown import (
+    CAPTIONS,
+    INTERNALS,
+    OPERATE,
+    PAGES,
+    README,
+    SECURITY,
+    SETTINGS_PAGE,
+    USE,
+    anchor,
+    example,
+    headings,
+    names,
+    prose,
+    rows,
+    section,
+)
 from testing.paths import ROOT
 
-README, MAKEFILE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile"))
-API, SETTINGS_PAGE, ARCHITECTURE, OPERATIONS, EXPORT, SECURITY, BURSTS, CAPTIONS = (
-    (ROOT / f"docs/{name}.md").read_text("utf-8")
-    for name in (
-        *("api", "settings", "architecture", "operations"),
-        *("export", "security", "bursts", "captions"),
-    )
-)
-PAGES = {
-    page.name: page.read_text("utf-8") for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"))
-}
-LIST_FUNCTIONS = """
-import json, function_app
-for function in function_app.app.get_functions():
-    print(json.dumps([function.get_function_name(), json.loads(str(function))["bindings"]]))
-"""
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 NEVER_IN_A_RECORD = {"error", "settings", "changed", "gone", "bad_request", "bad_name", "refused"}
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
-
-
-@cache
-def functions() -> dict[str, list[dict[str, Any]]]:
-    """The bindings of each function of the app."""
-    listed = subprocess.run(
-        [sys.executable, "-c", LIST_FUNCTIONS], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return dict(json.loads(line) for line in listed.stdout.splitlines())
-
-
-def bindings(kind: str) -> dict[str, dict[str, Any]]:
-    """Functions that this kind of binding triggers, with it."""
-    found = [(name, binding) for name, those in functions().items() for binding in those]
-    return {name: binding for name, binding in found if binding["type"] == kind}
-
-
-def rows(page: str, heading: str) -> list[list[str]]:
-    """The cells of the tables whose first column has this heading; there is at least one."""
-    tables = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
-    assert tables, heading
-    return [line.strip("| ").split(" | ") for table in tables for line in table.splitlines()]
-
-
-def names(page: str, heading: str) -> set[str]:
-    """What stands in backticks in that table's first column."""
-    return {name for row in rows(page, heading) for name in re.findall(r"`([^`]+)`", row[0])}
-
-
-def example(page: str, section: str) -> Any:
-    """The first JSON example under a heading."""
-    [found] = re.findall(rf"^## {section}\n.*?^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    return json.loads(found)
+FIGURES = [row for page in (INTERNALS, CAPTIONS) for row in rows(page, "what | figure")]
+"""What, the figure with its unit, and where it is in the code."""
 
 
 def codes(kind: type[CaptioningError]) -> set[str]:
@@ -116,7 +84,7 @@ def test_every_route_is_documented_with_its_method_and_level() -> None:
         ]
         for b in bindings("httpTrigger").values()
     ]
-    assert sorted(row[:3] for row in rows(API, "method")) == sorted(served)
+    assert sorted(row[:3] for row in rows(USE, "method")) == sorted(served)
 
 
 def test_every_other_function_is_documented_with_its_trigger() -> None:
@@ -126,56 +94,56 @@ def test_every_other_function_is_documented_with_its_trigger() -> None:
         **{name: f"timer `{b['schedule']}`" for name, b in bindings("timerTrigger").items()},
         **{name: f"tool `{b['toolName']}`" for name, b in bindings("mcpToolTrigger").items()},
     }
-    documented = {row[0].strip("`"): row[1] for row in rows(ARCHITECTURE, "function")}
+    documented = {row[0].strip("`"): row[1] for row in rows(INTERNALS, "function")}
     assert documented == triggers
     assert len(triggers) + len(bindings("httpTrigger")) == len(functions())
 
 
 def test_every_table_and_queue_is_documented() -> None:
-    assert names(ARCHITECTURE, "table") == {f"captions{kind}" for kind in TABLES}
+    assert names(INTERNALS, "table") == {f"captions{kind}" for kind in TABLES}
     readers = {b["queueName"]: name for name, b in bindings("queueTrigger").items()}
-    documented = {row[0].strip("`"): row[2].strip("`") for row in rows(ARCHITECTURE, "queue")}
+    documented = {row[0].strip("`"): row[2].strip("`") for row in rows(INTERNALS, "queue")}
     assert documented == readers
 
 
 def test_every_error_code_is_documented_where_it_belongs() -> None:
     documented = {
-        row[0].strip("`"): set(re.findall(r"`([a-z_]+)`", row[1])) for row in rows(API, "status")
+        row[0].strip("`"): set(re.findall(r"`([a-z_]+)`", row[1])) for row in rows(USE, "status")
     }
     rejected, deferred = codes(ImageRejected), codes(ServiceDeferred)
     failed = codes(CaptioningError) - rejected - deferred
     assert documented == {"rejected": rejected, "deferred": deferred, "failed": failed}
-    assert names(OPERATIONS, "code") == rejected | deferred | failed
+    assert names(OPERATE, "code") == rejected | deferred | failed
 
 
 def test_every_code_of_a_refused_request_is_documented() -> None:
     sources = [*(ROOT / "captioning").rglob("*.py"), ROOT / "function_app.py"]
     made = r'(?:BadRequest\(\s*|[^.]problem\(\d+, )"(\w+)"'
     raised = {found for file in sources for found in re.findall(made, file.read_text("utf-8"))}
-    assert raised <= set(re.findall(r"`(\w+)`", API.partition("## Errors\n")[2]))
+    assert raised <= set(re.findall(r"`(\w+)`", section(USE, "Errors")))
     assert {"bad_days", "unknown_parameter", "internal"} <= raised
 
 
 def test_the_examples_have_the_fields_that_answers_have() -> None:
-    record, made = example(API, "One record"), FULL.to_json()
+    record, made = example(USE, "One record"), FULL.to_json()
     assert record.keys() == made.keys()
     for part in ("image", "provenance", "usage"):
         assert record[part].keys() == made[part].keys()
     for part in ("claim", "error"):
-        assert all(f"`{name}`" in API for name in made[part])
-    usage = example(API, "Usage")
+        assert all(f"`{name}`" in USE for name in made[part])
+    usage = example(USE, "Usage")
     assert usage["total"].keys() == {"images", *asdict(Tally())}
     assert usage["days"][0].keys() == {"day", *usage["total"]}
     assert usage["budget"].keys() == asdict(Budget(None, None, 0, 0)).keys()
 
 
 def test_what_a_correction_may_hold_is_documented() -> None:
-    assert names(API, "field") == set(_Body.model_fields)
-    limits = {row[0].strip("`"): re.findall(r"\d[\d,]*", row[1]) for row in rows(API, "field")}
+    assert names(USE, "field") == set(_Body.model_fields)
+    limits = {row[0].strip("`"): re.findall(r"\d[\d,]*", row[1]) for row in rows(USE, "field")}
     assert limits["caption"] == ["1", f"{MAX_CAPTION:,}"]
     assert limits["alt_text"] == [f"{MAX_ALT_TEXT:,}"]
     assert limits["tags"][:3] == [f"{MAX_TAGS}", "1", f"{MAX_TAG}"]
-    assert f"at most {MAX_BODY // 1024} KiB" in API
+    assert f"at most {MAX_BODY // 1024} KiB" in prose(USE)
 
 
 def test_the_lengths_and_limits_of_captions_are_as_told() -> None:
@@ -184,10 +152,10 @@ def test_the_lengths_and_limits_of_captions_are_as_told() -> None:
         "alt_text": f"{rules.ALT_TEXT} characters",
         "description": f"{rules.DESCRIPTION:,} characters",
     }
-    assert f"Of at most {rules.MOST_WORDS} words" in CAPTIONS
-    twentieth = "a twentieth of the shorter side" in CAPTIONS
+    assert f"Of at most {rules.MOST_WORDS} words" in prose(CAPTIONS)
+    twentieth = "a twentieth of the shorter side" in prose(CAPTIONS)
     assert (rules.LEAST_HEIGHT, twentieth) == (1 / 20, True)
-    assert f"at most {sections.MOST_PROMPT_BYTES:,} bytes" in CAPTIONS
+    assert f"at most {sections.MOST_PROMPT_BYTES:,} bytes" in prose(CAPTIONS)
     editor = (ROOT / "captioning/gallery/web/editor.js").read_text("utf-8")
     assert f"good: {rules.ALT_TEXT} " in editor
     assert f"good: {rules.CAPTION} " in editor
@@ -200,40 +168,25 @@ def test_the_vocabulary_in_the_documents_is_one() -> None:
 
 
 def test_every_key_of_the_log_is_documented() -> None:
-    of_images, of_reconcile = OPERATIONS.split("## Reconcile")
+    of_images, of_deliveries = section(OPERATE, "The log").split("### Webhook deliveries")
     assert names(of_images, "key") == telemetry._fields(FULL, 1.0).keys()
-    assert names(of_reconcile, "key") == asdict(ReconcileReport()).keys()
-    [of_budget] = re.findall(r'`"event": "budget"`, (.*?)\.', of_images, re.DOTALL)
+    delivery = sender._fields("dropped", NotificationMessage("a.jpg", START))
+    assert {"event"} | names(of_deliveries, "key") == delivery.keys()
+    assert names(section(OPERATE, "Reconcile"), "key") == asdict(ReconcileReport()).keys()
+    [of_budget] = re.findall(r'`"event": "budget"` is written (.*?) Alert', prose(OPERATE))
     assert set(re.findall(r"`(\w+)`", of_budget)) == asdict(Budget(None, None, 0, 0)).keys()
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_every_command_is_documented() -> None:
     found = cli.registered_commands
     commands = {command.name or command.callback.__name__ for command in found if command.callback}
-    assert commands == set(re.findall(r"python -m captioning (\w+)", README))
+    named = r"python -m captioning (\w+)"
+    assert commands == set(re.findall(named, section(USE, "Command line")))
+    for name, page in PAGES.items():
+        assert set(re.findall(named, page)) <= commands, name
 
 
-def figure_of(where: str) -> float:
-    """The figure in the code: a constant, a parameter's default, a setting's, or host.json's."""
-    if where.startswith("host.json "):
-        found: Any = json.loads((ROOT / "host.json").read_text("utf-8"))
-        for step in where.removeprefix("host.json ").split("."):
-            found = found[step]
-    elif where.isupper():
-        [found] = [float(setting.default) for setting in SETTINGS if setting.name == where]
-    else:
-        module, name, parameter = re.findall(r"([\w.]+)\.(\w+)(?:\((\w+)\))?", where)[0]
-        found = getattr(import_module(f"captioning.{module}"), name)
-        found = inspect.signature(found).parameters[parameter].default if parameter else found
-    if isinstance(found, str):
-        hours, minutes, seconds = (int(part) for part in found.split(":"))
-        found = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return found.total_seconds() if isinstance(found, timedelta) else float(found)
-
-
-@pytest.mark.parametrize(
-    "row", rows(ARCHITECTURE + BURSTS, "what"), ids=lambda row: row[2].strip("`")
-)
+@pytest.mark.parametrize("row", FIGURES, ids=lambda row: row[2].strip("`"))
 def test_every_figure_is_the_codes(row: list[str]) -> None:
     number, _, unit = row[1].partition(" ")
     assert float(number) * UNITS[unit] == pytest.approx(figure_of(row[2].strip("`")))
@@ -244,22 +197,24 @@ def test_the_pace_of_reconcile_is_as_told() -> None:
         figure_of(f"maintenance.reconcile.Reconciler({name})")
         for name in ("page", "blob_pages", "record_pages", "deepest")
     )
-    assert f"{page * blobs:,.0f} blobs and {page * records:,.0f} records a run" in OPERATIONS
-    assert f"holds {deepest:,.0f} messages" in OPERATIONS
+    assert f"{page * blobs:,.0f} blobs and {page * records:,.0f} records a run" in prose(OPERATE)
+    assert f"holds {deepest:,.0f} messages" in prose(OPERATE)
 
 
 def test_the_limits_of_hostile_text_are_as_told() -> None:
-    assert f"{len(HOSTILE)} pictures rendered" in SECURITY
-    assert f"{MAX_TEXT:,} characters of text are passed on" in SECURITY
-    assert f"{MAX_SAID:,} characters of it at most" in SECURITY
-    assert f"to {MOST:,} characters before any rule" in SECURITY
-    assert f"at most {MOST_WORDS} words of a record" in SECURITY
+    told = prose(SECURITY)
+    assert f"{len(HOSTILE)} pictures rendered" in told
+    assert f"{MAX_TEXT:,} characters of text are passed on" in told
+    assert f"{MAX_SAID:,} characters of it at most" in told
+    assert f"to {MOST:,} characters before any rule" in told
+    assert f"at most {MOST_WORDS} words of a record" in told
 
 
 def test_the_sizes_of_exports_are_as_told() -> None:
-    assert f"further pages of {ON_A_PAGE}\npictures" in EXPORT
-    assert f"thumbnails {WIDTH} pixels wide" in EXPORT
-    assert f"parts of more than {LONGEST} bytes" in EXPORT
+    told = prose(section(USE, "Export"))
+    assert f"further pages of {ON_A_PAGE} pictures" in told
+    assert f"thumbnails {WIDTH} pixels wide" in told
+    assert f"parts of more than {LONGEST} bytes" in told
 
 
 def test_threads_and_overshoot_are_as_told() -> None:
@@ -272,13 +227,13 @@ def test_threads_and_overshoot_are_as_told() -> None:
     sample = json.loads((ROOT / "local.settings.sample.json").read_text("utf-8"))["Values"]
     assert f"THREAD_COUNT={sample['PYTHON_THREADPOOL_THREAD_COUNT']}`" in SETTINGS_PAGE
     assert threads < int(sample["PYTHON_THREADPOOL_THREAD_COUNT"])
-    assert (
-        f"{threads} at most, which leaves threads for HTTP. Only {paying} of them" in SETTINGS_PAGE
-    )
+    leaves = f"{threads} at most, which leaves threads for HTTP. Only {paying} of them"
+    assert leaves in prose(SETTINGS_PAGE)
     bill = Bill(("tags", "objects", "read"), "gpt-4o-mini", input_tokens=3_011, output_tokens=58)
     usd = PriceList.load().usage(bill).usd or 0.0
-    for page in (ARCHITECTURE, OPERATIONS):
-        assert f"{usd * paying:.2f} USD a worker" in page
+    in_flight = f"{blobs} events and {batch + more} messages in every worker"
+    assert in_flight in prose(OPERATE)
+    assert f"{usd * paying:.2f} USD a worker" in prose(OPERATE)
 
 
 def test_every_make_variable_in_the_readme_is_one() -> None:
@@ -296,6 +251,20 @@ def test_every_file_that_is_named_is_there(page: str) -> None:
     places = [ROOT, ROOT / "captioning", ROOT / "captioning/embedded", ROOT / "docs"]
     for path in [*linked, *(set(named) - local_only)]:
         assert any((place / path).exists() for place in places), path
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_section_that_is_linked_is_there(name: str) -> None:
+    for path, linked in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", PAGES[name]):
+        page = PAGES[path.rpartition("/")[2] or name]
+        assert linked in {anchor(heading) for heading in headings(page)}, f"{path}#{linked}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_headings_differ(name: str) -> None:
+    """A link to a section, and `section`, mean one."""
+    found = [anchor(heading) for heading in headings(PAGES[name])]
+    assert sorted(found) == sorted(set(found))
 
 
 def test_the_changelog_has_one_line_a_change() -> None:

@@ -1,6 +1,6 @@
 """Imports between packages, one home per SDK, sizes of files and functions: read from the source.
 
-The table of packages in `docs/architecture.md` is the rule: a package imports what its row names.
+The table of packages in `docs/internals.md` is the rule: a package imports what its row names.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ OURS = sorted(set(FILES) - {"function_app", "__main__"})
 
 def rule() -> dict[str, set[str]]:
     """What each package may import, by the table in the documentation."""
-    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    page = (ROOT / "docs/internals.md").read_text("utf-8")
     [table] = re.findall(r"^\| package \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
     rows = [line[1:].split("|") for line in table.splitlines()]
     return {re.findall(r"\w+", row[0])[0]: set(re.findall(r"`(\w+)`", row[2])) for row in rows}

@@ -17,16 +17,13 @@ import function_app
 from captioning.domain.messages import NotificationMessage
 from captioning.webhook import sender
 from testing.factories import pictures
-from testing.factories.records import START
 from testing.fakes.webhook_receiver import SECRET
 from testing.harness.functions import call, document, message, settings_over, undeployed
 from testing.harness.pipeline import Works
-from testing.paths import ROOT
+from testing.markdown import USE
 from testing.services.server import Received, Reply, WireServer
-from tests.repository.test_docs import figure_of, rows
 from tests.triggers.test_queue_functions import host_gave_up
 
-PAGE = (ROOT / "docs/webhook.md").read_text("utf-8")
 Verify = Callable[[str, dict[str, str], bytes, set[str]], bool]
 
 
@@ -68,7 +65,7 @@ def deployed(works: Works, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed
 @pytest.fixture(scope="module")
 def verify() -> Verify:
     """The function of the documentation."""
-    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", USE, re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)
     verified: Verify = names["verified"]
@@ -165,14 +162,3 @@ def test_without_a_receiver_there_is_no_queue_and_no_word_of_it(
     function_app.notify(message(notice.to_json()))
     assert "unsent" in caplog.text
     assert deployed.server.received == []
-
-
-def test_every_key_of_the_log_is_documented() -> None:
-    logged = sender._fields("dropped", NotificationMessage("a.jpg", START)).keys()
-    assert {"event"} | {row[0].strip("`") for row in rows(PAGE, "key")} == logged
-
-
-@pytest.mark.parametrize("row", rows(PAGE, "what"), ids=lambda row: row[2].strip("`"))
-def test_every_figure_is_the_codes(row: list[str]) -> None:
-    number, _, unit = row[1].partition(" ")
-    assert float(number) * {"s": 1, "h": 3600}[unit] == figure_of(row[2].strip("`"))
