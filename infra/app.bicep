@@ -99,7 +99,7 @@ var imagesPerMinute = min(visionCallsPerSecond * 60 / callsPerImage, modelTokens
 // caption_image and caption_deferred, on instances of their own. Each has room for twice as many: the
 // host fills places in batches, so that a third of them are free on the average, and while nothing is
 // put off one function has all the work. Too few leave quota unused, a few too many cost next to
-// nothing (docs/scale.md).
+// nothing (docs/internals.md).
 var share = max(imagesPerMinute * secondsPerImage * 2 / 60, 1)
 
 // 16 at a time are what an instance of one core and 2 GB is made for. The limit of instances is one

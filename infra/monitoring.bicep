@@ -175,7 +175,7 @@ resource deadLetters 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'Event Grid could not deliver events in a day of attempts. docs/operations.md, "Dead letters", says how to recover.'
+    description: 'Event Grid could not deliver events in a day of attempts. docs/operate.md, "Dead letters", says how to recover.'
     severity: 2
     enabled: true
     scopes: [topic.id]

@@ -39,7 +39,7 @@ var closed = {
   publicNetworkAccess: 'Enabled'
   networkAcls: {
     bypass: 'AzureServices' // Event Grid writes to a queue and to the container of dead letters
-    defaultAction: 'Allow' // docs/operations.md, "Private networking", says what closing it takes
+    defaultAction: 'Allow' // docs/deploy.md, "Private networking", says what closing it takes
   }
 }
 

@@ -4,7 +4,7 @@
     python -m bench.quality.evaluate [INPUT…]     only `tags`, `image` or `image+tags`
 
 Vision is asked once a picture, the model once for each input: 8 pictures and 3 inputs cost about
-4 US cents with the default services. docs/evaluation.md says what the figures mean.
+4 US cents with the default services. docs/captions.md says what the figures mean.
 """
 
 from __future__ import annotations

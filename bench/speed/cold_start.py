@@ -56,7 +56,7 @@ def start(bed: Bed) -> Any:
 
 
 def table(runs: list[Any]) -> str:
-    """Seconds, as docs/performance.md has it."""
+    """Seconds, as docs/internals.md has it."""
     rows = []
     for name, key in (
         ("`import function_app`", "import"),

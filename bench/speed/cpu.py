@@ -25,7 +25,7 @@ def run(bed: Bed, *, quick: bool) -> Report:
 
 
 def table(found: dict[int, Any]) -> str:
-    """Milliseconds of CPU by step, as docs/performance.md has it."""
+    """Milliseconds of CPU by step, as docs/internals.md has it."""
     steps = {size: dict(_steps(run)) for size, run in found.items()}
     names = sorted({name for rows in steps.values() for name in rows} - {REST, ALL})
     names.sort(key=lambda name: -sum(rows.get(name, 0.0) for rows in steps.values()))

@@ -48,7 +48,7 @@ def limit(in_flight: int, behaviour: dict[str, float]) -> float:
 
 
 def table(found: dict[str, Any]) -> str:
-    """As docs/performance.md has it."""
+    """As docs/internals.md has it."""
     head = ["refused", "in flight", "captioned/s", "limit", "of limit", "wasted calls", "put off"]
     rows = []
     for name, run in found.items():

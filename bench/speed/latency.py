@@ -39,7 +39,7 @@ def run(bed: Bed, *, quick: bool) -> Report:
 
 
 def table(found: dict[str, list[float]]) -> str:
-    """Milliseconds beyond the services' time, as docs/performance.md has it."""
+    """Milliseconds beyond the services' time, as docs/internals.md has it."""
     head = ["beyond the services' 1.2 s", "images", "p50 ms", "p99 ms"]
     rows = [
         [name, len(times), *(f"{1000 * percentile(times, share):.0f}" for share in (0.5, 0.99))]

@@ -26,7 +26,7 @@ def run(bed: Bed, *, quick: bool) -> Report:
 
 
 def table(found: Any, seconds: float) -> str:
-    """As docs/performance.md has it."""
+    """As docs/internals.md has it."""
     head = ["lookup", "requests/s", "p50 ms", "p99 ms", "while captioning", "p50 ms", "p99 ms"]
     rows = []
     for name in found["alone"]:

@@ -36,7 +36,7 @@ def peak(bed: Bed, megapixels: int, in_flight: int) -> Any:
 
 
 def table(rows: dict[str, Any], many: int) -> str:
-    """Peaks in MiB, as docs/performance.md has it."""
+    """Peaks in MiB, as docs/internals.md has it."""
     cells = []
     for name, row in rows.items():
         most = row["peak_bytes"] / MIB

@@ -97,7 +97,7 @@ def judged(run: Any, counts: Any, megapixels: int, in_flight: int) -> Any:
 
 
 def table(found: list[Any]) -> str:
-    """As docs/performance.md has it."""
+    """As docs/internals.md has it."""
     rows = [
         [
             run["megapixels"],

@@ -12,7 +12,7 @@ CONNECT_SECONDS = float(settings.CONNECT_SECONDS)
 WAIT_SECONDS = 75.0
 """The patience of a run: waiting for services, and calls that failed and are made again. More than
 a minute, after which a quota of tokens is whole again: who waits for that keeps the queue in order,
-who is put off comes back later than it could (docs/scale.md)."""
+who is put off comes back later than it could (docs/internals.md)."""
 STORAGE_OPERATIONS = 44
 """Record read, blob described and read; claim: note, rows, words, record, note; content: created,
 read, taken, learned twice, done; renewals before four calls; day's and month's spending; a note of

@@ -1,6 +1,6 @@
 """Support: how far what Vision saw carries what a caption says.
 
-Only what such evidence could confirm is judged: things, counts, names, text. docs/support.md says
+Only what such evidence could confirm is judged: things, counts, names, text. docs/captions.md says
 what cannot be.
 """
 

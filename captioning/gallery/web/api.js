@@ -1,4 +1,4 @@
-// The public API, as docs/api.md describes it.
+// The public API, as docs/use.md describes it.
 
 import * as key from "./key.js";
 
