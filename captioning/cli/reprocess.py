@@ -78,7 +78,7 @@ def reprocess(
     since = since and since.replace(tzinfo=UTC)
     selection = Selection(status, stale, older_than_model, only_review, since, retry)
     with local_services() as services:
-        found = services.reprocess.round(selection, Limits(limit, budget, dry_run, restart))
+        found = services.reprocess(selection, Limits(limit, budget, dry_run, restart))
         try:
             with closing(iter(found)) as images:
                 for asked in images:

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from captioning.app.clients import ServiceClients
+from captioning.app.credentials import identity_of
 from captioning.app.pipeline import call_maker
-from captioning.app.services import credential_of
 from captioning.budget.prices import PriceList
 from captioning.config.sections import BUDGETS
 from captioning.config.settings import Settings
@@ -116,7 +116,7 @@ class Trial:
         self._ways = ways
         self._settings = ways[0].settings
         self._prices = PriceList.load(self._settings.prices_file)
-        credential = cache(partial(credential_of, self._settings))
+        credential = identity_of(self._settings)
         with ExitStack() as opened:
             clients = [ServiceClients(way.settings, credential) for way in ways]
             for each in clients:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from captioning.addresses import check_address, fits_a_header
 from captioning.budget.prices import PriceList
 from captioning.config.environment import Environment
-from captioning.records.tag_vocabulary import parse
+from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary, parse
 from captioning.text.visible import has_words
 from captioning.webhook.payload import key_of
 
 TABLE = "captions"
-DEFERRED, DELETED, NOTIFY = "caption-deferred", "image-deleted", "caption-notify"
 _LONGEST_TABLE = 39
 """A queue's name has 63 characters at most: `TABLE-caption-deferred-poison`, where the host puts
 what it gave up."""
@@ -70,12 +69,22 @@ def captions_table(env: Environment) -> str:
     return env.matching("CAPTIONS_TABLE", _TABLE.pattern, what)
 
 
-def queue_name(queue: str, table: str) -> str:
-    """A queue beside this table, with the table's name before its own where that is not the usual
-    one; plain beside a table that cannot be."""
+@dataclass(frozen=True, slots=True)
+class QueueNames:
+    """The app's queues: images that wait, events of deleted images, notifications."""
+
+    deferred: str = "caption-deferred"
+    deleted: str = "image-deleted"
+    notify: str = "caption-notify"
+
+
+def queue_names(table: str) -> QueueNames:
+    """The queues beside this table. The table's name comes before their own, unless it is the
+    default or no table can have it."""
     name = table.strip().lower()
-    is_usual = name in {"", TABLE} or not _TABLE.fullmatch(name)
-    return queue if is_usual else f"{name}-{queue}"
+    if name in {"", TABLE} or not _TABLE.fullmatch(name):
+        return QueueNames()
+    return QueueNames(*(f"{name}-{queue}" for queue in astuple(QueueNames())))
 
 
 MOST_PROMPT_BYTES = 20_000
@@ -94,16 +103,16 @@ def prompt_file(env: Environment) -> Path | None:
     return Path(env.text(name)) if env.text(name) else None
 
 
-def vocabulary_file(env: Environment) -> Path | None:
-    """The file of TAG_VOCABULARY_FILE: a vocabulary of tags."""
+def tag_vocabulary(env: Environment) -> Vocabulary:
+    """The vocabulary in the file of TAG_VOCABULARY_FILE."""
     name = "TAG_VOCABULARY_FILE"
     text = _text(env, name, MOST_VOCABULARY_BYTES)
     if text is not None:
         try:
-            parse(text)
+            return parse(text)
         except ValueError as error:
             env.problem(name, str(error))
-    return Path(env.text(name)) if env.text(name) else None
+    return NO_VOCABULARY
 
 
 def _text(env: Environment, name: str, most: int) -> str | None:

@@ -16,22 +16,21 @@ from typing import Literal
 from captioning.config.definitions import SETTINGS
 from captioning.config.environment import Environment
 from captioning.config.sections import (
-    DEFERRED,
-    DELETED,
-    NOTIFY,
+    QueueNames,
     StorageConnection,
     Webhook,
     captions_table,
     check_prices,
     images_container,
     prompt_file,
-    queue_name,
+    queue_names,
     storage_connection,
-    vocabulary_file,
+    tag_vocabulary,
     webhook,
 )
 from captioning.domain.record import LEFT_FOR_A_CALL, CaptionInput
 from captioning.errors import SettingsError
+from captioning.records.tag_vocabulary import Vocabulary
 
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
 FEATURES_32 = frozenset({"brands", "description", "adult"})
@@ -71,7 +70,7 @@ class Settings:
     caption_detail: Literal["low", "high", "auto"]
     caption_max_tokens: int
     caption_prompt_file: Path | None
-    tag_vocabulary_file: Path | None
+    tag_vocabulary: Vocabulary
     support_threshold: float
     vision_timeout_seconds: int
     caption_timeout_seconds: int
@@ -83,19 +82,9 @@ class Settings:
     webhook: Webhook | None
 
     @property
-    def deferred_queue(self) -> str:
-        """Queue of the images that wait for later."""
-        return queue_name(DEFERRED, self.captions_table)
-
-    @property
-    def deleted_queue(self) -> str:
-        """Queue of the events of deleted images."""
-        return queue_name(DELETED, self.captions_table)
-
-    @property
-    def notify_queue(self) -> str:
-        """Queue of what the webhook's receiver is to be told."""
-        return queue_name(NOTIFY, self.captions_table)
+    def queues(self) -> QueueNames:
+        """The app's queues."""
+        return queue_names(self.captions_table)
 
     @classmethod
     def from_environ(cls, values: Mapping[str, str]) -> Settings:
@@ -155,7 +144,7 @@ def _parse(env: Environment) -> Settings:
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
         caption_prompt_file=prompt_file(env),
-        tag_vocabulary_file=vocabulary_file(env),
+        tag_vocabulary=tag_vocabulary(env),
         support_threshold=env.fraction("SUPPORT_THRESHOLD"),
         vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),

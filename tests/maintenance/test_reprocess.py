@@ -162,7 +162,7 @@ def test_what_is_stale_is_asked_for_with_its_price_and_on_from_there(
     stale(storage, "a.jpg", "b.jpg", "c.jpg")
     save(storage, "failed", "never asked.jpg")
     row = "captioned $0.004010     gpt-4o-mini-2024-07-18  "
-    how = "(estimated by what each needed last time)"
+    how = "(estimated from the tokens that each used last time)"
     listed = command("reprocess", "--stale", "--older-than-model", "2024-07-19", "--dry-run")
     assert (listed.exit_code, listed.stderr) == (0, "")
     assert listed.stdout.splitlines() == [
