@@ -214,13 +214,13 @@ def test_a_prompt_file_that_is_readable_is_taken(tmp_path: Path) -> None:
 
 
 PROMPT_PROBLEMS = {
-    b"": "holds no text: write the instructions, or leave the setting empty",
-    b" \n\t\xef\xbb\xbf": "holds no text: write the instructions, or leave the setting empty",
+    b"": "has no text: write instructions into it, or leave the setting empty",
+    b" \n\t\xef\xbb\xbf": "has no text: write instructions into it, or leave the setting empty",
     b"one\ntwo \x00": "has a control character (U+0000, line 2): remove it",
     b"\x1b[31mred": "has a control character (U+001B, line 1): remove it",
     b"one\n\xfftwo": "is not UTF-8 text (line 2): save it as UTF-8",
     "Grüße".encode("utf-16"): "is not UTF-8 text (line 1): save it as UTF-8",
-    b"x" * 20_001: "names a file of more than 20,000 bytes: shorten it",
+    b"x" * 20_001: "names a file of more than 20,000 bytes: shorten the file",
 }
 
 
@@ -306,7 +306,10 @@ def test_a_budget_is_a_positive_number_of_dollars(text: str, usd: float) -> None
 
 
 def test_a_budget_of_nothing_is_answered_with_advice() -> None:
-    assert "empty is no limit" in problems({**AZURE, "DAILY_BUDGET_USD": "0"})["DAILY_BUDGET_USD"]
+    assert (
+        "leave it empty for no limit"
+        in problems({**AZURE, "DAILY_BUDGET_USD": "0"})["DAILY_BUDGET_USD"]
+    )
 
 
 def test_both_budgets_need_prices() -> None:
