@@ -12,7 +12,7 @@ import azurefunctions.extensions.bindings.blob as blob
 from captioning import triggers
 from captioning.api.error_responses import respond
 from captioning.api.health import healthy
-from captioning.api.mcp_tools import DESCRIBE, FIND, told
+from captioning.api.mcp_tools import DESCRIBE, FIND, tool_response
 from captioning.api.messages import Request, Response
 from captioning.api.openapi import document
 from captioning.config import settings
@@ -150,14 +150,14 @@ def delete_image(req: func.HttpRequest) -> func.HttpResponse:
 @app.mcp_tool_trigger("context", FIND.name, FIND.description, FIND.properties)
 def find_images(context: str) -> str:
     """A tool for assistants: finds images."""
-    return told(lambda arguments: services().api.tools.find_images(arguments), context)
+    return tool_response(lambda arguments: services().api.tools.find_images(arguments), context)
 
 
 @app.function_name("describe_image")
 @app.mcp_tool_trigger("context", DESCRIBE.name, DESCRIBE.description, DESCRIBE.properties)
 def describe_image(context: str) -> str:
     """A tool for assistants: returns the record of one image."""
-    return told(lambda arguments: services().api.tools.describe_image(arguments), context)
+    return tool_response(lambda arguments: services().api.tools.describe_image(arguments), context)
 
 
 @app.function_name("recaption")

@@ -104,7 +104,7 @@ class ImageTools:
         return stored.record.to_json()
 
 
-def told(call: Callable[[dict[str, Any]], dict[str, Any]], context: str) -> str:
+def tool_response(call: Callable[[dict[str, Any]], dict[str, Any]], context: str) -> str:
     """The JSON with which a tool answers the host's message; `error` where the call is wrong or the
     app cannot answer."""
     try:

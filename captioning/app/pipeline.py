@@ -57,7 +57,7 @@ def call_maker(health: ServiceHealth | None = None) -> CallMaker:
 
 
 def service_gate(title: str, service: Service, health: ServiceHealth | None) -> Gate:
-    """The limiter of a service's calls; `health`, where there is one, is told what they meet."""
+    """The limiter of a service's calls; `health`, where given, notes failures and answers."""
     if health is None:
         return Gate(title)
     return Gate(

@@ -21,7 +21,7 @@ FEATURES = 3
 
 
 class Wired:
-    """The command line over a storage that nobody answers for, Vision and model at the wire."""
+    """The command line with storage that does not answer, and Vision and model over HTTP."""
 
     def __init__(
         self, command: CommandLine, vision: VisionService, chat: WireServer, service: ChatService

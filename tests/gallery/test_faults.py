@@ -1,4 +1,4 @@
-"""The gallery where something is wrong, hostile or refused; the services are at the wire."""
+"""The gallery with failures, hostile texts and refusals; the services are called over HTTP."""
 
 from __future__ import annotations
 
