@@ -113,7 +113,8 @@ class Services:
         self.languages = settings.caption_languages
         self.images = storage.images
         self.catalog = Catalog(self._records, self._index, now=now)
-        # What ends images saves through this one, so that the webhook hears of it.
+        # Runs and cleanup save through this catalogue, which queues a notification before it saves
+        # a final status. Records saved through the plain one would not reach the webhook.
         self._outbox: RecordWriter = self.catalog
         if settings.webhook:
             self._outbox = OutboxCatalog(self.catalog, storage.notices)
