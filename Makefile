@@ -1,15 +1,15 @@
-# Everything sets itself up: `make run` and `make test` work in a fresh clone.
+# Each target installs what it needs: `make run` and `make test` work in a fresh clone.
 #
-#   make run                    storage, app and samples on this machine, until Ctrl-C
-#   make run ONCE=1             the same, ends when the samples are captioned
+#   make run                    run storage, app and samples on this machine until Ctrl-C
+#   make run ONCE=1             the same, exit when the samples are captioned
 #   make run HOST=func          under Azure Functions Core Tools (auto: where `func` is on PATH)
 #   make run PORT=8071 STORAGE_PORT=11000 DATA=.azurite-2
-#   make bench                  what it costs, measured: ten minutes, on a quiet machine
+#   make bench                  measure speed and cost: ten minutes, on an idle machine
 #   make bench PARTS="throughput --quick"
-#   make eval                   how good the captions of the configured services are
+#   make eval                   score the captions of the configured services
 #   make eval INPUTS=tags       the same for one CAPTION_INPUT
-#   make test                   lint, types, all tests (installs Chromium on Debian if there is none)
-#   make test JOBS=1            the same, one test after the other and not two
+#   make test                   lint, type checks, all tests (installs Chromium on Debian if missing)
+#   make test JOBS=1            the same, one test at a time instead of two
 
 SHELL := /bin/sh
 PYTHON ?= $(shell sh scripts/find-python)
@@ -18,7 +18,7 @@ PORT ?= 7071
 STORAGE_PORT ?= 10000
 DATA := .azurite
 JOBS ?= 2
-# Some shells set HOST to the machine's name.
+# Some shells set HOST to the name of the machine, so only the command line counts.
 ifneq ($(origin HOST),command line)
 HOST := auto
 endif

@@ -1,4 +1,4 @@
-"""The function app: triggers only. Each parses, calls the app and answers."""
+"""The function app: triggers only. Each one parses its input and calls one method of the app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import azurefunctions.extensions.bindings.blob as blob
 from captioning import triggers
 from captioning.api.error_responses import respond
 from captioning.api.health import healthy
-from captioning.api.mcp_tools import DESCRIBE, FIND, told
+from captioning.api.mcp_tools import DESCRIBE, FIND, tool_response
 from captioning.api.messages import Request, Response
 from captioning.api.openapi import document
 from captioning.config import settings
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 _events = func.BlobSource(triggers.blob_trigger_source())
+_queues = triggers.queues()
 _building = threading.Lock()
 _services: Services | None = None
 
 
 def services() -> Services:
-    """The app's services, built at the first call; SettingsError when settings are bad."""
+    """The app's services, built at the first call; SettingsError where settings are bad."""
     global _services
     with _building:
         if _services is None:
@@ -43,55 +44,56 @@ def services() -> Services:
 @app.function_name("caption_image")
 @app.blob_trigger("image", "%IMAGES_CONTAINER%/{name}", "ImageStorage", source=_events)
 def caption_image(image: blob.BlobClient) -> None:
-    """Captions a new or overwritten blob. The client only names it."""
+    """Captions a new or overwritten blob. Only the client's name of it is used."""
     services().pipeline.process(CaptionMessage(image.blob_name))
 
 
 @app.function_name("caption_deferred")
-@app.queue_trigger("message", triggers.deferred_queue(), "ImageStorage")
+@app.queue_trigger("message", _queues.deferred, "ImageStorage")
 def caption_deferred(message: func.QueueMessage) -> None:
-    """Captions an image whose time has come."""
+    """Captions an image that was deferred, or that was requested again."""
     services().pipeline.process(CaptionMessage.from_json(message.get_body()))
 
 
 @app.function_name("record_poisoned")
 @app.queue_trigger("message", "webjobs-blobtrigger-poison", "ImageStorage")
 def record_poisoned(message: func.QueueMessage) -> None:
-    """Records that the host gave up on a blob's event; another app's raises, and stays for it."""
+    """Records that the host gave up on a blob's event. A message of another app's container raises,
+    so that the host keeps it."""
     container, path = poison_message(message.get_body())
     if container != services().images.name:
-        raise ValueError(f"a poison message of the container {container}, which is not this app's")
-    services().upkeep.poisoned(path)
+        raise ValueError(f"a poison message for the container {container}, which is not this app's")
+    services().cleanup.poisoned(path)
 
 
 @app.function_name("record_poisoned_deferral")
-@app.queue_trigger("message", f"{triggers.deferred_queue()}-poison", "ImageStorage")
+@app.queue_trigger("message", f"{_queues.deferred}-poison", "ImageStorage")
 def record_poisoned_deferral(message: func.QueueMessage) -> None:
     """Records that the host gave up on a message of `caption_deferred`."""
-    services().upkeep.poisoned(CaptionMessage.from_json(message.get_body()).path)
+    services().cleanup.poisoned(CaptionMessage.from_json(message.get_body()).path)
 
 
 @app.function_name("forget_image")
-@app.queue_trigger("message", triggers.deleted_queue(), "ImageStorage")
+@app.queue_trigger("message", _queues.deleted, "ImageStorage")
 def forget_image(message: func.QueueMessage) -> None:
     """Removes the record of a blob that Event Grid says was deleted."""
     deleted = deleted_blob(message.get_body())
     if deleted and deleted[0] == services().images.name:
-        services().upkeep.forget(deleted[1])
+        services().cleanup.forget(deleted[1])
 
 
 @app.function_name("notify")
-@app.queue_trigger("message", triggers.notify_queue(), "ImageStorage")
+@app.queue_trigger("message", _queues.notify, "ImageStorage")
 def notify(message: func.QueueMessage) -> None:
-    """Tells the webhook's receiver that an image came to an end."""
+    """Notifies the webhook's receiver that an image has reached a final status."""
     services().notify(NotificationMessage.from_json(message.get_body()))
 
 
 @app.function_name("reconcile")
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 def reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it by name
-    """Looks for images that nothing else sees to, and says what is spent of a budget."""
-    services().log_spent()
+    """Finds images whose events or messages were lost, and logs how much of a budget is spent."""
+    services().ledger.log_spent()
     services().reconciler.run()
 
 
@@ -99,84 +101,84 @@ def reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host pass
 @app.route("api/captions/{*path:minlength(1)}", methods=["GET"])
 def get_caption(req: func.HttpRequest) -> func.HttpResponse:
     """The record of a blob."""
-    return _answer(req, lambda request: services().api.get_caption(request))
+    return _answer(req, lambda request: services().api.captions.get_caption(request))
 
 
 @app.function_name("edit_caption")
 @app.route("api/captions/{*path:minlength(1)}", methods=["PATCH"])
 def edit_caption(req: func.HttpRequest) -> func.HttpResponse:
-    """What a person corrects in a record."""
-    return _answer(req, lambda request: services().edits.patch_caption(request))
+    """Corrects a record."""
+    return _answer(req, lambda request: services().api.edits.patch_caption(request))
 
 
 @app.function_name("list_captions")
 @app.route("api/captions", methods=["GET"])
 def list_captions(req: func.HttpRequest) -> func.HttpResponse:
-    """Records that answer a search, newest first."""
-    return _answer(req, lambda request: services().api.list_captions(request))
+    """Searches the records, newest first."""
+    return _answer(req, lambda request: services().api.captions.list_captions(request))
 
 
 @app.function_name("list_tags")
 @app.route("api/tags", methods=["GET"])
 def list_tags(req: func.HttpRequest) -> func.HttpResponse:
     """Tags in use."""
-    return _answer(req, lambda request: services().api.list_tags(request))
+    return _answer(req, lambda request: services().api.captions.list_tags(request))
 
 
 @app.function_name("get_image")
 @app.route("api/images/{*path:minlength(1)}", methods=["GET"])
 def get_image(req: func.HttpRequest) -> func.HttpResponse:
     """An image or its thumbnail."""
-    return _answer(req, lambda request: services().image_view.get(request))
+    return _answer(req, lambda request: services().api.image_view.get(request))
 
 
 @app.function_name("put_image")
 @app.route("api/images/{*path:minlength(1)}", methods=["PUT"])
 def put_image(req: func.HttpRequest) -> func.HttpResponse:
-    """Stores an image; its blob event brings the caption."""
-    return _answer(req, lambda request: services().image_changes.put(request))
+    """Stores an image; its blob event has it captioned."""
+    return _answer(req, lambda request: services().api.image_changes.put(request))
 
 
 @app.function_name("delete_image")
 @app.route("api/images/{*path:minlength(1)}", methods=["DELETE"])
 def delete_image(req: func.HttpRequest) -> func.HttpResponse:
-    """Removes an image and all that is kept of it."""
-    return _answer(req, lambda request: services().image_changes.delete(request))
+    """Deletes an image and everything that is stored about it."""
+    return _answer(req, lambda request: services().api.image_changes.delete(request))
 
 
 @app.function_name("find_images")
 @app.mcp_tool_trigger("context", FIND.name, FIND.description, FIND.properties)
 def find_images(context: str) -> str:
-    """A tool for assistants: images that answer a search."""
-    return told(lambda arguments: services().tools.find_images(arguments), context)
+    """A tool for assistants: finds images."""
+    return tool_response(lambda arguments: services().api.tools.find_images(arguments), context)
 
 
 @app.function_name("describe_image")
 @app.mcp_tool_trigger("context", DESCRIBE.name, DESCRIBE.description, DESCRIBE.properties)
 def describe_image(context: str) -> str:
-    """A tool for assistants: the record of one image."""
-    return told(lambda arguments: services().tools.describe_image(arguments), context)
+    """A tool for assistants: returns the record of one image."""
+    return tool_response(lambda arguments: services().api.tools.describe_image(arguments), context)
 
 
 @app.function_name("recaption")
 @app.route("api/recaption/{*path:minlength(1)}", methods=["POST"])
 def recaption(req: func.HttpRequest) -> func.HttpResponse:
     """Captions an image again."""
-    return _answer(req, lambda request: services().recaption.post(request))
+    return _answer(req, lambda request: services().api.recaption.post(request))
 
 
 @app.function_name("revert")
 @app.route("api/revert/{*path:minlength(1)}", methods=["POST"])
 def revert(req: func.HttpRequest) -> func.HttpResponse:
-    """Gives a record the texts back that it had before."""
-    return _answer(req, lambda request: services().edits.post_revert(request))
+    """Restores the texts that a record had before."""
+    return _answer(req, lambda request: services().api.edits.post_revert(request))
 
 
 @app.function_name("get_usage")
 @app.route("api/usage", methods=["GET"])
 def get_usage(req: func.HttpRequest) -> func.HttpResponse:
-    """What was paid, by day."""
-    return _answer(req, lambda request: services().usage.get_usage(request))
+    """Images and costs by day."""
+    return _answer(req, lambda request: services().api.usage.get_usage(request))
 
 
 @app.function_name("get_openapi")
@@ -189,22 +191,22 @@ def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
 @app.function_name("gallery")
 @app.route("{ignored:maxlength(0)?}", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)
 def gallery(req: func.HttpRequest) -> func.HttpResponse:
-    """The page at `/`; it asks the API, with a key where that wants one."""
+    """The page at `/`. It calls the API, with a key where one is required."""
     return _answer(req, gallery_files.get_page)
 
 
 @app.function_name("gallery_file")
 @app.route("web/{path}", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)
 def gallery_file(req: func.HttpRequest) -> func.HttpResponse:
-    """What the page loads."""
+    """The files that the page loads."""
     return _answer(req, gallery_files.get_file)
 
 
 @app.function_name("health")
 @app.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether the app can work, and which part keeps it from that."""
-    return _answer(req, lambda _: healthy(lambda: services().health.get_health()))
+    """Whether the app works, and which part does not."""
+    return _answer(req, lambda _: healthy(lambda: services().api.health.get_health()))
 
 
 def _answer(req: func.HttpRequest, handle: Callable[[Request], Response]) -> func.HttpResponse:

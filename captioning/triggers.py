@@ -1,6 +1,7 @@
-"""What `function_app.py` needs of the Functions host: bindings, and messages of the host's own.
+"""What `function_app.py` needs of the Functions host: names for its bindings, and the messages that
+the host and Event Grid put on queues.
 
-The host indexes the functions before any setting is checked, and a bad setting may not stop it.
+The host indexes the functions before any setting is checked, and a bad setting must not prevent it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import json
 import os
 from typing import Any
 
-from captioning.config.sections import DEFERRED, DELETED, NOTIFY, queue_name
+from captioning.config.sections import QueueNames, queue_names
 from captioning.config.settings import BlobTriggerSource
+
+BLOB_DELETED = "Microsoft.Storage.BlobDeleted"
+SUBJECT = "/blobServices/default/containers/"
 
 
 def blob_trigger_source() -> BlobTriggerSource:
@@ -19,28 +23,14 @@ def blob_trigger_source() -> BlobTriggerSource:
     return "LogsAndContainerScan" if polling else "EventGrid"
 
 
-def deferred_queue() -> str:
-    """Queue of the images that wait for later."""
-    return queue_name(DEFERRED, os.environ.get("CAPTIONS_TABLE", ""))
-
-
-def deleted_queue() -> str:
-    """Queue of the events of deleted images."""
-    return queue_name(DELETED, os.environ.get("CAPTIONS_TABLE", ""))
-
-
-def notify_queue() -> str:
-    """Queue of what the webhook's receiver is to be told."""
-    return queue_name(NOTIFY, os.environ.get("CAPTIONS_TABLE", ""))
-
-
-BLOB_DELETED = "Microsoft.Storage.BlobDeleted"
-SUBJECT = "/blobServices/default/containers/"
+def queues() -> QueueNames:
+    """The app's queues."""
+    return queue_names(os.environ.get("CAPTIONS_TABLE", ""))
 
 
 def poison_message(text: str | bytes) -> tuple[str, str]:
-    """Container and path in a message of `webjobs-blobtrigger-poison`; ValueError where it is
-    none."""
+    """Container and path in a message of `webjobs-blobtrigger-poison`; ValueError where the text is
+    no such message."""
     # {"Type": "BlobTrigger", "FunctionId": "Host.Functions.caption_image",
     #  "BlobType": "BlockBlob", "ContainerName": "images", "BlobName": "a.jpg", "ETag": "0x8D…"}
     message = _object(_parsed(text))
@@ -50,8 +40,8 @@ def poison_message(text: str | bytes) -> tuple[str, str]:
 def deleted_blob(text: str | bytes) -> tuple[str, str] | None:
     """Container and path in an Event Grid event that a blob was deleted; None for other events.
 
-    Takes Event Grid's own schema and CloudEvents, one event or an array of one. ValueError where it
-    is no event. The path is as the subject gives it: a percent sign is one.
+    Takes Event Grid's own schema and CloudEvents, one event or an array of one. ValueError where
+    the text is no event. The path is taken from the subject as it is: it is not percent-encoded.
     """
     parsed = _parsed(text)
     if isinstance(parsed, list):

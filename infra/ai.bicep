@@ -30,7 +30,7 @@ param modelDeployment string
 @description('Tokens that the deployment takes in a minute.')
 param modelTokensPerMinute int
 
-// Keys are off: an identity with a role is the only way in. A subdomain is what tokens need.
+// Keys are off: only identities with a role have access. Tokens require a custom subdomain.
 resource vision 'Microsoft.CognitiveServices/accounts@2025-06-01' = if (!empty(visionAccountName)) {
   name: visionAccountName
   location: visionLocation

@@ -1,4 +1,4 @@
-// The function app, its settings, and how much it does at a time.
+// The function app, its settings and its concurrency.
 
 @description('Region.')
 param location string
@@ -72,51 +72,51 @@ param settings object
 @description('Memory of an instance in MB.')
 param instanceMemoryMB int
 
-// ---- How much at a time: the one place with this arithmetic -------------------------------------
+// ---- Concurrency: the only place with this arithmetic -------------------------------------------
 //
-// Whole numbers only, as Bicep has no others; divisions round down, on the safe side. Quotas may be
-// exceeded without loss: what is throttled waits and comes back. But that costs instances and time,
-// so that the app asks for about as much as the services give.
+// All numbers are whole, as Bicep has no others; divisions round down, to the safe side. Exceeding a
+// quota loses no image: throttled images wait and are retried. But that costs instances and time, so
+// the app makes about as many calls as the quotas allow.
 
-// What an image asks of the model. Models that reason spend output tokens before the answer's first
-// word, and time. Only these two lines look at a model's name; an unknown one is taken to reason.
+// Tokens and time of an image. Reasoning models spend output tokens, and time, before the first word
+// of the answer. Only these lines depend on the model's name; unknown models are assumed to reason.
 var answersAtOnce = startsWith(modelName, 'gpt-4')
 var captionMaxTokens = answersAtOnce ? 1000 : 4000
 var secondsPerImage = answersAtOnce ? 4 : 10
 
-// A quota counts a request, when it comes, as its own tokens and the most that it may be answered.
-// Picture, evidence and instructions have 3,700 or so.
+// A quota counts each request with its own tokens plus the maximum of its answer. Picture, evidence
+// and instructions are about 3,700 tokens.
 var tokensPerImage = 3700 + captionMaxTokens
 
-// What an image asks of Vision: features that only API 3.2 has are asked for in a second call.
+// Calls of Vision for an image: features that only API 3.2 has take a second call.
 var features = split(replace(visionFeatures, ' ', ''), ',')
 var callsPerImage = empty(intersection(features, ['brands', 'description', 'adult'])) ? 1 : 2
 
-// What the two quotas give.
+// Images that both quotas allow.
 var imagesPerMinute = min(visionCallsPerSecond * 60 / callsPerImage, modelTokensPerMinute / tokensPerImage)
 
-// At work are as many images as come while one takes its time (Little's law). Two functions pay,
-// caption_image and caption_deferred, on instances of their own. Each has room for twice as many: the
-// host fills places in batches, so that a third of them are free on the average, and while nothing is
-// put off one function has all the work. Too few leave quota unused, a few too many cost next to
-// nothing (docs/internals.md).
+// The number of images in progress is the rate of arrival times the duration of one (Little's law).
+// Two functions call the services, caption_image and caption_deferred, on separate instances. Each gets
+// room for twice that number: the host fetches in batches, so that a third of the room is free on
+// average, and while no image is deferred one function has all the work. Too little room leaves quota
+// unused; a little too much costs almost nothing (docs/internals.md).
 var share = max(imagesPerMinute * secondsPerImage * 2 / 60, 1)
 
-// 16 at a time are what an instance of one core and 2 GB is made for. The limit of instances is one
-// for each function and not for their sum: 100 for each of the two stay within the 250 cores that a
+// An instance of one core and 2 GB is sized for 16 images at a time. The limit of instances applies to
+// each function, not to their sum: 100 for each of the two stay within the 250 cores that a
 // subscription has in a region.
 var mostAtATime = 16
 var mostInstances = 100
 var maximumInstanceCount = min((share + mostAtATime - 1) / mostAtATime, mostInstances)
 var atATime = min(share / maximumInstanceCount, mostAtATime)
 
-// Messages are 12 at most, as in host.json: the host fetches batchSize of them whenever
-// newBatchThreshold or fewer are at work.
+// 12 messages at most, as in host.json: the host fetches batchSize of them whenever
+// newBatchThreshold or fewer are in progress.
 var messages = min(atATime, 12)
 var newBatchThreshold = messages / 3
 var batchSize = messages - newBatchThreshold
 
-// A thread for each blob event, each message of five queue functions, and each HTTP request.
+// One thread for each blob event, each message of five queue functions, and each HTTP request.
 var httpAtATime = 16
 var threads = atATime + 5 * messages + httpAtATime
 
@@ -133,7 +133,7 @@ resource models 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = {
   name: last(split(modelAccountId, '/'))
 }
 
-// docs/settings.md explains each. Those of a laptop and all keys are left out.
+// docs/settings.md explains each of them. Settings for a laptop and all keys are left out.
 var suffix = environment().suffixes.storage
 var appSettings = {
   AzureWebJobsStorage__blobServiceUri: 'https://${hostAccountName}.blob.${suffix}'
@@ -175,13 +175,13 @@ var appSettings = {
   DAILY_BUDGET_USD: dailyBudgetUsd
   MONTHLY_BUDGET_USD: monthlyBudgetUsd
 
-  // In the place of the same figures in host.json.
+  // These override the figures in host.json.
   AzureFunctionsJobHost__extensions__blobs__maxDegreeOfParallelism: string(atATime)
   AzureFunctionsJobHost__extensions__queues__batchSize: string(batchSize)
   AzureFunctionsJobHost__extensions__queues__newBatchThreshold: string(newBatchThreshold)
   PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
 
-  // No key: a resource without local auth takes tokens only.
+  // No key: a resource without local authentication accepts only tokens.
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
@@ -252,7 +252,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     properties: union(appSettings, settings)
   }
 
-  // Nobody publishes with a password: deployments use Microsoft Entra.
+  // Publishing with a password is off: deployments use Microsoft Entra.
   resource ftpPassword 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     properties: { allow: false }

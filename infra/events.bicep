@@ -1,7 +1,7 @@
-// What Event Grid tells the app of the images. Deployed with everything else for deleted images, and
-// once more by hooks/postdeploy, with the app's name, for new ones: its endpoint holds a key that the
-// app makes when it has started for the first time. The key goes from the app to Event Grid; neither
-// a person nor a script sees it.
+// Event Grid subscriptions of the app. The one for deleted images is deployed with everything else.
+// hooks/postdeploy deploys this file again, with the app's name, for new images: that endpoint has a
+// key which the app creates at its first start. The key goes from the app to Event Grid; neither a
+// person nor a script sees it.
 
 @description('Event Grid topic of the account with images.')
 param topicName string
@@ -21,11 +21,11 @@ param deadLetterContainer string
 @description('The function app. Empty: it is not deployed yet, and hears of new images later.')
 param appName string = ''
 
-// As function_app.py pins it. The endpoint answers for a name that it does not know, too, and the
-// events are lost: tests/infra/test_events.py compares both.
+// The name of the function in function_app.py. The endpoint accepts unknown names, too, and the events
+// are lost; tests/infra/test_events.py compares both.
 var functionName = 'caption_image'
 
-// With the last slashes: without them, a container `images-archive` would be meant as well.
+// With the last slash: without it, a container `images-archive` would match as well.
 var onlyImages = '/blobServices/default/containers/${imagesContainer}/blobs/'
 
 var retryPolicy = {
@@ -89,7 +89,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
       filter: {
         includedEventTypes: ['Microsoft.Storage.BlobCreated']
         subjectBeginsWith: onlyImages
-        // Writers in several steps cause an event for each: only those that end an upload count.
+        // Uploads in several steps cause several events: only those that complete an upload count.
         advancedFilters: [
           {
             operatorType: 'StringIn'

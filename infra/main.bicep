@@ -1,5 +1,5 @@
-// Everything that the app needs in a subscription, in a resource group of its own. docs/deploy.md
-// tells how it is used; hooks/ holds what a template cannot do.
+// Everything that the app needs in a subscription, in its own resource group. docs/deploy.md explains
+// its use; hooks/ does what a template cannot do.
 targetScope = 'subscription'
 
 // ---- Where, and what it is called ---------------------------------------------------------------
@@ -19,7 +19,7 @@ param visionLocation string = ''
 @description('Region of a new account for the caption model. Empty: the same.')
 param modelLocation string = ''
 
-@description('Object id of the person or pipeline that deploys: may drop images and use the command line. Empty: nobody.')
+@description('Object id of the person or pipeline that deploys: may upload images and use the command line. Empty: no one.')
 param operatorId string = ''
 
 // ---- The services that the app calls ------------------------------------------------------------
@@ -30,7 +30,7 @@ param existingVisionAccountId string = ''
 @description('Resource id of an Azure OpenAI or Foundry account with a custom subdomain and a deployment named by modelDeployment. It is used as it is. Empty: a new one is made.')
 param existingModelAccountId string = ''
 
-@description('Model that writes captions. hooks/preprovision chooses it where nobody has.')
+@description('Model that writes captions. Empty: hooks/preprovision chooses it.')
 param modelName string
 
 @description('Version of the model. Empty: the region\'s default.')
@@ -105,8 +105,8 @@ var names = {
   workspace: 'log-${token}'
 }
 
-// What the app reads and writes: it makes none of it itself. tests/infra/test_storage.py holds these
-// against the app.
+// Containers, queues and tables of the app, which creates none of them itself in Azure.
+// tests/infra/test_storage.py compares these with the app.
 var captionsTable = 'captions'
 var tables = map(['', 'index', 'reuse', 'bursts', 'usage', 'state'], kind => '${captionsTable}${kind}')
 var deferredQueue = 'caption-deferred'

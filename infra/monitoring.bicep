@@ -1,5 +1,5 @@
-// Where telemetry goes, what raises an alert, and a workbook to look at. The queries are files of
-// their own in queries/; tests/infra/test_queries.py holds them against what the app logs.
+// Telemetry, alerts and a workbook. The queries are files in queries/; tests/infra/test_queries.py
+// compares them with the lines that the app logs.
 
 @description('Region.')
 param location string
@@ -66,7 +66,7 @@ resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alert
 
 var images = loadTextContent('queries/images.kql')
 
-// `every` and `over`: how often the query is asked, and over what time.
+// `every` and `over`: how often the query runs, and over which period.
 var alerts = [
   {
     name: 'failed-images'
@@ -80,7 +80,7 @@ var alerts = [
   {
     name: 'broken-service'
     title: 'Images wait because a role is missing or the model is gone'
-    advice: 'GET /api/health names the service. Mend it within a day, or the images fail.'
+    advice: 'GET /api/health names the service. Fix it within a day, or the images fail.'
     query: '${images}${loadTextContent('queries/broken.kql')}'
     severity: 1
     every: 'PT5M'
@@ -106,7 +106,7 @@ var alerts = [
   }
   {
     name: 'overlooked-images'
-    title: 'No event told of new images'
+    title: 'New images arrive without events'
     advice: 'Look at the Event Grid subscription `created`; `azd deploy` makes it again. Images that were there before the app raise this too.'
     query: loadTextContent('queries/overlooked.kql')
     severity: 3
@@ -116,7 +116,7 @@ var alerts = [
   {
     name: 'untold-images'
     title: 'The webhook did not get records of images'
-    advice: 'Mend the receiver or NOTIFY_URL; GET /api/captions?since= has what it missed.'
+    advice: 'Fix the receiver or NOTIFY_URL; GET /api/captions?since= has what it missed.'
     query: loadTextContent('queries/untold.kql')
     severity: 2
     every: 'PT30M'

@@ -1,5 +1,5 @@
-// Every role that anybody is given, on the smallest resource that will do, with its reason in the
-// description of the assignment. tests/infra/test_roles.py holds them against the calls in the code.
+// All role assignments, each on the smallest possible resource, with the reason in its description.
+// tests/infra/test_roles.py compares them with the calls in the code.
 
 @description('The app\'s identity.')
 param identityName string
@@ -7,7 +7,7 @@ param identityName string
 @description('Event Grid topic of the account with images.')
 param topicName string
 
-@description('Object id of whoever deploys. Empty: nobody.')
+@description('Object id of the operator. Empty: no one.')
 param operatorId string
 
 @description('Account with images, tables and queues.')
@@ -45,7 +45,7 @@ param modelAccountId string
 
 var containers = concat(imageContainers, [deadLetterContainer])
 
-// What Azure calls them, and their ids, the same in every subscription.
+// Built-in roles and their ids, which are the same in every subscription.
 var role = {
   'Storage Blob Data Owner': 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   'Storage Blob Data Contributor': 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
@@ -96,7 +96,7 @@ func given(roleId string, principalId string, principalType string?, why string)
 }
 
 // ---- The app, on the account with images: on each container, queue and table, not on the account,
-// ---- so that it can make no others --------------------------------------------------------------
+// ---- so that it cannot create others ------------------------------------------------------------
 
 resource appOnContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, i) in imageContainers: {
@@ -231,7 +231,7 @@ resource topicOnDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01'
   )
 }
 
-// ---- Whoever deploys: the command line (drop, show, reprocess), and dead letters ----------------
+// ---- The operator: the command line (drop, show, reprocess), and dead letters -------------------
 
 resource operatorOnContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, i) in containers: if (!empty(operatorId)) {

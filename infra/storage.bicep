@@ -1,5 +1,5 @@
-// Two accounts: one for images and all that the app keeps about them, one for the Functions host,
-// which must be able to make containers and queues of its own. The app has no such right on the first.
+// Two accounts: one for images and everything that the app stores about them, one for the Functions
+// host, which must be able to create containers and queues. The app cannot do that on the first.
 
 @description('Region.')
 param location string
@@ -28,7 +28,7 @@ param tables string[]
 @description('Container of the host\'s account that the app\'s code is deployed to.')
 param packageContainer string
 
-// The same for both: nobody has a key, nothing is public, identities only.
+// The same for both: no keys, no public access, identities only.
 var closed = {
   allowBlobPublicAccess: false
   allowSharedKeyAccess: false
@@ -93,7 +93,7 @@ resource host 'Microsoft.Storage/storageAccounts@2026-06-01' = {
   }
 }
 
-// Its own identity delivers to the queue and to the dead letters: roles.bicep.
+// Its identity delivers to the queue and to the dead letters: see roles.bicep.
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: topicName
   location: location

@@ -1,8 +1,8 @@
 """Makes captioning/support/data/broader_terms.tsv from WordNet 3.0 (Debian: `wordnet-base`):
 `python scripts/make_broader_terms.py /usr/share/wordnet`.
 
-Kept are the concepts of picture_words.txt, of the embedded tagger's labels, and of nouns that are
-mostly used for things one can see; with what is broader than they, unless it is too general.
+It keeps the concepts in picture_words.txt, those of the embedded tagger's labels, and those of
+nouns that are mostly used for visible things; and their broader concepts, unless too general.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Concept:
 
 
 class WordNet:
-    """The nouns, and how often words were met in which sense."""
+    """The nouns, and how often words occur in each sense."""
 
     def __init__(self, folder: Path) -> None:
         self.concepts: dict[str, Concept] = {}
@@ -78,7 +78,7 @@ class WordNet:
                 concept.wholes.append(target)
 
     def count(self, word: str, offset: str) -> int:
-        """How often the word was met with this meaning."""
+        """How often the word occurs in this sense."""
         return self.noun_counts[word][self.senses[word].index(offset) + 1]
 
 
@@ -107,7 +107,7 @@ def _chosen(wordnet: WordNet) -> set[str]:
 
 
 def _senses_in_pictures(wordnet: WordNet, word: str, files: set[str]) -> list[str]:
-    """The first visible meaning, and others that are about as common."""
+    """The first visible sense, and others that are about as common."""
     visible = [o for o in wordnet.senses.get(word, []) if wordnet.concepts[o].file in files]
     most = max((wordnet.count(word, offset) for offset in visible), default=0)
     common = [o for o in visible[1:] if wordnet.count(word, o) >= max(3, most / 4)]
@@ -115,7 +115,7 @@ def _senses_in_pictures(wordnet: WordNet, word: str, files: set[str]) -> list[st
 
 
 def _with_broader(wordnet: WordNet, chosen: set[str], general: set[str]) -> dict[str, list[str]]:
-    """The concepts to keep, each with its broader ones: the nearest that are kept themselves."""
+    """The concepts to keep, each with the nearest broader ones that are kept, too."""
     below: Counter[str] = Counter()
     for offset in _closure(wordnet, chosen, general):
         below.update(set(wordnet.concepts[offset].broader))
@@ -162,7 +162,7 @@ def _rows(wordnet: WordNet, kept: dict[str, list[str]], listed: set[str]) -> lis
 def _words(
     wordnet: WordNet, offset: str, kept: dict[str, list[str]], listed: set[str]
 ) -> list[str]:
-    """The words that mostly mean this concept, or are listed; marked where they are mostly else."""
+    """The words that are listed or mostly mean this concept; marked where they mostly do not."""
     concept, found = wordnet.concepts[offset], []
     for spelt in concept.words:
         word = spelt.lower()

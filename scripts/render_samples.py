@@ -1,4 +1,4 @@
-"""Renders the samples that hold text: `python scripts/render_samples.py FOLDER`.
+"""Renders the samples with text in them: `python scripts/render_samples.py FOLDER`.
 
 Pillow's built-in font makes them the same everywhere.
 """
@@ -33,7 +33,7 @@ POSTCARD = ("Greetings from table 12", "the one beside the window")
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The built-in one, which Pillow has wherever it has FreeType."""
+    """The built-in font, which Pillow has wherever it has FreeType."""
     found = ImageFont.load_default(size)
     if not isinstance(found, ImageFont.FreeTypeFont):
         raise SystemExit("This Pillow was built without FreeType.")

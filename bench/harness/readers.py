@@ -28,7 +28,7 @@ class Readers:
     """
 
     def __init__(self, services: Any, *, threads: int, seconds: float, paths: list[str]) -> None:
-        self._api = services.api
+        self._api = services.api.captions
         self._threads, self._seconds, self._paths = threads, seconds, paths
 
     def beside(self, ingest: Ingest) -> dict[str, Any]:

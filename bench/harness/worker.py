@@ -34,7 +34,7 @@ class Deferred:
     def __init__(self) -> None:
         self._queue = QueueClient.from_connection_string(
             settings.load().storage.connection_string or "",
-            triggers.deferred_queue(),
+            triggers.queues().deferred,
             message_decode_policy=TextBase64DecodePolicy(),
         )
         self._held: deque[CaptionMessage] = deque()

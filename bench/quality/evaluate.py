@@ -18,7 +18,7 @@ from typing import get_args
 from bench.quality.golden import GoldenSet
 from bench.quality.score import Score, report
 from captioning.app.clients import ServiceClients
-from captioning.app.services import credential_of
+from captioning.app.credentials import identity_of
 from captioning.budget.prices import PriceList
 from captioning.config.settings import Settings, local_environ
 from captioning.domain.record import Captioning, CaptionInput, ImageAnalysis
@@ -67,7 +67,7 @@ def evaluate(
     golden = GoldenSet()
     seen: dict[str, tuple[ImageAnalysis, Usage]] = {}
     prices = PriceList.load(settings.prices_file)
-    clients = ServiceClients(settings, lambda: credential_of(settings))
+    clients = ServiceClients(settings, identity_of(settings))
     try:
         asked = clients.providers
         for mode in inputs:

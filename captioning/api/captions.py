@@ -1,13 +1,21 @@
-"""The API's lookups: plain request in, plain response out. It knows no host."""
+"""The lookups of the API: one record, a search, and tags."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar, get_args
+from typing import get_args
 
-from captioning.api.messages import Request, Response, json_response, problem, strong
+from captioning.api.messages import (
+    Request,
+    Response,
+    choice,
+    json_response,
+    problem,
+    strong,
+    whole_number,
+)
 from captioning.domain.record import Review, Status
 from captioning.errors import BadRequest
 from captioning.records.catalog import Catalog
@@ -19,12 +27,11 @@ from captioning.text.words import ALWAYS, tag_key
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 FILTERS = frozenset({"q", "status", "review", "since", "until", "limit", "cursor"})
-Choice = TypeVar("Choice", bound=str)
 
 
 class CaptionApi:
-    """Lookups; safe to share between threads. `languages` are the captions', `listed` gives the
-    vocabulary's tags that begin so."""
+    """Lookups; safe to share between threads. `languages` are those of the captions; `listed` gives
+    the tags of the vocabulary that begin with a text."""
 
     def __init__(
         self,
@@ -48,8 +55,8 @@ class CaptionApi:
         return json_response(stored.record.to_json(), headers={"ETag": etag})
 
     def list_captions(self, request: Request) -> Response:
-        """GET /api/captions?q=&tag=&status=&review=&since=&until=&limit=&cursor=: records that are
-        all of that, newest upload first."""
+        """GET /api/captions?q=&tag=&status=&review=&since=&until=&limit=&cursor=: the records that
+        match all parameters, newest upload first."""
         given = request.query(FILTERS, many=frozenset({"tag"}))
         query = self._query(given, request.values("tag"))
         position = cursor.decode(given["cursor"], query) if "cursor" in given else BEGINNING
@@ -62,8 +69,8 @@ class CaptionApi:
         )
 
     def list_tags(self, request: Request) -> Response:
-        """GET /api/tags?prefix=&limit=: tags that images have or the vocabulary lists, by the
-        alphabet."""
+        """GET /api/tags?prefix=&limit=: tags that images have or the vocabulary lists, in
+        alphabetical order."""
         given = request.query(frozenset({"prefix", "limit"}))
         prefix, limit = given.get("prefix", ""), _limit(given)
         named = {tag_key(name): name for name in self._catalog.tags(prefix, limit)}
@@ -75,27 +82,15 @@ class CaptionApi:
             raise BadRequest("bad_tag", "tag must name a tag.")
         return replace(
             parse(given.get("q", ""), tags, self._languages),
-            status=_choice(given, "status", get_args(Status)),
-            review=_choice(given, "review", get_args(Review)),
+            status=choice(given, "status", get_args(Status)),
+            review=choice(given, "review", get_args(Review)),
             since=_time(given, "since"),
             until=_time(given, "until"),
         )
 
 
 def _limit(given: dict[str, str]) -> int:
-    value = given.get("limit", str(DEFAULT_LIMIT))
-    if value.isascii() and value.isdigit() and len(value) < 4 and 1 <= int(value) <= MAX_LIMIT:
-        return int(value)
-    raise BadRequest("bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-
-
-def _choice(given: dict[str, str], name: str, choices: tuple[Choice, ...]) -> Choice | None:
-    for choice in choices:
-        if given.get(name) == choice:
-            return choice
-    if name in given:
-        raise BadRequest(f"bad_{name}", f"{name} must be one of {', '.join(choices)}.")
-    return None
+    return whole_number(given, "limit", DEFAULT_LIMIT, MAX_LIMIT)
 
 
 def _time(given: dict[str, str], name: str) -> datetime | None:

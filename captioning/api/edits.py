@@ -1,4 +1,4 @@
-"""Corrections by people, and steps back: the request's body checked, the record changed."""
+"""Corrections by people, and reverts: the body of the request is checked, the record changed."""
 
 from __future__ import annotations
 
@@ -24,25 +24,33 @@ from captioning.errors import BadRequest, RecordChanged, ServiceUnavailable
 from captioning.ports import RecordWriter
 from captioning.records.edits import edited
 from captioning.records.history import obstacle, reverted
-from captioning.text.visible import visible
+from captioning.resilience.optimistic import until_saved
+from captioning.text.visible import INVISIBLE, visible
 
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body at most."""
+MEDIA_TYPES = frozenset({"application/json", "application/merge-patch+json"})
+ATTEMPTS = 10
+"""Attempts at an edit of a record that other processes keep changing."""
 MAX_CAPTION, MAX_ALT_TEXT, MAX_TAG = 2_000, 1_000, 100
-"""Characters at most. All of it takes a twentieth of what a record can hold."""
+"""Characters at most. All fields together take a twentieth of what a record can hold."""
 MAX_TAGS = 100
-_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_REFUSED = INVISIBLE - {"Cf", "Co"}
+"""Unicode categories that no text may have. Format characters are part of Persian words and of
+emoji; a text may have them as long as something in it is visible."""
 _NO_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ue000-\uf8ff\ufeff"
-_WRITTEN = rf"^[^{_NO_LINE}]*[^{_NO_LINE}\s{_UNSEEN}][^{_NO_LINE}]*$"
-"""One line with something in it, as far as JSON Schema can tell."""
+_BLANK = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ue000-\uf8ff\ufeff"
+_WRITTEN = rf"^[^{_NO_LINE}]*[^{_NO_LINE}\s{_BLANK}][^{_NO_LINE}]*$"
+"""One line with something visible in it, as far as JSON Schema can say that."""
 _SHOWN = 40
-"""Characters of an unknown field's name that are told."""
+"""Characters of an unknown field's name that are quoted."""
 
 
 def _line(text: str) -> str:
     if any(unicodedata.category(character) in _REFUSED for character in text):
-        raise ValueError("must not hold control characters, line breaks or broken characters")
+        raise ValueError("must not have control characters, line breaks or broken characters")
     if text and not visible(text):
-        raise ValueError("must hold something visible")
+        raise ValueError("must have something visible")
     return text
 
 
@@ -82,8 +90,8 @@ class _Body(BaseModel):
 
 
 def body_schema() -> dict[str, Any]:
-    """The JSON Schema of a body; what it cannot say, such as which characters are visible, is left
-    to `edits_in`."""
+    """The JSON Schema of a body. `edits_in` checks what a schema cannot say, such as which
+    characters are visible."""
     schema = _Body.model_json_schema()
     for field in schema["properties"].values():
         for kind in [field, field.get("items", {}), *field.get("anyOf", ())]:
@@ -101,21 +109,22 @@ def body_schema() -> dict[str, Any]:
 
 
 def edits_in(body: bytes) -> dict[str, Any]:
-    """The edits in a request's body, in the record's form; BadRequest where there are none."""
+    """The edits in a request's body, as JSON values of the record's fields; BadRequest where they
+    are not valid or there are none."""
     document = _document(body)
     try:
         given = _Body.model_validate(document).model_dump(exclude_unset=True)
     except ValidationError as error:
-        raise BadRequest("bad_field", _told(error)) from None
+        raise BadRequest("bad_field", _first_problem(error)) from None
     if not given:
-        raise BadRequest("bad_body", f"The body changes nothing. Known: {_known()}.")
+        raise BadRequest("bad_body", f"The body changes nothing. Known fields: {_known()}.")
     if "tags" in given:
         given["tags"] = _tags(given["tags"])
     return given
 
 
 def _tags(names: list[str]) -> list[dict[str, Any]]:
-    """Each name once, whatever its case, as it was first spelled."""
+    """Each name once, ignoring case, in its first spelling."""
     spelled: dict[str, str] = {}
     for name in names:
         spelled.setdefault(name.casefold(), name)
@@ -145,16 +154,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(_: str) -> NoReturn:
-    """NaN and Infinity are no JSON."""
+    """For NaN and Infinity, which are not JSON."""
     raise ValueError
 
 
-def _told(error: ValidationError) -> str:
-    """The first of what is wrong, in words of ours and pydantic's; none of the client's but a
-    field's name."""
+def _first_problem(error: ValidationError) -> str:
+    """The first error. It quotes nothing of the client's text but the name of a field."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "extra_forbidden":
-        return f"Unknown field: {str(first['loc'][0])[:_SHOWN]}. Known: {_known()}."
+        return f"Unknown field: {str(first['loc'][0])[:_SHOWN]}. Known fields: {_known()}."
     where = ".".join(str(step) for step in first["loc"])
     wrong = first["msg"].removeprefix("Value error, ")
     return f"{where}: {wrong}." if where else f"{wrong}."
@@ -164,39 +172,32 @@ def _known() -> str:
     return ", ".join(_Body.model_fields)
 
 
-MAX_BODY = 64 * 1024
-"""Bytes of a request."""
-ATTEMPTS = 10
-"""How often an edit of any version is tried on a record that changes under it."""
-MEDIA_TYPES = frozenset({"application/json", "application/merge-patch+json"})
-
-
 class EditApi:
-    """Writes what people say into records; safe to share between threads."""
+    """Writes corrections of people into records; safe to share between threads."""
 
     def __init__(self, catalog: RecordWriter, now: Callable[[], datetime]) -> None:
         self._catalog = catalog
         self._now = now
 
     def patch_caption(self, request: Request) -> Response:
-        """PATCH /api/captions/{*path}: the record with the edits, where If-Match names the version
-        that is there."""
+        """PATCH /api/captions/{*path}: the record with the edits, where If-Match names its present
+        version."""
         request.query(frozenset())
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in MEDIA_TYPES:
             known = " or ".join(sorted(MEDIA_TYPES))
             return problem(415, "bad_media_type", f"The Content-Type must be {known}.")
         if len(request.body) > MAX_BODY:
-            return problem(413, "too_large", f"The body may have {MAX_BODY:,} bytes.")
+            return problem(413, "too_large", f"The body may have {MAX_BODY:,} bytes at most.")
         if refusal := _without_condition(request):
             return refusal
         edits = edits_in(request.body)
         return self._change(request, lambda record: edited(record, edits, self._now()))
 
     def post_revert(self, request: Request) -> Response:
-        """POST /api/revert/{*path}: the record with its texts and those before in each other's
-        place, where If-Match names the version that is there. 409 where there are none before, or
-        new ones are on their way."""
+        """POST /api/revert/{*path}: the record with its present and previous texts swapped, where
+        If-Match names its present version. 409 where there are no previous texts, or where a run is
+        about to replace the present ones."""
         request.query(frozenset())
         if refusal := _without_condition(request):
             return refusal
@@ -210,32 +211,37 @@ class EditApi:
     ) -> Response:
         condition = request.headers.get("if-match", "")
         record: CaptionRecord | None = None
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> Response:
+            nonlocal record
             stored = self._catalog.get_by_id(request.item_id())
             if stored is None:
                 return problem(404, "not_found", "There is no record for this path.")
-            if stored.record == record:  # it was saved, and the answer to that was lost
+            # This comes before the condition: where an earlier attempt was saved and storage's
+            # answer to it was lost, the ETag that the client knows is the previous one.
+            if stored.record == record:
                 return _answer(stored)
             if not matches(condition, stored.etag):
-                return problem(412, "changed", "The record is another by now: read it again.")
+                return problem(412, "changed", "The record has changed: read it again.")
             if refusal := obstacle(stored.record):
                 return problem(409, *refusal)
             record = change(stored.record)
-            try:
-                return _answer(self._catalog.save(record, stored))
-            except RecordChanged:
-                continue
-        raise ServiceUnavailable("The record changes all the time. Try again.")
+            return _answer(self._catalog.save(record, stored))
+
+        try:
+            return until_saved(attempt, ATTEMPTS)
+        except RecordChanged:
+            raise ServiceUnavailable("The record keeps changing. Try again.") from None
 
 
 def _without_condition(request: Request) -> Response | None:
-    """428 where no version is named."""
+    """The refusal of a request without If-Match."""
     if request.headers.get("if-match", "").strip():
         return None
     return problem(
         428,
         "precondition_required",
-        "Send If-Match with the ETag of the record that you read, or * for any.",
+        "Send If-Match with the ETag of the record that you read, or * for any version.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a client is told when a request cannot be answered: a code, and no text of an exception."""
+"""From exceptions to HTTP problems: a client gets a code, and no text of unexpected exceptions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable
 from captioning.api.messages import Request, Response, problem
 from captioning.errors import BadRequest, ServiceDeferred, SettingsError
 
-log = logging.getLogger("captioning")
+log = logging.getLogger("captioning.api")
 
 
 def respond(handle: Callable[[Request], Response], request: Request) -> Response:
-    """The answer, or the problem."""
+    """The response of `handle`, or a problem for the exception that it raised."""
     try:
         return handle(request)
     except BadRequest as error:
         return problem(400, error.reason, error.message)
     except SettingsError as error:
         names = ", ".join(sorted(error.problems))
-        return problem(503, error.code, f"Settings keep the app from working: {names}.")
+        return problem(503, error.code, f"The app cannot work with these settings: {names}.")
     except ServiceDeferred as error:
         return problem(503, error.code, error.message)
     except Exception:
         log.exception("unexpected error in an HTTP function")
-        return problem(500, "internal", "Something went wrong; the app's log says what.")
+        return problem(500, "internal", "An unexpected error; see the app's log.")

@@ -1,4 +1,4 @@
-"""Health: whether the app can work, and which part keeps it from that."""
+"""`/api/health`: whether the app works, and which part does not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from captioning.errors import BudgetSpent, ServiceDeferred, SettingsError, Stora
 
 
 class HealthApi:
-    """Looks at each part when asked.
+    """Checks each part at every request.
 
-    `checks` ask storage; `troubles` are codes of what an operator has to mend, by service, as runs
-    noted them, and `services` all that there are; `check_budget` raises BudgetSpent.
+    `checks` call storage. `services` are all services; `troubles` gives the error codes of those
+    that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
     """
 
     def __init__(
@@ -28,8 +28,9 @@ class HealthApi:
         self._services = services
 
     def get_health(self) -> Response:
-        """GET /api/health: `down` (503) when a part is, `degraded` when the budget is spent
-        or the webhook fails. It tells no more than the parts, and why a service does not serve."""
+        """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent or
+        the webhook fails. It needs no key, so it gives the states of the parts and error codes, and
+        nothing else."""
         parts = {"settings": "ok"}
         parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
         if "down" in parts.values():
@@ -37,7 +38,7 @@ class HealthApi:
         try:
             reasons = self._troubles()
             parts |= {**dict.fromkeys(self._services, "ok"), **dict.fromkeys(reasons, "down")}
-            if "webhook" in reasons:  # images are captioned all the same
+            if "webhook" in reasons:  # images are still captioned
                 parts["webhook"] = "failing"
             parts["budget"] = self._budget()
         except StorageUnavailable:
@@ -53,21 +54,21 @@ class HealthApi:
 
 
 def unhealthy(part: str, bad_settings: list[str] | None = None) -> Response:
-    """The health of an app that cannot start: which part keeps it from that, and the names of bad
-    settings, no values."""
+    """The health of an app that cannot start because of a part; of bad settings the names, never
+    the values."""
     return _health({"settings": "ok", part: "down"}, bad_settings=bad_settings)
 
 
 def _health(parts: Mapping[str, str], **details: object) -> Response:
     found = set(parts.values())
     status = "down" if "down" in found else "ok" if found == {"ok"} else "degraded"
-    told = {name: detail for name, detail in details.items() if detail}
-    document = {"status": status, "parts": parts, **told}
+    given = {name: detail for name, detail in details.items() if detail}
+    document = {"status": status, "parts": parts, **given}
     return json_response(document, 503 if status == "down" else 200)
 
 
 def healthy(get_health: Callable[[], Response]) -> Response:
-    """The health of the app, also where it cannot start."""
+    """The health of the app, including an app that cannot start."""
     try:
         return get_health()
     except SettingsError as error:

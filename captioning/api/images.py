@@ -1,6 +1,6 @@
 """`/api/images`: original bytes and thumbnails, uploads and deletions.
 
-What is stored is captioned by its blob event.
+An upload is only stored here; the blob's event has it captioned.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from captioning.api.messages import Request, Response, json_response, problem
+from captioning.api.messages import Request, Response, choice, json_response, problem
 from captioning.domain.blobs import BlobDescription, name_problem, url_path
 from captioning.domain.record import record_id
 from captioning.errors import BadRequest, BlobChanged, BlobGone, ImageRejected
@@ -19,30 +19,10 @@ from captioning.images.thumbnails import Thumbnails
 from captioning.ports import BlobReader, ImageStore
 from captioning.records.catalog import Catalog
 
-
-def named_image(request: Request, records: Catalog) -> str | None:
-    """The blob's path; None where no record has the id. BadRequest for a path that no image can be
-    given: sent on, `..` might lead out of the container."""
-    if identity := request.given_id():
-        stored = records.get_by_id(identity)
-        return stored.record.path if stored else None
-    path = request.blob_path()
-    if what := name_problem(path):
-        raise BadRequest(
-            "bad_name",
-            f"The path {what} An image that other tools have put there is named sha256:<id>.",
-        )
-    return path
-
-
-def no_such_image() -> Response:
-    """404."""
-    return problem(404, "not_found", "There is no image at this path.")
-
-
 WIDTHS = (160, 320, 640, 1_280)
+"""Widths of thumbnails in pixels."""
 LOOKS = 3
-"""At an image that is overwritten again and again."""
+"""Attempts at an image that is overwritten while it is read."""
 CHECKED = "private, no-cache"
 FOR_GOOD = "private, max-age=31536000, immutable"
 UNTRUSTED = {
@@ -50,25 +30,35 @@ UNTRUSTED = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Content-Disposition": "inline",
 }
-"""Somebody uploaded it: a browser shows it as the picture it is, and as nothing else."""
+"""The bytes are a stranger's: a browser must show them as a picture, and run nothing in them."""
+_LENGTH_DIGITS = 15
+"""A Content-Length with more digits exceeds any limit."""
 
 
 class Header(Protocol):
-    """What an image says of itself; sizes are upright."""
+    """The header of an image, as far as the API needs it; the size is that of the upright image, in
+    pixels."""
 
     @property
-    def format(self) -> str: ...
+    def format(self) -> str:
+        """JPEG, PNG, …"""
+
     @property
-    def media_type(self) -> str: ...
+    def media_type(self) -> str:
+        """image/jpeg, image/png, …"""
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Pixels."""
+
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Pixels."""
 
 
 class ImageView:
-    """GET; safe to share between threads. `read_header` raises ImageRejected for what is no
-    image."""
+    """Shows images; safe to share between threads. `read_header` raises ImageRejected for bytes
+    that are no image."""
 
     def __init__(
         self,
@@ -87,25 +77,25 @@ class ImageView:
 
     def get(self, request: Request) -> Response:
         """GET /api/images/{*path}?width=&version=: the image, or its thumbnail; 304 where the
-        client has it. 413 and 415 where it is none that the app reads."""
+        client has it. 413 and 415 for a blob that the app does not read as an image."""
         query = request.query(frozenset({"width", "version"}))
-        width = _width(query["width"]) if "width" in query else None
+        width = choice(query, "width", map(str, WIDTHS))
         path = named_image(request, self._records)
         if path is None:
             return no_such_image()
         for _ in range(LOOKS):
             try:
-                return self._answer(request, self._images.describe(path), width, query)
+                return self._answer(request, self._images.describe(path), query, int(width or 0))
             except BlobGone:
                 return no_such_image()
             except BlobChanged:
                 continue
             except ImageRejected as error:
                 return problem(415, error.code, error.message)
-        return problem(503, "unavailable", "The image is being overwritten. Ask again.")
+        return problem(503, "unavailable", "The image is being overwritten. Try again.")
 
     def _answer(
-        self, request: Request, blob: BlobDescription, width: int | None, query: dict[str, str]
+        self, request: Request, blob: BlobDescription, query: dict[str, str], width: int
     ) -> Response:
         bare = blob.etag.strip('"')
         etag = f'"{bare}-{width}"' if width else blob.etag
@@ -124,21 +114,11 @@ class ImageView:
         return Response(200, body, {"Content-Type": media_type, **UNTRUSTED, **headers})
 
 
-def _width(value: str) -> int:
-    if value in {str(width) for width in WIDTHS}:
-        return int(value)
-    raise BadRequest("bad_width", f"width must be one of {', '.join(map(str, WIDTHS))}.")
-
-
-_DIGITS = 15
-"""A longer length is over any limit."""
-
-
 class ImageChanges:
-    """PUT and DELETE; safe to share between threads.
+    """Stores and deletes images; safe to share between threads.
 
-    `check` reads a new image's header, or raises ImageRejected; `forget` removes what is kept of an
-    image that is gone.
+    `check` reads a new image's header, or raises ImageRejected; `forget` removes everything that is
+    stored about a deleted image.
     """
 
     def __init__(
@@ -157,8 +137,8 @@ class ImageChanges:
         self._max_image_bytes = max_image_bytes
 
     def put(self, request: Request) -> Response:
-        """PUT /api/images/{*path}: 201, or 200 where it replaced an image. 411, 413 and 415 store
-        nothing; 412 with `If-None-Match: *` where there is an image."""
+        """PUT /api/images/{*path}: 201, or 200 where it replaced an image. Nothing is stored with
+        411, 413 and 415, nor with 412: `If-None-Match: *` was sent and there is an image."""
         request.query(frozenset())
         only_new = _wants_only_new(request)
         if refusal := self._refused_length(request):
@@ -188,34 +168,36 @@ class ImageChanges:
 
     def delete(self, request: Request) -> Response:
         """DELETE /api/images/{*path}: 204; 404 without an image; 412 where If-Match names another
-        version. Should it be killed half-way, the blob's event or reconcile removes the rest."""
+        version."""
         request.query(frozenset())
         path = named_image(request, self._records)
         if path is None:
             return no_such_image()
+        # The blob goes before its record. If the app is killed in between, the blob's event or
+        # reconcile removes the record; a blob without a record would be captioned again.
         try:
             self._images.delete(path, self._wanted_version(path, request))
         except BlobChanged:
             return problem(412, "changed", "The image is not the one that If-Match names.")
         except BlobGone:
-            self._forget(path)  # of a request that was killed half-way
+            self._forget(path)  # what a request that was killed in between has left
             return no_such_image()
         self._forget(path)
         return Response(204, headers={"Cache-Control": "no-cache, private"})
 
     def _refused_length(self, request: Request) -> Response | None:
-        """What is wrong by length alone. A body without one never reaches a function."""
+        """A refusal by length alone. The host never passes on a body without Content-Length."""
         given, limit = request.headers.get("content-length"), self._max_image_bytes
         if given is None:
             return problem(411, "length_required", "Send the image with its Content-Length.")
         if not (given.isascii() and given.isdigit()):
             raise BadRequest("bad_length", "Content-Length must be a whole number.")
-        if len(given) > _DIGITS or int(given) > limit or len(request.body) > limit:
+        if len(given) > _LENGTH_DIGITS or int(given) > limit or len(request.body) > limit:
             return problem(
-                413, "too_large", f"An image may have {limit:,} bytes (MAX_IMAGE_BYTES)."
+                413, "too_large", f"An image may have {limit:,} bytes at most (MAX_IMAGE_BYTES)."
             )
         if len(request.body) != int(given):
-            raise BadRequest("bad_length", "The body has another length than Content-Length says.")
+            raise BadRequest("bad_length", "The body is not as long as Content-Length says.")
         if not request.body:
             raise BadRequest("empty_body", "The body is empty. Send the image as the body.")
         return None
@@ -223,8 +205,8 @@ class ImageChanges:
     def _store(
         self, path: str, data: bytes, media_type: str, *, only_new: bool
     ) -> tuple[str, bool]:
-        """The blob's ETag, and whether there was none before. With `only_new` BlobChanged where
-        there was."""
+        """The blob's ETag, and whether there was none before; with `only_new`, BlobChanged where
+        there was one."""
         digest = hashlib.sha256(data).hexdigest()
         write = partial(self._images.write, path, sha256=digest, media_type=media_type)
         if only_new or not self._is_there(path):
@@ -243,7 +225,7 @@ class ImageChanges:
         return True
 
     def _wanted_version(self, path: str, request: Request) -> str | None:
-        """The ETag that the image must have; None for any."""
+        """The ETag that the image must have; None where any will do."""
         wanted = request.headers.get("if-match", "*").strip()
         if wanted == "*":
             return None
@@ -253,8 +235,29 @@ class ImageChanges:
         return etag
 
 
+def named_image(request: Request, records: Catalog) -> str | None:
+    """The path of the blob that an item route names; None where no record has the id. BadRequest
+    for a path that no image can have, as `..` could lead out of the container."""
+    if identity := request.given_id():
+        stored = records.get_by_id(identity)
+        return stored.record.path if stored else None
+    path = request.blob_path()
+    if what := name_problem(path):
+        raise BadRequest(
+            "bad_name",
+            f"The path {what} Name an image that other tools have stored there by sha256:<id>.",
+        )
+    return path
+
+
+def no_such_image() -> Response:
+    """404, for all routes of an image."""
+    return problem(404, "not_found", "There is no image at this path.")
+
+
 def _wants_only_new(request: Request) -> bool:
-    """By If-None-Match. A condition that is not heeded is refused: it protects an image."""
+    """Whether If-None-Match forbids to replace an image. Other conditions are refused, not ignored:
+    the client relies on them to protect an image."""
     condition = request.headers.get("if-none-match")
     if "if-match" in request.headers or condition not in {None, "*"}:
         raise BadRequest("bad_condition", "The only condition of an upload is If-None-Match: *.")

@@ -1,42 +1,24 @@
-"""Plain requests, responses and ETags: what the API works on, whichever host carries them.
+"""Plain requests, responses and ETags, which the handlers work with whatever the host is.
 
-ETags of the tables are weak in form, `W/"datetime'2026-11-22T10%3A00%3A00Z'"`, and name one version
-each: they go out as strong ones, which If-Match needs, and come back in either form.
+ETags of the tables are weak in form, `W/"datetime'2026-11-22T10%3A00%3A00Z'"`, but each names
+exactly one version. The API sends them as strong ones, which If-Match needs, and accepts both.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from captioning.domain.blobs import _given_id, item_id
+from captioning.domain.blobs import given_id, item_id
 from captioning.errors import BadRequest
 
-ANY = "*"
-
-
-def strong(etag: str) -> str:
-    """The ETag as it goes out."""
-    return etag.removeprefix("W/")
-
-
-def matches(header: str, etag: str) -> bool:
-    """Whether a list of ETags in If-Match or If-None-Match names this version; `*` names any."""
-    given = {strong(tag.strip()) for tag in header.split(",")}
-    return header.strip() == ANY or strong(etag) in given
-
-
-JSON = "application/json"
-
-
-PROBLEM = "application/problem+json"
-
-
+JSON, PROBLEM = "application/json", "application/problem+json"
 HOST_PARAMETERS = frozenset({"code"})
-"""The host's own: a function key. Never read, logged or copied."""
+"""Parameters of the host: a function key, which is never read, logged or copied."""
+Choice = TypeVar("Choice", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +31,7 @@ class Request:
     body: bytes = field(default=b"", repr=False)
 
     def blob_path(self) -> str:
-        """The blob path of an item route. The host decodes all but `%2F`."""
+        """The blob path of an item route. The host decodes everything but `%2F`."""
         return self.path.replace("%2F", "/").replace("%2f", "/")
 
     def item_id(self) -> str:
@@ -57,16 +39,16 @@ class Request:
         return item_id(self.blob_path())
 
     def given_id(self) -> str | None:
-        """The id that an item route has in the path's place; None where it has a path."""
-        return _given_id(self.blob_path())
+        """The id that an item route has in place of a path; None where it has a path."""
+        return given_id(self.blob_path())
 
     def has(self, etag: str) -> bool:
         """Whether If-None-Match names this version."""
         return matches(self.headers.get("if-none-match", ""), etag)
 
     def query(self, known: frozenset[str], many: frozenset[str] = frozenset()) -> dict[str, str]:
-        """The query's parameters; BadRequest names unknown and repeated ones. Those that `many`
-        names may come many times: `values` has them."""
+        """The query's parameters; BadRequest names unknown and repeated ones. Those in `many` may
+        be repeated and are not in the result: see `values`."""
         pairs = self._pairs()
         names = [name for name, _ in pairs]
         if unknown := sorted(set(names) - known - many):
@@ -77,7 +59,7 @@ class Request:
             )
         repeated = {name for name in names if names.count(name) > 1} - many
         if repeated:
-            raise BadRequest("repeated_parameter", f"Given twice: {', '.join(sorted(repeated))}.")
+            raise BadRequest("repeated_parameter", f"Repeated: {', '.join(sorted(repeated))}.")
         return {name: value for name, value in pairs if name not in many}
 
     def values(self, name: str) -> list[str]:
@@ -104,13 +86,49 @@ class Response:
 def json_response(
     document: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """JSON that no cache keeps and no browser sniffs."""
+    """A JSON response that caches must revalidate, and whose type browsers must not guess."""
     return _answer(document, status, JSON, headers or {})
 
 
 def problem(status: int, code: str, detail: str) -> Response:
     """RFC 9457 problem details with a stable `code`."""
     return _answer({"status": status, "code": code, "detail": detail}, status, PROBLEM, {})
+
+
+def strong(etag: str) -> str:
+    """The ETag as the API sends it."""
+    return etag.removeprefix("W/")
+
+
+def matches(header: str, etag: str) -> bool:
+    """Whether a list of ETags in If-Match or If-None-Match names this version; `*` names any."""
+    given = {strong(tag.strip()) for tag in header.split(",")}
+    return header.strip() == "*" or strong(etag) in given
+
+
+def choice(given: Mapping[str, str], name: str, choices: Iterable[Choice]) -> Choice | None:
+    """A parameter with one of these values; None where it is not given, BadRequest for others."""
+    known = tuple(choices)
+    for value in known:
+        if given.get(name) == value:
+            return value
+    if name in given:
+        raise BadRequest(f"bad_{name}", f"{name} must be one of {', '.join(known)}.")
+    return None
+
+
+def whole_number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """A parameter that is a number from 1 to `most`, in ASCII digits."""
+    value = given.get(name, str(default))
+    is_number = value.isascii() and value.isdigit() and len(value) <= len(str(most))
+    return in_range(name, int(value) if is_number else None, most)
+
+
+def in_range(name: str, number: int | None, most: int) -> int:
+    """The number; BadRequest where it is none, or not from 1 to `most`."""
+    if number is None or not 1 <= number <= most:
+        raise BadRequest(f"bad_{name}", f"{name} must be a whole number from 1 to {most}.")
+    return number
 
 
 def _answer(

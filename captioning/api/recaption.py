@@ -1,4 +1,4 @@
-"""`POST /api/recaption/{*path}`: the caption of an image once more."""
+"""`/api/recaption`: captions an image again."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from captioning.records.catalog import Catalog
 
 
 class RecaptionApi:
-    """Asks for captions again, one image a request."""
+    """Requests that images are captioned again, one image a request."""
 
     def __init__(self, records: Catalog, recaption: Recaption) -> None:
         self._records = records
         self._recaption = recaption
 
     def post(self, request: Request) -> Response:
-        """202; where the caption is paid for again, with the id of the request, which the record
-        that answers it has in `provenance.afresh`. 404 without a blob."""
+        """POST /api/recaption/{*path}: 202; 404 without a blob. Where the image is charged again,
+        `afresh` is the id of the request, which the new record has in `provenance.afresh`."""
         request.query(frozenset())
         path = named_image(request, self._records)
         message = None if path is None else self._recaption.request(path)

@@ -1,4 +1,4 @@
-"""The usage route: what was done and paid, day by day. It knows no host."""
+"""`/api/usage`: images and costs, day by day."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any, Protocol
 
-from captioning.api.messages import Request, Response, json_response
+from captioning.api.messages import Request, Response, json_response, whole_number
 from captioning.budget.ledger import Budget, DayUsage, Tally
-from captioning.errors import BadRequest
 
 DEFAULT_DAYS = 7
 MAX_DAYS = 366
@@ -16,19 +15,25 @@ _DECIMALS = 6
 
 
 class Spending(Protocol):
-    """Where usage is added up."""
+    """Reads the usage of all workers."""
 
-    def days(self, count: int) -> list[DayUsage]: ...
-    def spent(self) -> Budget: ...
+    def days(self, count: int) -> list[DayUsage]:
+        """The last days up to today, newest first."""
+
+    def spent(self) -> Budget:
+        """The limits, and the dollars that count against them."""
 
 
 class Prices(Protocol):
-    """How old the prices are, and whether somebody compared Vision's with the provider's."""
+    """The price list."""
 
     @property
-    def date(self) -> date: ...
+    def date(self) -> date:
+        """The day that the prices are of."""
+
     @property
-    def vision_verified(self) -> bool: ...
+    def vision_verified(self) -> bool:
+        """Whether Vision's prices have been compared with the provider's price sheet."""
 
 
 class UsageApi:
@@ -41,7 +46,7 @@ class UsageApi:
     def get_usage(self, request: Request) -> Response:
         """GET /api/usage?days=: the last days, newest first, their sum, budget and prices."""
         query = request.query(frozenset({"days"}))
-        days = self._ledger.days(_count(query.get("days", str(DEFAULT_DAYS))))
+        days = self._ledger.days(whole_number(query, "days", DEFAULT_DAYS, MAX_DAYS))
         total = sum((day.tally for day in days), Tally())
         return json_response(
             {
@@ -61,14 +66,8 @@ def _counts(tally: Tally) -> dict[str, Any]:
 
 
 def _rounded(document: dict[str, Any]) -> dict[str, Any]:
-    """Dollars to a millionth: the rest is floating point."""
+    """Dollars are rounded to a millionth: further digits are floating-point noise."""
     return {
         name: round(value, _DECIMALS) if isinstance(value, float) else value
         for name, value in document.items()
     }
-
-
-def _count(value: str) -> int:
-    if value.isascii() and value.isdigit() and len(value) < 4 and 1 <= int(value) <= MAX_DAYS:
-        return int(value)
-    raise BadRequest("bad_days", f"days must be a whole number from 1 to {MAX_DAYS}.")

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from azure.core.credentials import TokenCredential
 
+from captioning.app.credentials import token_provider
 from captioning.app.timeouts import CONNECT_SECONDS
 from captioning.config.settings import Settings
 from captioning.errors import SettingsError
@@ -17,7 +18,7 @@ MODEL_SCOPE = "https://ai.azure.com/.default"
 
 
 class ServiceClients:
-    """Makes the providers; `credential` is asked for where there is no key."""
+    """Makes the providers; `credential` is used where there is no key."""
 
     def __init__(self, settings: Settings, credential: Callable[[], TokenCredential]) -> None:
         self._settings = settings
@@ -26,7 +27,7 @@ class ServiceClients:
 
     @cached_property
     def providers(self) -> Providers:
-        """Vision and caption model; SettingsError where an adapter takes a setting amiss."""
+        """Vision and the caption model; SettingsError where an adapter rejects a setting."""
         try:
             analyzer, captioner = self._analyzer(), self._captioner()
         except ValueError as error:  # an adapter's own check; its message begins with the setting
@@ -42,8 +43,6 @@ class ServiceClients:
             self._closers.pop()()
 
     def _token(self, scope: str) -> Callable[[], str]:
-        from captioning.app.credentials import token_provider
-
         return token_provider(self._credential(), scope)
 
     def _analyzer(self) -> ImageAnalyzer | None:

@@ -1,4 +1,4 @@
-"""The pipeline as the app runs it, put together from its parts."""
+"""How runs call the services, and whether frames of a burst share captions: by the settings."""
 
 from __future__ import annotations
 
@@ -8,32 +8,24 @@ from functools import partial
 
 from captioning.app.storage import StorageAccount
 from captioning.app.timeouts import WAIT_SECONDS
-from captioning.budget.ledger import Ledger
-from captioning.budget.prices import PriceList
 from captioning.config.settings import Settings
 from captioning.domain.usage import Bill
 from captioning.images.likeness import is_near
-from captioning.images.picture import inspect
-from captioning.pipeline.pipeline import CaptionPipeline, Examiner
-from captioning.ports import RecordWriter
-from captioning.providers import Providers
-from captioning.records import tag_vocabulary
 from captioning.resilience.calls import Calls, Memory
 from captioning.resilience.gate import Gate
 from captioning.resilience.retries import RetryingCalls, WaitBudget
 from captioning.resilience.service_health import Service, ServiceHealth
 from captioning.reuse.bursts import Bursts
-from captioning.reuse.cache import CallMaker, CaptionCache
+from captioning.reuse.cache import CallMaker
 from captioning.reuse.entries import ReuseStore
-from captioning.reuse.table import BurstTable, ReuseTable
-from captioning.support.score import SupportScorer
+from captioning.reuse.table import BurstTable
 
 
 def bursts(
     settings: Settings, storage: StorageAccount, works: ReuseStore, now: Callable[[], datetime]
 ) -> Bursts | None:
-    """None where the setting turns them off, or where nobody reads the text in pictures: whether
-    two pages say the same cannot be told then."""
+    """None where the setting turns them off, or where no text is read in pictures: two pages with
+    different text could not be told apart then."""
     reads = settings.vision_provider != "none" and "read" in settings.vision_features
     if not settings.burst_seconds or not reads:
         return None
@@ -47,9 +39,10 @@ def bursts(
 
 
 def call_maker(health: ServiceHealth | None = None) -> CallMaker:
-    """What makes a run's calls; `health`, where there is one, learns what they meet."""
-    vision = _gate("Azure AI Vision", "vision", health)
-    model = _gate("The caption service", "model", health)
+    """Makes the calls of a run, to Vision and to the model, with one wait budget for both. All
+    runs share the two gates."""
+    vision = service_gate("Azure AI Vision", "vision", health)
+    model = service_gate("The caption service", "model", health)
 
     def calls(
         before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
@@ -63,70 +56,12 @@ def call_maker(health: ServiceHealth | None = None) -> CallMaker:
     return calls
 
 
-def _gate(title: str, service: Service, health: ServiceHealth | None) -> Gate:
+def service_gate(title: str, service: Service, health: ServiceHealth | None) -> Gate:
+    """The limiter of a service's calls; `health`, where given, notes failures and answers."""
     if health is None:
         return Gate(title)
     return Gate(
         title,
         on_broken=partial(health.broken, service),
         on_answer=partial(health.answered, service),
-    )
-
-
-def caption_pipeline(
-    settings: Settings,
-    storage: StorageAccount,
-    providers: Providers,
-    *,
-    prices: PriceList,
-    health: ServiceHealth,
-    ledger: Ledger,
-    catalog: RecordWriter,
-    forget: Callable[[str], object],
-    worker: str,
-    now: Callable[[], datetime],
-) -> CaptionPipeline:
-    """What captions images by these settings; `worker` names the process."""
-    lease = timedelta(seconds=settings.claim_seconds)
-    contents = _contents(settings, storage, providers, prices, health, ledger, now)
-    examiner = Examiner(
-        images=storage.images,
-        inspect=inspect,
-        contents=contents,
-        witness=SupportScorer(settings.vision_features, settings.support_threshold),
-        max_image_bytes=settings.max_image_bytes,
-        vocabulary=tag_vocabulary.load(settings.tag_vocabulary_file),
-    )
-    return CaptionPipeline(
-        images=storage.images,
-        examiner=examiner,
-        catalog=catalog,
-        deferrals=storage.deferrals,
-        ledger=ledger,
-        forget=forget,
-        worker=worker,
-        lease=lease,
-        now=now,
-    )
-
-
-def _contents(
-    settings: Settings,
-    storage: StorageAccount,
-    providers: Providers,
-    prices: PriceList,
-    health: ServiceHealth,
-    ledger: Ledger,
-    now: Callable[[], datetime],
-) -> CaptionCache:
-    works = ReuseTable(storage.table("reuse"))
-    return CaptionCache(
-        works=works,
-        providers=providers,
-        ledger=ledger,
-        price=partial(prices.usage, deployment=settings.caption_model),
-        calls=call_maker(health),
-        lease=timedelta(seconds=settings.claim_seconds),
-        now=now,
-        bursts=bursts(settings, storage, works, now),
     )

@@ -1,4 +1,4 @@
-"""The storage account with images, tables and queues; each part made when it is first asked for."""
+"""The storage account with images, tables and queues; each client is made at its first use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 
+from captioning.app.credentials import token_provider
 from captioning.config.sections import thumbnails_container
 from captioning.config.settings import Settings
 from captioning.errors import ServiceUnavailable
@@ -20,11 +21,11 @@ from captioning.storage.tables import Table
 from captioning.storage.thumbnails import ThumbnailContainer
 
 TABLES = ("", "index", "reuse", "bursts", "usage", "state")
-"""What the names of the tables add to CAPTIONS_TABLE."""
+"""Suffixes of the tables' names; CAPTIONS_TABLE comes before them."""
 
 
 class StorageAccount:
-    """Clients by the settings; `credential` is asked for where no connection string holds a key."""
+    """Clients by the settings; `credential` is used where there is no connection string."""
 
     def __init__(self, settings: Settings, credential: Callable[[], TokenCredential]) -> None:
         self._settings = settings
@@ -50,7 +51,7 @@ class StorageAccount:
     def deferrals(self) -> MessageQueue:
         """The queue of images that wait."""
         queue = queues.connect(
-            self._settings.deferred_queue,
+            self._settings.queues.deferred,
             connection_string=self._connection_string,
             account_uri=self._settings.storage.queue_uri,
             credential=self._credential,
@@ -60,15 +61,24 @@ class StorageAccount:
 
     @cached_property
     def notices(self) -> MessageQueue:
-        """The queue of what the webhook's receiver is to be told."""
+        """The queue of notifications for the webhook."""
         queue = queues.connect(
-            self._settings.notify_queue,
+            self._settings.queues.notify,
             connection_string=self._connection_string,
             account_uri=self._settings.storage.queue_uri,
             credential=self._credential,
         )
         self._closers.append(queue.close)
         return queue
+
+    @property
+    def checks(self) -> dict[str, Callable[[], bool]]:
+        """Whether the parts answer that every image needs, by their names in `/api/health`."""
+        return {
+            "images": self.images.is_there,
+            "captions": self.table().is_there,
+            "queue": self.deferrals.is_there,
+        }
 
     def table(self, kind: str = "") -> Table:
         """One of TABLES."""
@@ -86,7 +96,7 @@ class StorageAccount:
                 self._tables.create(f"{self._settings.captions_table}{kind}")
         except AzureError as error:
             raise ServiceUnavailable(
-                "The storage account of ImageStorage does not answer, or not as one does."
+                "ImageStorage does not answer as a storage account does."
             ) from error
 
     def close(self) -> None:
@@ -99,8 +109,6 @@ class StorageAccount:
 
     @cached_property
     def _provide_token(self) -> Callable[[], str]:
-        from captioning.app.credentials import token_provider
-
         return token_provider(self._app_credential(), SCOPE)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""How long a run waits at most: the services' timeouts, and the sum of all that a run has."""
+"""The longest that a run can take: the timeouts of all its calls, added up."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from captioning.vision.client import READ_POLL_SECONDS, READ_SECONDS
 
 CONNECT_SECONDS = float(settings.CONNECT_SECONDS)
 WAIT_SECONDS = 75.0
-"""The patience of a run: waiting for services, and calls that failed and are made again. More than
-a minute, after which a quota of tokens is whole again: who waits for that keeps the queue in order,
-who is put off comes back later than it could (docs/internals.md)."""
+"""The wait budget of a run: waiting for services, and calls that failed and are made again. A
+quota of tokens is whole again after a minute. A run that waits for that keeps the queue in order;
+an image that is deferred instead comes back later than it could."""
 STORAGE_OPERATIONS = 44
 """Record read, blob described and read; claim: note, rows, words, record, note; content: created,
 read, taken, learned twice, done; renewals before four calls; day's and month's spending; a note of
 the services' health, read and written; ledger; message; note, rows (200 words, 64 at a time), words
-(likewise), record, old rows, note; burst: row, its group, 3 look-alikes read twice, row gone."""
+(64 at a time), record, old rows, note; burst: row, its group, 3 look-alikes read twice, row gone.
+"""
 SIDE_BY_SIDE = 6
 """Rows and words that are first sent in one attempt, each after others that may take as long."""
 
@@ -30,9 +31,9 @@ RUN_SECONDS = (
     + READ_SECONDS
     + READ_POLL_SECONDS
     + _VISION_CALL  # the last look at the text
-    + 2 * _MODEL_CALL  # the answer, and one that is mended
+    + 2 * _MODEL_CALL  # the answer, and one after a repair
     + 2 * _MODEL_CALL  # a server that refuses both parts of a request that it may leave out
     + WAIT_SECONDS
-    + _MODEL_CALL  # a failed call ends the patience, but not before it ends itself
+    + _MODEL_CALL  # a failed call ends the wait budget, but not before it has failed
 )
 """Less than `functionTimeout` in host.json: the host kills a worker whose function takes longer."""

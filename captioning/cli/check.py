@@ -1,21 +1,25 @@
-"""Checking a deployment: every setting, and each service asked once with a small picture."""
+"""Checks a deployment: validates the settings, and calls each service once with a small picture."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from azure.core.exceptions import AzureError
 from PIL import Image
 
-from captioning.app.services import Services, build_services
+from captioning.app.clients import ServiceClients
+from captioning.app.credentials import identity_of
+from captioning.app.storage import StorageAccount
 from captioning.config.definitions import SETTINGS
 from captioning.config.settings import Settings
 from captioning.domain.record import ImageAnalysis, Tag
 from captioning.errors import CaptioningError, ServiceUnavailable, SettingsError
 from captioning.images.picture import Picture, inspect
+from captioning.providers import Providers
 from captioning.resilience.calls import PLAIN
 from captioning.storage.errors import explain
 
@@ -23,15 +27,14 @@ SECRETS = frozenset(
     {"ImageStorage", "VISION_KEY", "AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"}
     | {"NOTIFY_URL", "NOTIFY_KEY"}
 )
-
 NO_STORAGE = (
-    "ImageStorage does not give it: start it with `make run`, or mend address, key or role."
+    "ImageStorage does not have it: start storage with `make run`, or fix the address, key or role."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the check; `problem` says what to do where something is wrong."""
+    """One line of the check; `problem` says what to do, empty where nothing is wrong."""
 
     name: str
     value: str
@@ -39,31 +42,40 @@ class Finding:
 
 
 def findings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Every setting and, where all are good, each service: asking both providers once may cost a
-    fraction of a cent, and proves keys, roles, features and the deployment."""
+    """Every setting and, where all are valid, each service. Calling both providers once may cost a
+    fraction of a cent, and verifies keys, roles, features and the deployment."""
     problems: Mapping[str, str] = {}
     services = None
-    try:
-        services = _services(Settings.from_environ(environ))
-    except SettingsError as error:
-        problems = error.problems
-    yield from _check_settings(environ, problems)
-    if services:
+    with ExitStack() as opened:
         try:
-            yield from _check_services(services)
-        finally:
-            services.close()
+            services = _services(Settings.from_environ(environ), opened)
+        except SettingsError as error:
+            problems = error.problems
+        yield from _check_settings(environ, problems)
+        if services:
+            storage, providers = services
+            yield from _check_storage(storage)
+            yield from _check_providers(providers)
 
 
-def _services(settings: Settings) -> Services:
-    try:
-        return build_services(settings)
-    except ServiceUnavailable:  # storage does not answer: the others can be asked all the same
-        return build_services(settings, create_storage=False)
+def _services(settings: Settings, opened: ExitStack) -> tuple[StorageAccount, Providers]:
+    """The services that the settings name; `opened` closes them."""
+    credential = identity_of(settings)
+    storage = StorageAccount(settings, credential)
+    opened.callback(storage.close)
+    clients = ServiceClients(settings, credential)
+    opened.callback(clients.close)
+    providers = clients.providers
+    if settings.storage.connection_string:
+        # Storage that does not answer is reported part by part, and the others are still checked.
+        with suppress(ServiceUnavailable):
+            storage.create()
+    return storage, providers
 
 
 def _check_settings(environ: Mapping[str, str], problems: Mapping[str, str]) -> Iterator[Finding]:
-    """Every setting with its value, unless that is a secret or may be one in the wrong place."""
+    """Every setting with its value, unless it is a secret, or invalid: it may be a secret in the
+    wrong place then."""
     for setting in SETTINGS:
         given = environ.get(setting.name, "").strip()
         secret = setting.name in SECRETS or setting.name in problems
@@ -75,19 +87,22 @@ def _check_settings(environ: Mapping[str, str], problems: Mapping[str, str]) -> 
 
 
 def _without_secrets(value: str) -> str:
-    """An address without user, password, query (SAS tokens are one) and fragment."""
+    """An address without user, password, query (which may be a SAS token) and fragment."""
     if "://" not in value:
         return value
     parts = urlsplit(value)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _check_services(services: Services) -> Iterator[Finding]:
-    picture = _small_picture()
-    analyzer, captioner = services.providers.analyzer, services.providers.captioner
-    evidence = ImageAnalysis("check", 64, 64, tags=(Tag("red square", 0.99),))
-    for name, is_there in services.is_there.items():
+def _check_storage(storage: StorageAccount) -> Iterator[Finding]:
+    for name, is_there in storage.checks.items():
         yield _reached(name, is_there)
+
+
+def _check_providers(providers: Providers) -> Iterator[Finding]:
+    picture = _small_picture()
+    analyzer, captioner = providers.analyzer, providers.captioner
+    evidence = ImageAnalysis("check", 64, 64, tags=(Tag("red square", 0.99),))
     if analyzer:
         rendition = picture.for_service(analyzer.limits)
         yield _reached("vision", lambda: analyzer.analyze(rendition, PLAIN))

@@ -1,4 +1,4 @@
-"""What the command line prints. Text from pictures and blob names is text, never markup."""
+"""Output of the command line. Texts of pictures and names of blobs are never treated as markup."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from captioning.domain.usage import Usage
 
 Item = TypeVar("Item")
 
-# Control characters (C0, C1), line and paragraph separators, what turns the direction of text
-# around, and halves of surrogate pairs.
+# Control characters (C0, C1), line and paragraph separators, characters that change the direction
+# of text, and halves of surrogate pairs.
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 UNSAFE_IN_JSON = re.compile(UNSAFE.pattern.replace(r"\x00-\x1f", ""))
-"""JSON itself spells out the first of them, and has line breaks of its own."""
+"""Without C0, which JSON escapes itself: its own line breaks stay."""
 
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 WIDE = Console(highlight=False, markup=False, emoji=False, width=1_000_000)
@@ -34,39 +34,39 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap
 
 
 def make_output_tolerant() -> None:
-    """What stdout and stderr cannot encode is spelled out; it does not end the program."""
+    """Has stdout and stderr escape characters that they cannot encode, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def readable(text: str) -> str:
-    """The text with what would steer the terminal spelled out; right-to-left text kept to itself,
-    so that it does not turn what stands beside it around."""
+    """The text with control characters of the terminal escaped. Right-to-left text is isolated, so
+    that it does not reorder the text beside it."""
     shown = UNSAFE.sub(_spelled, text)
     right_to_left = any(unicodedata.bidirectional(character) in {"R", "AL"} for character in text)
     return f"\N{FIRST STRONG ISOLATE}{shown}\N{POP DIRECTIONAL ISOLATE}" if right_to_left else shown
 
 
 def json_text(document: object) -> str:
-    """The document as JSON: readable where the output takes it, and safe to look at."""
+    """The document as JSON, in ASCII where the output is not Unicode, and safe for a terminal."""
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     return UNSAFE_IN_JSON.sub(_spelled, json.dumps(document, ensure_ascii=plain, indent=2))
 
 
 def say(text: str = "") -> None:
-    """One line to stdout, as it is."""
+    """Prints one line to stdout, without markup."""
     out.print(Text(text))
 
 
 def complain(text: str) -> None:
-    """One line to stderr, as it is."""
+    """Prints one line to stderr, without markup."""
     err.print(Text(text))
 
 
 def progress(items: Iterator[Item], total: int, what: str) -> Generator[Item]:
-    """Passes items on; draws a bar on the terminal, where there is one. Lines that are said
-    meanwhile go above it, or undisturbed into their pipe."""
+    """Yields the items, with a progress bar where there is a terminal. Lines that are printed in
+    between appear above the bar; a pipe gets only the lines."""
     terminal = out if sys.stdout.isatty() else err
     if not terminal.is_terminal:
         yield from items
@@ -85,7 +85,8 @@ def progress(items: Iterator[Item], total: int, what: str) -> Generator[Item]:
 
 
 def print_table(records: Iterable[CaptionRecord]) -> None:
-    """Path, caption or reason, tags, seconds: folded to a terminal, a line each elsewhere."""
+    """Path, caption or reason, tags, seconds. Cells are folded on a terminal; elsewhere each record
+    is one line."""
     folded = out.is_terminal
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("path", overflow="fold", no_wrap=not folded)
@@ -101,7 +102,7 @@ def print_table(records: Iterable[CaptionRecord]) -> None:
 
 
 def print_grid(head: list[str], rows: list[list[str]]) -> None:
-    """Columns side by side: folded to a terminal, a line a row elsewhere."""
+    """A table with these columns. Cells are folded on a terminal; elsewhere a row is one line."""
     folded = out.is_terminal
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in head:
@@ -116,7 +117,7 @@ def _spelled(found: re.Match[str]) -> str:
 
 
 def outcome(record: CaptionRecord) -> str:
-    """The caption, or why there is none (yet)."""
+    """The caption, or the reason why there is none."""
     if record.status == "processing":
         return "is being processed"
     if record.error and record.status != "captioned":
@@ -125,7 +126,7 @@ def outcome(record: CaptionRecord) -> str:
 
 
 def record_lines(record: CaptionRecord) -> Iterator[str]:
-    """A record for a person: a field a line, empty ones left out."""
+    """The record for a person to read: one field a line, without empty ones."""
     image, error = record.image, record.error
     size = f"{image.format} {image.width} x {image.height}, " if image.format else ""
     tags = ", ".join(f"{tag.name} {tag.confidence:.2f}" for tag in record.tags)
@@ -159,7 +160,7 @@ def record_lines(record: CaptionRecord) -> Iterator[str]:
 
 
 def measured(alt_text: str | None) -> str:
-    """The text with its length beside the limit; empty where there is none."""
+    """The text with its length and the limit; empty where there is no text."""
     return f"{alt_text} ({len(alt_text)} of {ALT_TEXT} characters)" if alt_text else ""
 
 
@@ -169,33 +170,33 @@ def _source(made: Provenance) -> str:
 
 
 def _support(support: Support | None) -> str:
-    """How far the evidence carries the texts, and which words it does not."""
+    """The score, and the words that the evidence does not support."""
     if support is None:
         return ""
-    words = f", nothing seen supports: {', '.join(support.unsupported)}"
+    words = f", not supported: {', '.join(support.unsupported)}"
     return f"{support.score:.0%}{words if support.unsupported else ''}"
 
 
 def _status(record: CaptionRecord) -> str:
-    """Of an image that a run has: until when nobody else takes it."""
+    """The status; of an image that a run has claimed, also when the claim expires."""
     if record.status != "processing" or record.claim is None:
         return record.status
-    return f"processing, in the hands of a run until {_time(record.claim.until)} at most"
+    return f"processing, claimed by a run until {_time(record.claim.until)} at most"
 
 
 def _reason(record: CaptionRecord, error: RecordError) -> str:
-    """The message, and when an image that waits is tried again."""
+    """The message; of a deferred image, also the time of the next attempt."""
     if record.status != "deferred" or error.retry_at is None:
         return error.message
-    return f"{error.message} To be tried again at {_time(error.retry_at)}."
+    return f"{error.message} Next attempt at {_time(error.retry_at)}."
 
 
 def _cost(paid: Usage) -> str:
-    """What was paid for, and dollars; empty where nothing was."""
+    """Tokens, calls and US dollars; empty where nothing was charged."""
     counts = (paid.input_tokens, paid.output_tokens, paid.vision_calls)
     if not any(counts) and not paid.usd:
         return ""
-    price = "not priced" if paid.usd is None else f"${paid.usd:.6f}"
+    price = "price unknown" if paid.usd is None else f"${paid.usd:.6f}"
     return "{:,} tokens in, {:,} out, {:,} Vision calls: {}".format(*counts, price)
 
 

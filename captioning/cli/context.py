@@ -1,5 +1,5 @@
-"""What commands share: the app's services by the local settings, errors as plain lines, files that
-become images, and waiting for their captions."""
+"""Shared by the commands: the app with the local settings, errors as plain lines, arguments as
+queries and files, and waiting for captions."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def query_of(
     since: datetime | None,
     languages: tuple[str, ...],
 ) -> Query:
-    """The search; BadRequest where there is too much of it. An argument with spaces is a phrase;
-    all words are whole, as nobody is still typing."""
+    """The query of these arguments; BadRequest where it has too many terms. An argument with spaces
+    is a phrase. The last word is matched as a whole, not as the beginning of a word."""
     if any(not tag.strip() for tag in tags):
         raise BadRequest("bad_tag", "A tag must have a name.")
     phrases = (f'"{word}"' if " " in word and '"' not in word else word for word in words)
@@ -40,12 +40,13 @@ def query_of(
 
 
 DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
-"""How a person writes a time (UTC)."""
+"""Formats of times (UTC) in arguments."""
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Bad settings and storage that does not serve are a line on stderr each, and no traceback."""
+    """Prints bad settings, bad arguments and storage errors as lines on stderr, without a
+    traceback, and exits with 2, or with 1 where storage failed."""
     from azure.core.exceptions import AzureError
 
     from captioning.storage.errors import explain
@@ -60,7 +61,7 @@ def reported() -> Iterator[None]:
         console.complain(error.message)
         raise typer.Exit(2) from error
     except OSError as error:
-        if error.filename is None:  # a pipe that was closed, say: not a file of the person's
+        if error.filename is None:  # not a file that the user named: a closed pipe, for example
             raise
         console.complain(f"{error.strerror}: {error.filename!r}")
         raise typer.Exit(2) from error
@@ -73,7 +74,7 @@ def reported() -> Iterator[None]:
 
 @contextmanager
 def local_services() -> Iterator[Services]:
-    """The app's services by the local settings."""
+    """The app with the local settings."""
     from captioning.app.services import build_services
     from captioning.config.settings import Settings, local_environ
 
@@ -86,7 +87,7 @@ def local_services() -> Iterator[Services]:
 
 
 def images_in(paths: list[Path], prefix: str) -> list[Item]:
-    """Files and the images of folders, with the paths that their blobs get."""
+    """The files, and the images in folders, with the paths that their blobs will have."""
     from captioning.cli.drop import find_items
     from captioning.images.decoding import file_extensions
 
@@ -101,18 +102,18 @@ def images_in(paths: list[Path], prefix: str) -> list[Item]:
 
 
 def wait_for(services: Services, paths: list[str]) -> int:
-    """Prints each image's caption as it comes; returns how many ended without one."""
+    """Prints each caption once it is there; returns how many images got none."""
     from captioning.cli.drop import final_records
 
     def deferred(record: CaptionRecord) -> None:
         outcome = console.readable(console.outcome(record))
-        console.say(f"{console.readable(record.path)}: {outcome} Waiting on.")
+        console.say(f"{console.readable(record.path)}: {outcome} Still waiting.")
 
     records = final_records(services.images, services.catalog, paths, deferred)
     without = 0
     with closing(console.progress(records, len(paths), "captioning")) as ended:
         for path, record in ended:
             without += record is None or record.status != "captioned"
-            outcome = console.outcome(record) if record else "was deleted meanwhile"
+            outcome = console.outcome(record) if record else "was deleted in the meantime"
             console.say(f"{console.readable(path)}: {console.readable(outcome)}")
     return without

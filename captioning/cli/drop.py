@@ -1,4 +1,4 @@
-"""Uploading files and folders into the container, each content once, and waiting for captions."""
+"""Uploads files and folders, unless they are already stored, and waits for their captions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,37 @@ from captioning.records.catalog import Catalog
 from captioning.storage.errors import explain
 
 POLL_SECONDS = 0.2
+SHOWN = 120
+"""Longer paths are shortened in messages."""
+AT_ONCE = 8
+Outcome = Literal["sent", "there", "failed"]
+
+
+class Container(Protocol):
+    """The container of images."""
+
+    def describe(self, path: str) -> BlobDescription:
+        """The blob; BlobGone where there is none."""
+
+    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> str:
+        """Stores an image and returns its ETag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file and the path that its blob will have."""
+
+    file: Path
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The outcome for an item; `problem` says why one failed."""
+
+    item: Item
+    outcome: Outcome
+    problem: str = ""
 
 
 def final_records(
@@ -31,10 +62,11 @@ def final_records(
     paths: Iterable[str],
     on_deferred: Callable[[CaptionRecord], None],
 ) -> Iterator[tuple[str, CaptionRecord | None]]:
-    """Each path with the record that its blob, as it is by then, ends with; None for a blob that
-    was deleted. However long it takes: a deferred one is told of once and waited for."""
+    """Waits for each path's final record, and yields it; None where the blob was deleted. There is
+    no timeout: `on_deferred` is called once for an image that is deferred, and the wait goes on.
+    Where the blob is overwritten meanwhile, the record of the new content is waited for."""
     for path in paths:
-        told = False
+        reported = False
         while True:
             try:
                 record = _record_of_blob(images, records, path)
@@ -44,54 +76,25 @@ def final_records(
             if record and record.status in FINAL:
                 yield path, record
                 break
-            if record and record.status == "deferred" and not told:
+            if record and record.status == "deferred" and not reported:
                 on_deferred(record)
-                told = True
+                reported = True
             time.sleep(POLL_SECONDS)
 
 
 def _record_of_blob(images: BlobReader, records: Catalog, path: str) -> CaptionRecord | None:
-    """The record, where it is of the content that the blob has now."""
+    """The record; None where it is not of the blob's present content."""
     etag = images.describe(path).etag
     stored = records.get(path)
     return stored.record if stored and stored.record.image.etag == etag else None
 
 
-SHOWN = 120
-"""Longer paths are shortened in messages."""
-AT_ONCE = 8
-Outcome = Literal["sent", "there", "failed"]
-
-
-class Container(Protocol):
-    """Where the images go."""
-
-    def describe(self, path: str) -> BlobDescription: ...
-    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A file and the path that its blob gets."""
-
-    file: Path
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """What became of an item; `problem` says why one failed."""
-
-    item: Item
-    outcome: Outcome
-    problem: str = ""
-
-
 def find_items(paths: Iterable[Path], prefix: str, extensions: frozenset[str]) -> list[Item]:
-    """Files as they are named, and the images of folders under their path in the folder.
+    """The named files, under their names, and the images in folders, under their paths in the
+    folder.
 
-    Hidden files and folders are left out. Raises OSError for what is not there or cannot be
-    listed, and BadName for all paths that no blob can have or that two files would share.
+    Hidden files and folders are left out. Raises OSError where a path does not exist or cannot be
+    listed, and BadName with all paths that no blob can have or that two files would share.
     """
     items: dict[str, Item] = {}
     problems: list[str] = []
@@ -100,7 +103,9 @@ def find_items(paths: Iterable[Path], prefix: str, extensions: frozenset[str]) -
         item = items.setdefault(path, Item(file, path))
         problem = name_problem(path)
         if item.file != file and not item.file.samefile(file):
-            problem = f"is wanted for {item.file} and for {file}: drop them apart, with --prefix."
+            problem = (
+                f"is the path of both {item.file} and {file}: drop them separately, with --prefix."
+            )
         if problem:
             problems.append(f"{_shortened(path)!r} {problem}")
     if problems:
@@ -109,9 +114,9 @@ def find_items(paths: Iterable[Path], prefix: str, extensions: frozenset[str]) -
 
 
 def drop(container: Container, items: Iterable[Item]) -> Iterator[Dropped]:
-    """Uploads what is not there with the same content; yields each item as it is done.
+    """Uploads the items, unless the same content is already stored; yields each once it is done.
 
-    Closing it ends it early: what is on its way is sent, the rest is not.
+    Closing the iterator stops early: uploads that have begun are finished, others are not begun.
     """
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drop")
     try:

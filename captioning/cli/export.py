@@ -1,4 +1,4 @@
-"""What `export` does, by format, and what it tells a person."""
+"""`export`: writes records in each format, and prints a summary."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Format = Literal["csv", "jsonl", "xmp", "html"]
 def export(
     services: Services, form: Format, query: Query, output: Path | None, *, overwrite: bool
 ) -> bool:
-    """Writes what answers the query to a file, or a folder of sidecars or a gallery; whether all
-    of it could be."""
+    """Writes the matching records to a file, or to a folder of sidecars or a gallery; False where
+    one could not be written."""
     if output is not None and form == "xmp":
         return _sidecars(services, query, output, overwrite=overwrite)
     if output is not None and form == "html":
@@ -36,8 +36,8 @@ def _sidecars(services: Services, query: Query, folder: Path, *, overwrite: bool
         counts[done.outcome] += 1
         if done.problem:
             console.complain(f"{console.readable(done.path)}: {done.problem}")
-    told = "{written} written, {there} already there, {empty} with nothing to say, {failed} failed"
-    console.say(told.format(**counts))
+    summary = "{written} written, {there} unchanged, {empty} without text, {failed} failed"
+    console.say(summary.format(**counts))
     return not counts["failed"]
 
 

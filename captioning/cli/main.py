@@ -36,16 +36,21 @@ def up(
     *,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the app.")] = 7071,
     storage_port: Annotated[
-        int, typer.Option(min=1, max=65_533, help="Azurite's blobs; queues, tables follow.")
+        int,
+        typer.Option(
+            min=1, max=65_533, help="Azurite's blobs; queues and tables use the next two."
+        ),
     ] = 10_000,
-    host: Annotated[Literal["auto", "embedded", "func"], typer.Option(help="Which host.")] = "auto",
-    samples: Annotated[Path, typer.Option(help="Images to show it with.")] = Path("samples"),
-    data: Annotated[Path, typer.Option(help="Folder of Azurite's data and all logs.")] = Path(
+    host: Annotated[
+        Literal["auto", "embedded", "func"], typer.Option(help="The Functions host.")
+    ] = "auto",
+    samples: Annotated[Path, typer.Option(help="Images to caption.")] = Path("samples"),
+    data: Annotated[Path, typer.Option(help="Folder for Azurite's data and all logs.")] = Path(
         ".azurite"
     ),
-    once: Annotated[bool, typer.Option("--once", help="End when they are captioned.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Exit when they are captioned.")] = False,
 ) -> None:
-    """Run everything on this machine: storage, the app, and the samples through it."""
+    """Run storage and the app on this machine, and caption the samples."""
     from captioning.cli.up import up as run
     from captioning.config.settings import local_environ
     from captioning.embedded.stack.stack import Ports, Stack
@@ -63,10 +68,10 @@ def drop(
         list[Path], typer.Argument(metavar="PATH...", help="Files, and folders with images.")
     ],
     *,
-    prefix: Annotated[str, typer.Option(help="Put before each path, such as 2026/.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Until each has its caption.")] = False,
+    prefix: Annotated[str, typer.Option(help="Prefix of each path, such as 2026/.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the captions.")] = False,
 ) -> None:
-    """Upload images; what is there with the same content is not sent again."""
+    """Upload images, skipping those that are already stored."""
     from captioning.cli.drop import drop as send
 
     items = images_in(paths, prefix)
@@ -91,9 +96,9 @@ def drop(
 def show(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A blob's path, or sha256:ID.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As the API gives it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, like the API.")] = False,
 ) -> None:
-    """Show what is known of one image."""
+    """Show the record of one image."""
     from captioning.domain.blobs import item_id
 
     with local_services() as services:
@@ -112,16 +117,18 @@ def show(
 def find(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORDS]...", help='What they say; "a phrase"; -- -without.'),
+        typer.Argument(metavar="[WORDS]...", help='Words; "a phrase"; -- -without.'),
     ] = None,
     *,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may come several times.")] = None,
-    status: Annotated[Status | None, typer.Option(help="How the record stands.")] = None,
-    since: Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most records.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="A record a line, as JSON.")] = False,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Status of the record.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=DAYS, help="Uploaded since (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Records at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One record a line, as JSON.")] = False,
 ) -> None:
-    """Find images by what their records say, the newest first."""
+    """Find images by their captions, tags and text, newest first."""
     from captioning.cli.context import query_of
     from captioning.export.tabular import write_jsonl
 
@@ -141,21 +148,23 @@ def export(
     *,
     form: Annotated[
         Literal["csv", "jsonl", "xmp", "html"],
-        typer.Option("--format", help="A file of records, sidecars, or a gallery."),
+        typer.Option("--format", help="Records in a file, sidecars, or a gallery."),
     ],
     query: Annotated[
-        list[str] | None, typer.Option(help='A word or "a phrase"; may come several times.')
+        list[str] | None, typer.Option(help='A word or "a phrase"; may be repeated.')
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may come several times.")] = None,
-    since: Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=DAYS, help="Uploaded since (UTC).")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="A file, else standard output; of xmp and html a folder.")
+        Path | None, typer.Option(help="File, default standard output; folder for xmp and html.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace sidecars that other programs wrote.")
+        bool, typer.Option("--overwrite", help="Replace sidecars of other programs.")
     ] = False,
 ) -> None:
-    """Write all records, or those that are asked for, the newest first."""
+    """Write all records, or those that match, newest first."""
     from captioning.cli.context import query_of
     from captioning.cli.export import export as write
 
@@ -177,14 +186,14 @@ def retag(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
 ) -> None:
-    """Apply a changed tag vocabulary to what has its caption; nothing is paid for."""
+    """Apply a changed tag vocabulary to captioned images, at no cost."""
     count = 0
     with local_services() as services:
         for record in services.retag.all(dry_run=dry_run):
             console.say(console.readable(record.path))
             count += 1
     images = "1 image" if count == 1 else f"{count:,} images"
-    console.say(f"{images} {'would get' if dry_run else 'will get'} their tags again")
+    console.say(f"{images} {'would' if dry_run else 'will'} get new tags")
 
 
 cli.command("try")(try_)
@@ -192,7 +201,7 @@ cli.command("try")(try_)
 
 @cli.command()
 def check() -> None:
-    """Check every setting, and ask each service once (a fraction of a cent with Azure)."""
+    """Check the settings and call each service once (a fraction of a cent with Azure)."""
     from captioning.cli.check import findings
     from captioning.config.settings import local_environ
 

@@ -1,4 +1,4 @@
-"""The commands that look after captions once they are there: `reprocess` and `revert`."""
+"""The commands for existing captions: `reprocess` makes new ones, `revert` restores earlier."""
 
 from __future__ import annotations
 
@@ -17,39 +17,41 @@ if TYPE_CHECKING:
 
 
 def _day(value: str) -> date:
-    """The day of a model, or a day."""
+    """The day in a model's version, or a day itself."""
     if found := model_date(value):
         return found
     raise typer.BadParameter(
-        f"{value!r} names no day: give a model's dated version, such as NAME-2024-07-18,"
+        f"{value!r} has no date: give a model's dated version, such as NAME-2024-07-18,"
         " or a day, such as 2024-07-18"
     )
 
 
-Stale = Annotated[bool, typer.Option("--stale", help="What other settings than these have made.")]
+Stale = Annotated[
+    bool, typer.Option("--stale", help="Captions made with other settings than the present ones.")
+]
 WithStatus = Annotated[
     Literal["failed", "rejected", "deferred", "captioned"] | None,
     typer.Option(
         "--status",
-        help="How the records stand. Without --stale, rejected and captioned ones are paid for"
+        help="Status of the records. Without --stale, rejected and captioned ones are charged"
         " again.",
     ),
 ]
 OlderThan = Annotated[
     date | None,
-    typer.Option(parser=_day, metavar="NAME-OR-DAY", help="Made by a model of an earlier day."),
+    typer.Option(parser=_day, metavar="NAME-OR-DAY", help="Made by a model with an earlier date."),
 ]
-OnlyReview = Annotated[bool, typer.Option("--only-review", help="What a person should look at.")]
-Since = Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded (UTC).")]
-Most = Annotated[int | None, typer.Option(min=1, help="Most images.")]
+OnlyReview = Annotated[bool, typer.Option("--only-review", help="Captions marked for review.")]
+Since = Annotated[datetime | None, typer.Option(formats=DAYS, help="Uploaded since (UTC).")]
+Most = Annotated[int | None, typer.Option(min=1, help="Images at most.")]
 Budget = Annotated[
-    float | None, typer.Option(min=0, help="Most US dollars, by the estimates; with --stale.")
+    float | None, typer.Option(min=0, help="US dollars at most, by the estimates; with --stale.")
 ]
 Retry = Annotated[
-    bool, typer.Option("--retry", help="With --stale, also where that has failed already.")
+    bool, typer.Option("--retry", help="With --stale, include images where that has failed.")
 ]
 Restart = Annotated[
-    bool, typer.Option("--restart", help="With --stale, not from where it stopped.")
+    bool, typer.Option("--restart", help="With --stale, start from the newest image again.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list them.")]
 
@@ -67,18 +69,18 @@ def reprocess(
     restart: Restart = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Ask for the captions of many images again; the app then sees to them. --stale goes on where
-    the same command stopped."""
+    """Queue many images to be captioned again by the app. With --stale, the command continues where
+    it stopped last time."""
     from captioning.maintenance.reprocess import Limits, Selection
 
     if not (stale or status):
-        raise typer.BadParameter("say which images: --stale, --status, or both")
+        raise typer.BadParameter("select images with --stale, --status, or both")
     if not stale and (budget is not None or retry or restart):
-        raise typer.BadParameter("--budget, --retry and --restart go with --stale")
+        raise typer.BadParameter("--budget, --retry and --restart require --stale")
     since = since and since.replace(tzinfo=UTC)
     selection = Selection(status, stale, older_than_model, only_review, since, retry)
     with local_services() as services:
-        found = services.reprocess.round(selection, Limits(limit, budget, dry_run, restart))
+        found = services.reprocess(selection, Limits(limit, budget, dry_run, restart))
         try:
             with closing(iter(found)) as images:
                 for asked in images:
@@ -93,7 +95,7 @@ def reprocess(
 def revert(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A blob's path, or sha256:ID.")],
 ) -> None:
-    """Give an image the texts back that it had before; once more, and it has these again."""
+    """Restore the previous texts of an image; a second time undoes that."""
     from captioning.domain.blobs import item_id
     from captioning.errors import RecordChanged
     from captioning.records.history import obstacle, reverted
@@ -108,7 +110,7 @@ def revert(
         try:
             services.catalog.save(record, stored)
         except RecordChanged:
-            console.complain("Somebody else changed it meanwhile: look at it, and try again.")
+            console.complain("The record was changed in the meantime: check it and try again.")
             raise typer.Exit(1) from None
     for line in console.record_lines(record):
         console.say(line)
@@ -128,25 +130,25 @@ def _line(asked: Asked, *, stale: bool) -> str:
 
 
 def _summary(found: Round, *, stale: bool, dry_run: bool) -> list[str]:
-    """What a run did, and how the next one goes on."""
+    """What the run did, and where the next one continues."""
     report = found.report
     images = "1 image" if report.asked == 1 else f"{report.asked:,} images"
-    lines = [f"{images} {'would be ' if dry_run else ''}asked for again"]
+    lines = [f"{images} {'would be ' if dry_run else ''}queued again"]
     if stale and report.asked:
         lines[0] += f", for about ${report.usd:.6f} ({found.basis})"
     if report.resumed:
-        lines.append("Gone on from where the last run stopped; --restart begins anew.")
+        lines.append("Continued where the last run stopped; --restart begins at the newest image.")
     if report.unpriced:
-        lines.append(f"Of {report.unpriced:,} the price is unknown: it is not in the sum.")
+        lines.append(f"{report.unpriced:,} have no known price and are not in the sum.")
     if report.reverted:
-        lines.append(f"{report.reverted:,} left alone: a person went back to their text.")
+        lines.append(f"{report.reverted:,} skipped: a person restored their text.")
     if report.failed:
-        lines.append(f"{report.failed:,} left alone: with these settings they failed; see --retry.")
+        lines.append(f"{report.failed:,} skipped: they failed with these settings; see --retry.")
     if report.stopped:
         why = {
-            "limit": "The limit is reached",
-            "budget": "The budget is reached",
-            "price": "No price is known for the next image, which the budget needs",
+            "limit": "The limit was reached",
+            "budget": "The budget was reached",
+            "price": "The budget needs a price for the next image, and none is known",
         }[report.stopped]
         lines.append(f"{why}: stopped before {console.readable(report.before)}.")
     return lines

@@ -1,6 +1,6 @@
-"""Trying prompts, models and languages on pictures: what each answers, and costs.
+"""Tries prompts, models and languages on pictures: what each one answers, and what that costs.
 
-Nothing is stored anywhere.
+Nothing is stored.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from captioning.app.clients import ServiceClients
+from captioning.app.credentials import identity_of
 from captioning.app.pipeline import call_maker
-from captioning.app.services import credential_of
 from captioning.budget.prices import PriceList
 from captioning.config.sections import BUDGETS
 from captioning.config.settings import Settings
@@ -31,7 +31,7 @@ _Changes = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A way of asking, by a name for a person."""
+    """Settings to try, with a name for a person to read."""
 
     name: str
     settings: Settings
@@ -40,15 +40,15 @@ class Variant:
 def variants(
     environ: Mapping[str, str], prompts: list[Path], models: list[str], languages: str | None
 ) -> list[Variant]:
-    """Every prompt with every model, what is set first. SettingsError names the option that is bad,
-    or that there is nothing to vary."""
-    base = {**environ, **dict.fromkeys(BUDGETS, "")}  # budgets are of the app's runs
+    """Every prompt with every model, the configured ones first. SettingsError names a bad option,
+    or says that there is nothing to vary."""
+    base = {**environ, **dict.fromkeys(BUDGETS, "")}  # budgets are for the app's runs only
     said: _Changes = {} if languages is None else {LANGUAGES: languages or ","}
     deployed = _settings(base, said)
     if deployed.caption_provider == "embedded":
         if prompts or models:
             problem = (
-                "change nothing: CAPTION_PROVIDER is `embedded`, which has neither. Set it to"
+                "have no effect: CAPTION_PROVIDER is `embedded`, which has neither. Set it to"
                 " `azure` or `openai`."
             )
             raise SettingsError({"--prompt and --model": problem})
@@ -77,8 +77,8 @@ def _settings(base: Mapping[str, str], changes: _Changes) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a variant said of a picture, or why it did not, with what the model is paid; `seconds`
-    include Vision's where this variant asked it."""
+    """The answer of a variant to a picture, or its error; `usage` is the model's. `seconds` include
+    Vision's where this variant called it."""
 
     variant: str
     usage: Usage
@@ -89,8 +89,8 @@ class Attempt:
 
 @dataclass(slots=True)
 class Tried:
-    """A file and the attempts at it. Vision is paid once for all of them; with an error it is no
-    picture that anybody was asked about."""
+    """A file and the attempts at it. Vision is called once for all of them. With an `error` the
+    file cannot be used as a picture, and no service was called."""
 
     file: Path
     vision: Usage = NOTHING
@@ -99,24 +99,24 @@ class Tried:
 
     @property
     def paid(self) -> Usage:
-        """All of it."""
+        """The usage of all attempts and of Vision."""
         return sum((attempt.usage for attempt in self.attempts), self.vision)
 
     @property
     def failed(self) -> bool:
-        """Whether anything of it did."""
+        """Whether the file or an attempt failed."""
         return self.error is not None or any(attempt.error for attempt in self.attempts)
 
 
 class Trial:
-    """Asks the services that the settings name, by every variant; close it in the end.
-    SettingsError where an adapter takes a setting amiss."""
+    """Calls the services that the settings name, with every variant. It must be closed.
+    SettingsError where an adapter rejects a setting."""
 
     def __init__(self, ways: list[Variant]) -> None:
         self._ways = ways
         self._settings = ways[0].settings
         self._prices = PriceList.load(self._settings.prices_file)
-        credential = cache(partial(credential_of, self._settings))
+        credential = identity_of(self._settings)
         with ExitStack() as opened:
             clients = [ServiceClients(way.settings, credential) for way in ways]
             for each in clients:
@@ -129,7 +129,7 @@ class Trial:
         self._open.close()
 
     def files(self, files: list[Path]) -> Iterator[Tried]:
-        """Each file in turn, once all variants have answered. OSError where one cannot be read."""
+        """Yields each file once all variants have answered. OSError where one cannot be read."""
         for file in files:
             tried = Tried(file)
             try:
@@ -157,8 +157,8 @@ class Trial:
 
 
 class _RunContext:
-    """The providers' terms for one attempt: the analysis of an earlier one, a bill each, and calls
-    of its own, so that a model that is not there keeps no other waiting."""
+    """The context of one attempt: the analysis of an earlier one, its bills, and gates of its own,
+    so that a model that does not answer delays no other variant."""
 
     def __init__(self, analysis: ImageAnalysis | None) -> None:
         self.analysis = analysis
@@ -168,11 +168,11 @@ class _RunContext:
         self.vision, self.model = call_maker()(lambda: None, self._billed, PLAIN)
 
     def analysed(self, analysis: ImageAnalysis) -> None:
-        """For the next attempts."""
+        """Keeps the analysis for the next attempts."""
         self.analysis = analysis
 
     def captioned(self, captioning: Captioning) -> None:
-        """Nothing: the attempt has it in the end, or has failed."""
+        """Does nothing: the attempt returns the captions, or fails."""
 
     def _billed(self, bill: Bill) -> None:
         (self.of_vision if bill.features else self.of_model).append(bill)

@@ -1,4 +1,4 @@
-"""`python -m captioning try`: captions by several prompts and models, side by side."""
+"""`python -m captioning try`: shows the captions of several prompts and models side by side."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def try_(
     ],
     *,
     prompt: Annotated[
-        list[Path] | None, typer.Option(help="A prompt file; may come several times.")
+        list[Path] | None, typer.Option(help="A prompt file; may be repeated.")
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="A model's deployment; may come several times.")
+        list[str] | None, typer.Option(help="A model's deployment; may be repeated.")
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Instead of CAPTION_LANGUAGES, such as de,en.")
+        str | None, typer.Option(help="Replaces CAPTION_LANGUAGES, such as de,en.")
     ] = None,
 ) -> None:
-    """Show what other prompts and models would say, and cost; nothing is stored."""
+    """Show what other prompts and models answer and cost. Nothing is stored."""
     from captioning.cli.trial import Trial, variants
     from captioning.config.settings import local_environ
     from captioning.domain.usage import NOTHING
@@ -64,7 +64,7 @@ def _show(tried: Tried) -> None:
 
 
 def _column(attempt: Attempt) -> dict[str, str]:
-    """The cells of an attempt by the names of their rows, in the rows' order."""
+    """The cells of an attempt's column, by the names of their rows and in their order."""
     column: dict[str, str] = {}
     made = attempt.captioning
     for language, text in made.texts.items() if made else ():
@@ -83,4 +83,4 @@ def _column(attempt: Attempt) -> dict[str, str]:
 
 
 def _cents(usage: Usage) -> str:
-    return "not priced" if usage.usd is None else f"{usage.usd * 100:.4f} US cents"
+    return "price unknown" if usage.usd is None else f"{usage.usd * 100:.4f} US cents"

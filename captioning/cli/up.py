@@ -1,4 +1,4 @@
-"""`make run`: the whole app on this machine, shown at work on the sample photos."""
+"""`make run`: runs storage and the app on this machine, and captions the sample photos."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from captioning.embedded.stack.child import StackError
 from captioning.embedded.stack.stack import HostKind, Stack
 
 CAPTION_SECONDS = 120.0
+"""How long to wait for the captions of the samples."""
 
 
 def up(
@@ -33,10 +34,10 @@ def up(
     host: Literal["auto", "embedded", "func"],
     once: bool,
 ) -> int:
-    """Runs storage and the app, drops the samples, shows their captions; serves until Ctrl-C, or
-    with `once` ends. Returns the exit status: 0 when every sample was captioned."""
+    """Runs storage and the app, uploads the samples and prints their captions; then serves until
+    Ctrl-C, or with `once` exits. Returns the exit status: 0 where every sample was captioned."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # SIGINT too: a shell's background job ignores it
+        signal.signal(number, _interrupt)  # a shell has its background jobs ignore SIGINT
     settings = Settings.from_environ(stack.environ)
     try:
         kind = _host_kind(host)
@@ -57,12 +58,12 @@ def up(
 
 
 def _host_kind(wanted: Literal["auto", "embedded", "func"]) -> HostKind:
-    """Core Tools where they are installed, if nothing else is asked for."""
+    """The host to run; with `auto`, Core Tools where they are installed."""
     installed = shutil.which("func") is not None
     if wanted == "func" and not installed:
         raise StackError(
             "Azure Functions Core Tools are not installed: there is no `func` on PATH. Install "
-            "them, or run the app without: make run HOST=embedded"
+            "them, or run the app without them: make run HOST=embedded"
         )
     if wanted == "auto":
         return "func" if installed else "embedded"
@@ -74,8 +75,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _drop_samples(settings: Settings, samples: Sequence[Item]) -> dict[str, str]:
-    """The samples in the container, their ETags by path; what is there from an earlier run is not
-    sent again."""
+    """Uploads the samples that are not stored yet; their ETags by path."""
     services = build_services(settings)
     try:
         for done in drop(services.images, samples):
@@ -83,7 +83,7 @@ def _drop_samples(settings: Settings, samples: Sequence[Item]) -> dict[str, str]
                 raise StackError(f"{done.item.file} {done.problem}")
         return {item.path: services.images.describe(item.path).etag for item in samples}
     except AzureError as error:
-        raise StackError(f"Azurite does not do its work: {type(error).__name__}") from error
+        raise StackError(f"Azurite does not work as expected: {type(error).__name__}") from error
     finally:
         services.close()
 
@@ -106,18 +106,18 @@ def _introduce(stack: Stack, kind: HostKind, settings: Settings) -> None:
 
 
 def _show(stack: Stack, etags: dict[str, str]) -> bool:
-    """Prints the samples' records as the API gives them; whether each of them is captioned."""
+    """Prints the samples' records, read from the API; True where each one is captioned."""
     deadline = time.monotonic() + CAPTION_SECONDS
     records = {path: _final_record(stack, path, etag, deadline) for path, etag in etags.items()}
     print_table(record for record in records.values() if record)
     for path, record in records.items():
         if record is None or record.status not in FINAL:
-            complain(f"{path} has no caption yet, after {CAPTION_SECONDS:.0f} seconds.")
+            complain(f"{path} has no caption after {CAPTION_SECONDS:.0f} seconds.")
     return all(record and record.status == "captioned" for record in records.values())
 
 
 def _final_record(stack: Stack, path: str, etag: str, deadline: float) -> CaptionRecord | None:
-    """The record of this version of the blob, final or as it is at the deadline."""
+    """The record of this version of the blob, once it is final, or at the deadline."""
     while True:
         stack.raise_if_dead()
         record = _lookup(stack, path)
@@ -144,7 +144,7 @@ def _lookup(stack: Stack, path: str) -> CaptionRecord | None:
 
 def _serve(stack: Stack) -> int:
     say()
-    say("Serving; Ctrl-C ends it.")
+    say("Serving until Ctrl-C.")
     while True:
         stack.raise_if_dead()
         time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Every setting: its name, default, meaning, and what one fills in for Azure."""
+"""Every setting: its name, default, meaning and an example for Azure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table of settings; `example` is what one fills in for Azure."""
+    """One row of the table of settings; `example` is a value for Azure."""
 
     name: str
     default: str
@@ -19,13 +19,13 @@ SETTINGS = (
     Setting(
         "ImageStorage",
         "",
-        "Connection string of the account with images, tables and queues. In Azure leave it unset "
-        "and give the service addresses below: the app's identity is used then.",
+        "Connection string of the account with images, tables and queues. In Azure, leave it unset "
+        "and set the service addresses below; the app then uses its identity.",
     ),
     Setting(
         "ImageStorage__blobServiceUri",
         "",
-        "Blob service of the account, with an identity instead of a connection string.",
+        "Blob service of the account, where an identity is used and no connection string.",
         "https://YOUR-ACCOUNT.blob.core.windows.net",
     ),
     Setting(
@@ -37,33 +37,33 @@ SETTINGS = (
     Setting(
         "ImageStorage__tableServiceUri",
         "",
-        "Table service; the records live there.",
+        "Table service; it stores the records.",
         "https://YOUR-ACCOUNT.table.core.windows.net",
     ),
     Setting(
         "ImageStorage__credential",
         "",
-        "`managedidentity` in Azure; leave it unset on a laptop, where `az login` serves.",
+        "`managedidentity` in Azure; leave it unset on a laptop, which uses `az login`.",
         "managedidentity",
     ),
     Setting(
         "ImageStorage__clientId",
         "",
-        "Client id of a user-assigned identity. It serves Vision and the model too.",
+        "Client id of a user-assigned identity, which is used for Vision and the model, too.",
         "00000000-0000-0000-0000-000000000000",
     ),
     Setting(
         "IMAGES_CONTAINER",
         "images",
-        "Container whose images are captioned, 3 to 52 characters; that of the thumbnails is "
-        "named after it.",
+        "Container of the images, 3 to 52 characters; the container of the thumbnails is named "
+        "after it.",
         "images",
     ),
     Setting(
         "CAPTIONS_TABLE",
         "captions",
-        "Table of the records, 3 to 39 letters and digits; other tables and queues derive their "
-        "names from it.",
+        "Table of the records, 3 to 39 letters and digits; the names of other tables and queues "
+        "are derived from it.",
         "captions",
     ),
     Setting(
@@ -81,7 +81,7 @@ SETTINGS = (
     Setting(
         "VISION_PROVIDER",
         "azure",
-        "`azure`, `embedded` (small local models, for trying things out) or `none`.",
+        "`azure`, `embedded` (small local models, for trying the app) or `none`.",
         "azure",
     ),
     Setting(
@@ -90,22 +90,27 @@ SETTINGS = (
         "Azure AI Vision resource with a custom subdomain; required for `azure`.",
         "https://YOUR-VISION.cognitiveservices.azure.com",
     ),
-    Setting("VISION_KEY", "", "Key of that resource; unset: a Microsoft Entra token."),
+    Setting("VISION_KEY", "", "Key of that resource. Unset: a Microsoft Entra token is used."),
     Setting("VISION_API", "4.0", "`4.0` or `3.2`.", "4.0"),
     Setting(
         "VISION_FEATURES",
         "tags,objects,read",
         "Also `caption`, `denseCaptions`, `people` (4.0) and `brands`, `description`, `adult` "
-        "(3.2; with 4.0 they are asked in one 3.2 call beside it). "
+        "(3.2; with API 4.0 they take one additional 3.2 call). "
         "`embedded` has `tags` and `read`.",
         "tags,objects,read",
     ),
-    Setting("VISION_MIN_CONFIDENCE", "0.6", "Tags and objects below it are left out.", "0.6"),
+    Setting(
+        "VISION_MIN_CONFIDENCE",
+        "0.6",
+        "Tags and objects with a lower confidence are left out.",
+        "0.6",
+    ),
     Setting(
         "CAPTION_PROVIDER",
         "azure",
         "`azure`, `openai` (any OpenAI-compatible server: Ollama, LM Studio, Foundry Local) or "
-        "`embedded` (a sentence made from the tags, for trying things out).",
+        "`embedded` (a sentence made from the tags, for trying the app).",
         "azure",
     ),
     Setting(
@@ -114,19 +119,21 @@ SETTINGS = (
         "Azure OpenAI or Foundry resource; required for `azure`. The v1 API is used.",
         "https://YOUR-MODELS.openai.azure.com",
     ),
-    Setting("AZURE_OPENAI_API_KEY", "", "Key of that resource; unset: a Microsoft Entra token."),
+    Setting(
+        "AZURE_OPENAI_API_KEY", "", "Key of that resource. Unset: a Microsoft Entra token is used."
+    ),
     Setting(
         "OPENAI_BASE_URL",
         "",
-        "Address of the OpenAI-compatible server, with its `/v1`; required for `openai`.",
+        "Address of the OpenAI-compatible server, including `/v1`; required for `openai`.",
     ),
-    Setting("OPENAI_API_KEY", "", "Key of that server, where it wants one."),
+    Setting("OPENAI_API_KEY", "", "Key of that server, where it requires one."),
     Setting("CAPTION_MODEL", "gpt-4o-mini", "Name of the model's deployment.", "gpt-4o-mini"),
     Setting(
         "CAPTION_INPUT",
         "image+tags",
-        "`image+tags`: picture and Vision's evidence; `image`: the picture alone, both services at "
-        "the same time; `tags`: the evidence alone.",
+        "What the model sees. `image+tags`: the picture and Vision's evidence; `image`: the "
+        "picture alone, with both services called at the same time; `tags`: the evidence alone.",
         "image+tags",
     ),
     Setting("CAPTION_LANGUAGES", "en", "Comma-separated; the first is the main one.", "en"),
@@ -134,20 +141,20 @@ SETTINGS = (
     Setting(
         "CAPTION_MAX_TOKENS",
         "1000",
-        "Most output tokens of one answer; reasoning models need several thousand.",
+        "Output tokens of one answer at most; reasoning models need several thousand.",
         "1000",
     ),
     Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
     Setting(
         "TAG_VOCABULARY_FILE",
         "",
-        "A text file of tags with their aliases and a stop list, for tags that do not sprawl. "
-        "Empty: tags as they come.",
+        "A text file of tags with their aliases and a stop list, which limits the tags in use. "
+        "Empty: tags are kept as Vision names them.",
     ),
     Setting(
         "SUPPORT_THRESHOLD",
         "0.7",
-        "Captions that Vision's evidence supports less are for `review`: see captions.md. 0: none.",
+        "Captions with a lower support by Vision's evidence are marked for review. 0: none.",
         "0.7",
     ),
     Setting("VISION_TIMEOUT_SECONDS", "30", "How long Vision may take to answer: 1 to 30.", "30"),
@@ -160,40 +167,40 @@ SETTINGS = (
     Setting(
         "CLAIM_SECONDS",
         "120",
-        "How long an image stays taken by a run that was killed: 5 to 3600, and more than either "
-        "timeout plus 5 to connect.",
+        "How long a killed run keeps its claim on an image: 5 to 3600. Each timeout plus 5 seconds "
+        "to connect must fit into 75 % of it.",
         "120",
     ),
     Setting(
         "BURST_SECONDS",
         "60",
-        "Near-identical frames that are uploaded to one folder within so many seconds, up to 3600, "
-        "share one caption; 0: each has its own.",
+        "Near-identical images that are uploaded to one folder within this time, up to 3600, share "
+        "one caption. 0: each image has its own.",
         "60",
     ),
     Setting(
         "DAILY_BUDGET_USD",
         "",
-        "Dollars that all workers together may spend in a day (UTC), such as 5 or 0.50; images "
-        "wait when they are spent. Empty: no limit.",
+        "US dollars that all workers together may spend in a day (UTC), such as 5 or 0.50; once "
+        "they are spent, images wait. Empty: no limit.",
     ),
     Setting("MONTHLY_BUDGET_USD", "", "The same for a calendar month (UTC)."),
     Setting(
         "PRICES_FILE",
         "",
-        "A price list in the form of `captioning/budget/prices.json`, to use in its place.",
+        "A price list in the format of `captioning/budget/prices.json`, which replaces it.",
     ),
     Setting(
         "NOTIFY_URL",
         "",
-        "Address that gets every record that is final: https, or http on this machine. Empty: "
-        "nobody is told.",
+        "Address of the webhook, which gets every record with a final status: https, or http on "
+        "this machine. Empty: no notifications are sent.",
     ),
     Setting(
         "NOTIFY_KEY",
         "",
-        "Key that signs what goes there, `whsec_` and base64; required with `NOTIFY_URL`. Several, "
-        "with spaces between them, while a receiver changes its key.",
+        "Key that signs the notifications, `whsec_` and base64; required with `NOTIFY_URL`. While "
+        "the receiver changes its key, give several with spaces between them.",
     ),
 )
 """In the order of the documentation."""

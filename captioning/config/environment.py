@@ -1,4 +1,4 @@
-"""Typed reading of environment variables that collects what is wrong instead of stopping at it."""
+"""Typed reading of environment variables, which collects all errors instead of stopping at one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ DEVELOPMENT = "UseDevelopmentStorage=true"
 
 
 class Environment:
-    """Values by name over defaults by name. `problems` maps bad names to what is wrong with them,
-    in words that do not repeat the value: it may be a secret in the wrong place."""
+    """Values by name, and defaults by name where a value is unset. `problems` maps the names of bad
+    settings to what is wrong with them. It never repeats the value, which may be a secret in the
+    wrong place."""
 
     def __init__(self, values: Mapping[str, str], defaults: Mapping[str, str]) -> None:
         self._values = values
@@ -23,7 +24,7 @@ class Environment:
         self.problems: dict[str, str] = {}
 
     def problem(self, name: str, what: str) -> None:
-        """Notes what is wrong with a setting; the first finding stays."""
+        """Notes a problem of a setting; only the first one is kept."""
         self.problems.setdefault(name, what)
 
     def text(self, name: str) -> str:
@@ -38,7 +39,7 @@ class Environment:
         """A key that can be sent in a header, or None."""
         value = self.optional(name)
         if value and not fits_a_header(value):
-            self.problem(name, "has characters that no key has")
+            self.problem(name, "has characters that a key cannot have")
         return value
 
     def connection_string(self, name: str) -> str | None:
@@ -86,18 +87,21 @@ class Environment:
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value):
             self.problem(name, "must be a number of dollars such as 5 or 0.50, without a sign")
         elif float(value) == 0:
-            self.problem(name, "must be more than 0, which captions nothing; empty is no limit")
+            self.problem(
+                name,
+                "must be more than 0, with which nothing is captioned; leave it empty for no limit",
+            )
         return float(value) if name not in self.problems else None
 
     def matching(self, name: str, pattern: str, what: str) -> str:
-        """Text that matches a regular expression as a whole."""
+        """Text that fully matches a regular expression; `what` describes it."""
         value = self.text(name)
         if not re.fullmatch(pattern, value):
             self.problem(name, f"must be {what}")
         return value
 
     def words(self, name: str, allowed: frozenset[str]) -> tuple[str, ...]:
-        """Comma-separated words, each once, each of them allowed."""
+        """Comma-separated words out of `allowed`, without repeats."""
         words = tuple(dict.fromkeys(word.strip() for word in self.text(name).split(",")))
         if not allowed.issuperset(words):
             self.problem(name, f"must be a comma-separated list of {', '.join(sorted(allowed))}")
@@ -111,8 +115,8 @@ class Environment:
         return tags
 
     def url(self, name: str, *, required: bool, has_key: bool = True) -> str:
-        """An address without a trailing slash: https, or http on a loopback address, where a key
-        or token goes there. Not looked at where it is not required."""
+        """An address without a trailing slash. It is checked only where it is required: https, or
+        http on a loopback address, where a key or token is sent there."""
         value = self.text(name).rstrip("/")
         if required and not value:
             self.problem(name, "is required")

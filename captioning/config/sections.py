@@ -1,23 +1,27 @@
-"""Settings that take more than a line to check: storage, texts, money, the webhook."""
+"""Settings that take more than one line to check: storage, text files, prices, the webhook."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from captioning.addresses import check_address, fits_a_header
 from captioning.budget.prices import PriceList
 from captioning.config.environment import Environment
-from captioning.records.tag_vocabulary import parse
+from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary, parse
 from captioning.text.visible import has_words
 from captioning.webhook.payload import key_of
 
+BUDGETS = ("DAILY_BUDGET_USD", "MONTHLY_BUDGET_USD")
+MOST_PROMPT_BYTES = 20_000
+"""Some 5,000 tokens, which are charged with each picture."""
+MOST_VOCABULARY_BYTES = 1_000_000
 TABLE = "captions"
-DEFERRED, DELETED, NOTIFY = "caption-deferred", "image-deleted", "caption-notify"
+"""The default of CAPTIONS_TABLE."""
 _LONGEST_TABLE = 39
-"""A queue's name has 63 characters at most: `TABLE-caption-deferred-poison`, where the host puts
-what it gave up."""
+"""A queue's name has 63 characters at most. The longest is `TABLE-caption-deferred-poison`, where
+the host puts messages that it gave up on."""
 _THUMBNAILS = "-thumbnails"
 _LONGEST_CONTAINER = 63 - len(_THUMBNAILS)
 _TABLE = re.compile(rf"(?!(?i:tables)$)[A-Za-z][A-Za-z0-9]{{2,{_LONGEST_TABLE - 1}}}")
@@ -36,11 +40,13 @@ class StorageConnection:
 
 
 def storage_connection(env: Environment) -> StorageConnection:
-    """How the account is reached."""
+    """How to connect to the account."""
     connection_string = env.connection_string("ImageStorage")
     by_identity = connection_string is None
     if by_identity and not env.text("ImageStorage__blobServiceUri"):
-        env.problem("ImageStorage", "is required (or ImageStorage__blobServiceUri and the others)")
+        env.problem(
+            "ImageStorage", "is required, or ImageStorage__blobServiceUri and the other addresses"
+        )
         by_identity = False
     return StorageConnection(
         connection_string=connection_string,
@@ -70,57 +76,67 @@ def captions_table(env: Environment) -> str:
     return env.matching("CAPTIONS_TABLE", _TABLE.pattern, what)
 
 
-def queue_name(queue: str, table: str) -> str:
-    """A queue beside this table, with the table's name before its own where that is not the usual
-    one; plain beside a table that cannot be."""
+@dataclass(frozen=True, slots=True)
+class QueueNames:
+    """The app's queues: images that wait, events of deleted images, notifications."""
+
+    deferred: str = "caption-deferred"
+    deleted: str = "image-deleted"
+    notify: str = "caption-notify"
+
+
+def queue_names(table: str) -> QueueNames:
+    """The queues beside this table. The table's name comes before their own, unless it is the
+    default or no table can have it."""
     name = table.strip().lower()
-    is_usual = name in {"", TABLE} or not _TABLE.fullmatch(name)
-    return queue if is_usual else f"{name}-{queue}"
+    if name in {"", TABLE} or not _TABLE.fullmatch(name):
+        return QueueNames()
+    return QueueNames(*(f"{name}-{queue}" for queue in astuple(QueueNames())))
 
 
-MOST_PROMPT_BYTES = 20_000
-"""Some 5,000 tokens, which are paid for with each picture."""
-MOST_VOCABULARY_BYTES = 1_000_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def prompt_file(env: Environment) -> Path | None:
-    """The file of CAPTION_PROMPT_FILE: visible text for a model. It has no placeholders; braces
-    are sent as they are."""
+    """The file of CAPTION_PROMPT_FILE: instructions for the model. There are no placeholders;
+    braces are sent as they are."""
     name = "CAPTION_PROMPT_FILE"
     text = _text(env, name, MOST_PROMPT_BYTES)
     if text is not None and not has_words(text):
-        env.problem(name, "holds no text: write the instructions, or leave the setting empty")
+        env.problem(name, "has no text: write instructions into it, or leave the setting empty")
     return Path(env.text(name)) if env.text(name) else None
 
 
-def vocabulary_file(env: Environment) -> Path | None:
-    """The file of TAG_VOCABULARY_FILE: a vocabulary of tags."""
+def tag_vocabulary(env: Environment) -> Vocabulary:
+    """The vocabulary in the file of TAG_VOCABULARY_FILE."""
     name = "TAG_VOCABULARY_FILE"
     text = _text(env, name, MOST_VOCABULARY_BYTES)
     if text is not None:
         try:
-            parse(text)
+            return parse(text)
         except ValueError as error:
             env.problem(name, str(error))
-    return Path(env.text(name)) if env.text(name) else None
+    return NO_VOCABULARY
 
 
 def _text(env: Environment, name: str, most: int) -> str | None:
-    """The file's text; None where none is named or something is wrong with it."""
+    """The text of the file; None where none is set or it cannot be used."""
     if not env.text(name):
         return None
     path = Path(env.text(name))
     try:
         if not path.is_file():
-            env.problem(name, "names no file: give its path from the app's folder, or a full one")
+            env.problem(
+                name,
+                "does not name a file: give an absolute path, or one relative to the app's folder",
+            )
             return None
         if path.stat().st_size > most:
-            env.problem(name, f"names a file of more than {most:,} bytes: shorten it")
+            env.problem(name, f"names a file of more than {most:,} bytes: shorten the file")
             return None
         data = path.read_bytes()
     except (OSError, ValueError):
-        env.problem(name, "names a file that cannot be read: look at its permissions")
+        env.problem(name, "names a file that cannot be read: check its permissions")
         return None
     return _decoded(env, name, data)
 
@@ -141,14 +157,11 @@ def _decoded(env: Environment, name: str, data: bytes) -> str | None:
     return text
 
 
-BUDGETS = ("DAILY_BUDGET_USD", "MONTHLY_BUDGET_USD")
-
-
 def check_prices(
     env: Environment, file: Path | None, *, model: str | None, features: tuple[str, ...]
 ) -> None:
-    """Notes a price list that is none and, with a budget, that it lacks the model or one of the
-    features that are paid for: what has no price would be spent beside the budget."""
+    """Notes a price list that is not valid, and a budget without prices for the model or for one of
+    the billed features: calls without a price would not count against the budget."""
     if "PRICES_FILE" in env.problems:
         return
     try:
@@ -160,38 +173,38 @@ def check_prices(
         if model is not None and not prices.has_model(model):
             env.problem(
                 budget,
-                "needs a price for every answer, and there is none for CAPTION_MODEL: set a "
+                "needs a price for every call, and there is none for CAPTION_MODEL: set a "
                 "PRICES_FILE that names it in `models` or has a `default`",
             )
         if not prices.has_features(features):
             env.problem(
                 budget,
-                "needs a price for every answer, and there is none for one of VISION_FEATURES: "
+                "needs a price for every call, and there is none for one of VISION_FEATURES: "
                 "add it to `per_1000` in PRICES_FILE",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Both may be secret: an address often holds a token."""
+    """The receiver. Both may be secret, as an address often contains a token."""
 
     url: str = field(repr=False)
     keys: tuple[bytes, ...] = field(repr=False)
 
 
 def webhook(env: Environment) -> Webhook | None:
-    """The receiver, or None."""
+    """The webhook, or None where NOTIFY_URL is not set."""
     url, secrets = env.text("NOTIFY_URL"), env.text("NOTIFY_KEY").replace(",", " ").split()
     if not url:
         return None
     try:
         check_address(url.partition("?")[0], "NOTIFY_URL")
         if not fits_a_header(url) or "#" in url or "\\" in url:
-            raise ValueError("NOTIFY_URL has characters that no address has")
+            raise ValueError("NOTIFY_URL has characters that an address cannot have")
     except ValueError as error:
         env.problem("NOTIFY_URL", str(error).removeprefix("NOTIFY_URL").strip())
     if not secrets:
-        env.problem("NOTIFY_KEY", "is required with NOTIFY_URL: receivers know the app by it")
+        env.problem("NOTIFY_KEY", "is required with NOTIFY_URL: receivers verify the app by it")
     keys = []
     for secret in secrets:
         try:

@@ -1,6 +1,6 @@
 """The settings, parsed and checked. The only reader of the environment.
 
-An empty value counts as unset. All bad settings are named at once, never with their value.
+An empty value counts as unset. All bad settings are reported at once, and never with their values.
 """
 
 from __future__ import annotations
@@ -16,30 +16,29 @@ from typing import Literal
 from captioning.config.definitions import SETTINGS
 from captioning.config.environment import Environment
 from captioning.config.sections import (
-    DEFERRED,
-    DELETED,
-    NOTIFY,
+    QueueNames,
     StorageConnection,
     Webhook,
     captions_table,
     check_prices,
     images_container,
     prompt_file,
-    queue_name,
+    queue_names,
     storage_connection,
-    vocabulary_file,
+    tag_vocabulary,
     webhook,
 )
 from captioning.domain.record import LEFT_FOR_A_CALL, CaptionInput
 from captioning.errors import SettingsError
+from captioning.records.tag_vocabulary import Vocabulary
 
 FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
 FEATURES_32 = frozenset({"brands", "description", "adult"})
 ONLY_40 = frozenset({"denseCaptions", "people"})
 MAX_VISION_SECONDS, MAX_CAPTION_SECONDS = 30, 120
-"""Of VISION_TIMEOUT_SECONDS and CAPTION_TIMEOUT_SECONDS."""
+"""The upper limits of VISION_TIMEOUT_SECONDS and CAPTION_TIMEOUT_SECONDS."""
 CONNECT_SECONDS = 5
-"""What a service is given to accept a call, before the time for its answer counts."""
+"""The timeout for connecting to a service, before the timeout for its answer begins."""
 VisionProvider = Literal["azure", "embedded", "none"]
 CaptionProvider = Literal["azure", "openai", "embedded"]
 BlobTriggerSource = Literal["EventGrid", "LogsAndContainerScan"]
@@ -71,7 +70,7 @@ class Settings:
     caption_detail: Literal["low", "high", "auto"]
     caption_max_tokens: int
     caption_prompt_file: Path | None
-    tag_vocabulary_file: Path | None
+    tag_vocabulary: Vocabulary
     support_threshold: float
     vision_timeout_seconds: int
     caption_timeout_seconds: int
@@ -83,19 +82,9 @@ class Settings:
     webhook: Webhook | None
 
     @property
-    def deferred_queue(self) -> str:
-        """Queue of the images that wait for later."""
-        return queue_name(DEFERRED, self.captions_table)
-
-    @property
-    def deleted_queue(self) -> str:
-        """Queue of the events of deleted images."""
-        return queue_name(DELETED, self.captions_table)
-
-    @property
-    def notify_queue(self) -> str:
-        """Queue of what the webhook's receiver is to be told."""
-        return queue_name(NOTIFY, self.captions_table)
+    def queues(self) -> QueueNames:
+        """The app's queues."""
+        return queue_names(self.captions_table)
 
     @classmethod
     def from_environ(cls, values: Mapping[str, str]) -> Settings:
@@ -114,8 +103,9 @@ def load() -> Settings:
 
 
 def local_environ(folder: Path) -> dict[str, str]:
-    """This process's environment over the values of `local.settings.json`, or of the sample where
-    there is none. The file's storage is not mixed with the environment's."""
+    """The environment of this process; unset values come from `local.settings.json`, or from the
+    sample where there is none. Where the environment configures storage, the file's storage is
+    ignored as a whole."""
     file = folder / "local.settings.json"
     if not file.exists():
         file = folder / "local.settings.sample.json"
@@ -155,7 +145,7 @@ def _parse(env: Environment) -> Settings:
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
         caption_prompt_file=prompt_file(env),
-        tag_vocabulary_file=vocabulary_file(env),
+        tag_vocabulary=tag_vocabulary(env),
         support_threshold=env.fraction("SUPPORT_THRESHOLD"),
         vision_timeout_seconds=env.whole("VISION_TIMEOUT_SECONDS", 1, MAX_VISION_SECONDS),
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
@@ -174,20 +164,22 @@ def _openai_base_url(env: Environment, captioner: CaptionProvider) -> str:
 
 
 def _check_together(settings: Settings, env: Environment) -> None:
-    """What is right by itself and wrong beside the others."""
+    """Checks values that are valid by themselves, but not together."""
     if settings.vision_api == "3.2" and ONLY_40.intersection(settings.vision_features):
         env.problem("VISION_FEATURES", "denseCaptions and people need VISION_API 4.0")
     if settings.vision_provider == "none" and settings.caption_input == "tags":
         env.problem("CAPTION_INPUT", "`tags` needs a VISION_PROVIDER")
     if settings.caption_provider == "embedded":
         if settings.vision_provider != "embedded":
-            env.problem("CAPTION_PROVIDER", "`embedded` goes with VISION_PROVIDER=embedded only")
+            env.problem("CAPTION_PROVIDER", "`embedded` requires VISION_PROVIDER=embedded")
         if settings.caption_input == "image":
             env.problem(
-                "CAPTION_INPUT", "the embedded captioner sees tags only: image+tags or tags"
+                "CAPTION_INPUT", "must be image+tags or tags: the embedded captioner sees only tags"
             )
         if settings.caption_languages != ("en",):
-            env.problem("CAPTION_LANGUAGES", "the embedded captioner writes English only: en")
+            env.problem(
+                "CAPTION_LANGUAGES", "must be en: the embedded captioner writes only English"
+            )
     _check_claim(settings, env)
     check_prices(
         env,
@@ -198,7 +190,7 @@ def _check_together(settings: Settings, env: Environment) -> None:
 
 
 def _check_claim(settings: Settings, env: Environment) -> None:
-    """No run may lose its image to another while it waits for an answer."""
+    """A claim must not expire while its run waits for an answer."""
     calls = {}
     if settings.vision_provider == "azure":
         calls["VISION_TIMEOUT_SECONDS"] = settings.vision_timeout_seconds
@@ -211,6 +203,6 @@ def _check_claim(settings: Settings, env: Environment) -> None:
     if settings.claim_seconds < least:
         env.problem(
             "CLAIM_SECONDS",
-            f"must be {least} or more: {name} and {CONNECT_SECONDS} seconds to connect are to fit"
+            f"must be {least} or more: {name} plus {CONNECT_SECONDS} seconds to connect must fit"
             f" into {LEFT_FOR_A_CALL:.0%} of it",
         )

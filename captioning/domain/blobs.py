@@ -14,6 +14,16 @@ from urllib.parse import quote
 
 from captioning.domain.record import record_id
 
+NAME_UNITS = 1_024
+"""UTF-16 code units of a blob's name at most."""
+LONGEST_IN_A_URL = 7_500
+"""Of the 8,190 characters of a request line; the rest is for the method, the query and the key."""
+BY_ID = "sha256:"
+"""Comes before a record's id that is given in place of a path."""
+_BY_ID = re.compile(rf"{BY_ID}([0-9a-f]{{64}})")
+_NOT_IN_XML = frozenset("\ufffe\uffff")
+"""Listings of blobs are XML, which cannot hold these nor control characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlobDescription:
@@ -24,21 +34,6 @@ class BlobDescription:
     etag: str
     modified: datetime
     sha256: str | None = None
-
-
-NAME_UNITS = 1_024
-
-
-BY_ID = "sha256:"
-"""Before a record's id where that takes the place of the path."""
-
-
-LONGEST_IN_A_URL = 7_500
-"""Of the 8,190 characters of a request line; the rest is for the method, the query and the key."""
-
-
-_NOT_IN_XML = frozenset("\ufffe\uffff")
-"""Beside control characters; listings are XML."""
 
 
 def name_problem(path: str) -> str:
@@ -74,14 +69,12 @@ def url_path(path: str) -> str:
     return quoted if carries else f"{BY_ID}{record_id(path)}"
 
 
-_BY_ID = re.compile(r"sha256:([0-9a-f]{64})")
-
-
 def item_id(item: str) -> str:
     """The id of the record that is named by its blob's path, or by `sha256:<id>` in its place."""
-    return _given_id(item) or record_id(item)
+    return given_id(item) or record_id(item)
 
 
-def _given_id(item: str) -> str | None:
+def given_id(item: str) -> str | None:
+    """The id in `sha256:<id>`; None where the item is a path."""
     by_id = _BY_ID.fullmatch(item)
     return by_id[1] if by_id else None

@@ -1,7 +1,7 @@
-"""A gallery for sharing: pages and thumbnails in a folder, without script, server or network.
+"""A gallery for sharing: pages and thumbnails in a folder, which need no script, server or network.
 
-No path, place, date or name of a service is in it. Pages are built as a tree and serialized by the
-standard library, so no text can become markup.
+It contains no path, place, date or name of a service. Pages are built as trees and serialized by
+the standard library, so no text can become markup.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ from captioning.export.xml_text import in_xml
 from captioning.images.picture import read_header
 
 FIRST = "index.html"
+WIDTH = 320
+"""Pixels of a thumbnail: one of the widths that the app stores."""
+ON_A_PAGE = 100
+"""Pictures on a page."""
+AT_ONCE = 8
+THUMBNAILS = "thumbnails"
+Look = Callable[[CaptionRecord], bytes | None]
+"""Returns the thumbnail of a record's upload, `WIDTH` pixels wide; None where there is none."""
 STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 body { background: Canvas; color: CanvasText; margin: 1.5rem auto; max-width: 80rem; }
@@ -40,12 +48,12 @@ POLICY = (
     f"default-src 'none'; img-src 'self' file:; style-src 'sha256-{_HASH}'; base-uri 'none';"
     " form-action 'none'"
 )
-"""`file:` is where the pictures are when somebody opens the page from a disk."""
+"""`file:` is the scheme of the pictures when the page is opened from a disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture of the page: its record, and the thumbnail's address and size in pixels."""
+    """A picture on a page: its record, and the thumbnail's address and size in pixels."""
 
     record: CaptionRecord
     source: str
@@ -53,13 +61,77 @@ class Shown:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """How many pictures are in the gallery, and how many are left out, because they have no caption
+    or cannot be shown."""
+
+    pictures: int
+    left_out: int
+
+
+def write_gallery(records: Iterable[CaptionRecord], folder: Path, look: Look) -> Gallery:
+    """Writes the gallery into a folder that is new or empty; `look` returns the thumbnails.
+
+    index.html is written last: a gallery without it is not complete.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(errno.EEXIST, "The folder is not empty: name a new one", str(folder))
+    (folder / THUMBNAILS).mkdir()
+    first, buffered, number, left_out = b"", list[Shown](), 1, 0
+    for shown in _pictures(iter(records), folder, look):
+        if shown is None:
+            left_out += 1
+            continue
+        if len(buffered) == ON_A_PAGE:
+            first = _page(folder, buffered, number, first)
+            buffered, number = [], number + 1
+        buffered.append(shown)
+    pictures = (number - 1) * ON_A_PAGE + len(buffered)
+    first = _page(folder, buffered, number, first, is_last=True)
+    (folder / page_name(1)).write_bytes(first)
+    return Gallery(pictures, left_out)
+
+
+def _page(
+    folder: Path, pictures: list[Shown], number: int, first: bytes, *, is_last: bool = False
+) -> bytes:
+    """Writes a page; the first one is returned instead, as it is written last."""
+    made = page(pictures, number, is_last=is_last)
+    if number == 1:
+        return made
+    (folder / page_name(number)).write_bytes(made)
+    return first
+
+
+def _pictures(records: Iterator[CaptionRecord], folder: Path, look: Look) -> Iterator[Shown | None]:
+    """Reads some thumbnails at a time, in the order of the records; None where one is left out."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="gallery") as pool:
+        while some := list(islice(records, 2 * AT_ONCE)):
+            yield from pool.map(partial(_picture, folder=folder, look=look), some)
+
+
+def _picture(record: CaptionRecord, folder: Path, look: Look) -> Shown | None:
+    """Writes the thumbnail; None where there is no caption, or no thumbnail of this upload."""
+    if record.status != "captioned" or not record.caption:
+        return None
+    jpeg = look(record)
+    if jpeg is None:
+        return None
+    source = f"{THUMBNAILS}/{record.id}.jpg"
+    (folder / source).write_bytes(jpeg)
+    header = read_header(jpeg)
+    return Shown(record, source, header.width, header.height)
+
+
 def page_name(number: int) -> str:
-    """The file of a page; they are counted from 1."""
+    """The name of a page's file; pages are numbered from 1."""
     return FIRST if number == 1 else f"page-{number}.html"
 
 
 def page(pictures: Iterable[Shown], number: int, *, is_last: bool) -> bytes:
-    """The file of a page."""
+    """The HTML of a page, in UTF-8."""
     root = ET.Element("html", lang="en")
     title = "Pictures" if number == 1 else f"Pictures, page {number}"
     _add_head(root, title)
@@ -111,13 +183,13 @@ def _figure(shown: Shown) -> ET.Element:
 
 
 def alternative(record: CaptionRecord) -> str:
-    """The `alt` of the picture: empty where it is decorative, the caption where there is no alt
+    """The `alt` of the picture: empty where it is decorative; the caption where there is no alt
     text."""
     return "" if record.decorative else in_xml(record.alt_text or record.caption or "")
 
 
 def _add_description(caption: ET.Element, record: CaptionRecord) -> None:
-    """Folded, as it is long, in each language that has one."""
+    """Adds the description, which is long and therefore folded, in each language that has one."""
     texts = [(record.language, record.description or "")]
     texts += [(language, text.description) for language, text in record.translations.items()]
     texts = [(language, text) for language, text in texts if text]
@@ -130,82 +202,9 @@ def _add_description(caption: ET.Element, record: CaptionRecord) -> None:
 
 
 def _add_text(parent: ET.Element, text: str, language: str | None = None) -> None:
-    """A paragraph, in the direction of its own script."""
+    """Adds a paragraph, in the writing direction of its text; none where the text is empty."""
     if shown := in_xml(text):
         paragraph = ET.SubElement(parent, "p", dir="auto")
         paragraph.text = shown
         if language:
             paragraph.set("lang", language)
-
-
-WIDTH = 320
-"""Pixels of a thumbnail: a width that the app keeps."""
-ON_A_PAGE = 100
-AT_ONCE = 8
-THUMBNAILS = "thumbnails"
-Look = Callable[[CaptionRecord], bytes | None]
-"""The thumbnail of a record's upload, `WIDTH` wide; None where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """How many pictures are in it, and how many are not, as they have no caption of their own or
-    cannot be shown."""
-
-    pictures: int
-    left_out: int
-
-
-def write_gallery(records: Iterable[CaptionRecord], folder: Path, look: Look) -> Gallery:
-    """Writes the gallery into a folder that is new or empty; `look` has the thumbnails.
-
-    index.html comes last: without it the gallery is not finished.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise FileExistsError(errno.EEXIST, "The folder is not empty: name a new one", str(folder))
-    (folder / THUMBNAILS).mkdir()
-    first, buffered, number, left_out = b"", list[Shown](), 1, 0
-    for shown in _pictures(iter(records), folder, look):
-        if shown is None:
-            left_out += 1
-            continue
-        if len(buffered) == ON_A_PAGE:
-            first = _page(folder, buffered, number, first)
-            buffered, number = [], number + 1
-        buffered.append(shown)
-    pictures = (number - 1) * ON_A_PAGE + len(buffered)
-    first = _page(folder, buffered, number, first, is_last=True)
-    (folder / page_name(1)).write_bytes(first)
-    return Gallery(pictures, left_out)
-
-
-def _page(
-    folder: Path, pictures: list[Shown], number: int, first: bytes, *, is_last: bool = False
-) -> bytes:
-    """Writes a page; the first is kept back and returned."""
-    made = page(pictures, number, is_last=is_last)
-    if number == 1:
-        return made
-    (folder / page_name(number)).write_bytes(made)
-    return first
-
-
-def _pictures(records: Iterator[CaptionRecord], folder: Path, look: Look) -> Iterator[Shown | None]:
-    """Some at a time, in their order; None for each that is left out."""
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="gallery") as pool:
-        while some := list(islice(records, 2 * AT_ONCE)):
-            yield from pool.map(partial(_picture, folder=folder, look=look), some)
-
-
-def _picture(record: CaptionRecord, folder: Path, look: Look) -> Shown | None:
-    """Its thumbnail is stored; None where the caption is not this image's, or there is none."""
-    if record.status != "captioned" or not record.caption:
-        return None
-    jpeg = look(record)
-    if jpeg is None:
-        return None
-    source = f"{THUMBNAILS}/{record.id}.jpg"
-    (folder / source).write_bytes(jpeg)
-    header = read_header(jpeg)
-    return Shown(record, source, header.width, header.height)

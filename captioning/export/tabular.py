@@ -1,4 +1,4 @@
-"""Records as files: CSV for spreadsheets, JSON lines for programs; read and written one by one."""
+"""Records as CSV for spreadsheets and as JSON lines for programs; records are streamed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from captioning.domain.record import CaptionRecord
 
 _BEFORE_A_FORMULA = re.compile(r"""(?<![\s"';])[\s"';]*+(?=[=+\-@＝＋－＠])""")
 _BREAK = re.compile(r"[;\t\r\n]")
-"""Where a cell begins for a program that separates by semicolons or tabs, as Excel does in much of
-Europe."""
+"""Begins a new cell in a program that separates cells by semicolons or tabs, as Excel does in much
+of Europe."""
 _ODD_BEGINNING = re.compile(r"'*[\t\r\n\0]")
 COLUMNS: dict[str, Callable[[CaptionRecord], object]] = {
     "path": lambda record: record.path,
@@ -43,7 +43,7 @@ COLUMNS: dict[str, Callable[[CaptionRecord], object]] = {
 
 @contextmanager
 def opened(file: Path | None) -> Iterator[IO[str]]:
-    """The file, new, in UTF-8; or standard output."""
+    """The file, created or emptied, in UTF-8; standard output where it is None."""
     if file is None:
         yield sys.stdout
     else:
@@ -52,14 +52,14 @@ def opened(file: Path | None) -> Iterator[IO[str]]:
 
 
 def write_jsonl(records: Iterable[CaptionRecord], stream: IO[str]) -> None:
-    """A record a line, as the API gives it; everything but ASCII escaped."""
+    """Writes one record a line, as the API returns it, in ASCII."""
     for record in records:
         stream.write(json.dumps(record.to_json()) + "\n")
 
 
 def write_csv(records: Iterable[CaptionRecord], stream: IO[str]) -> None:
-    """A row a record under a row of names (RFC 4180). What a spreadsheet would take for a formula
-    gets an apostrophe in front; `unquoted` takes it away."""
+    """Writes a header and one row a record (RFC 4180). Text that a spreadsheet would evaluate as a
+    formula gets an apostrophe, which `unquoted` removes."""
     rows = csv.writer(stream)
     rows.writerow(COLUMNS)
     for record in records:
@@ -73,7 +73,7 @@ WRITERS: dict[str, Callable[[Iterable[CaptionRecord], IO[str]], None]] = {
 
 
 def unquoted(cell: str) -> str:
-    """The text that a cell was written from."""
+    """The original text of a cell."""
     text = cell[1:] if cell.startswith("'") and _ODD_BEGINNING.match(cell) else cell
     return _BEFORE_A_FORMULA.sub(
         lambda found: found[0].removesuffix("'") if _begins_a_cell(found) else found[0], text

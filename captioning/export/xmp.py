@@ -1,4 +1,4 @@
-"""XMP sidecars: what a record says of a picture, for photo programs.
+"""XMP sidecars: the texts and tags of a record, in the format of photo programs.
 
 dc:description                       caption, in all languages
 Iptc4xmpCore:AltTextAccessibility    alt text, in all languages; none of a decorative picture
@@ -6,8 +6,8 @@ Iptc4xmpCore:ExtDescrAccessibility   description, in all languages
 dc:subject                           tags
 xmp:MetadataDate                     when the record was last saved
 
-`x:xmptk` names the program that wrote the file last. With the record's id behind it, it tells our
-sidecars from others'.
+`x:xmptk` names the program that wrote the file last. Ours adds the record's id, which distinguishes
+its sidecars from those of other programs.
 """
 
 from __future__ import annotations
@@ -26,17 +26,34 @@ from captioning.domain.record import CaptionRecord, CaptionText
 from captioning.export.filenames import places
 from captioning.export.xml_text import in_xml
 
+X = "adobe:ns:meta/"
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+DC = "http://purl.org/dc/elements/1.1/"
+XMP = "http://ns.adobe.com/xap/1.0/"
+IPTC = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
+LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+DEFAULT = "x-default"
+"""The language of the item that programs show by default."""
+HEAD_BYTES = 512
+"""The mark is within so many bytes of the beginning of a sidecar."""
+_MARK = re.compile(rb'<x:xmpmeta [^<>]*x:xmptk="captioning sha256:([0-9a-f]{64})"')
+_BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+_END = '\n<?xpacket end="w"?>\n'
 SUFFIX = ".xmp"
 Outcome = Literal["written", "there", "empty", "failed"]
 _OF_ONE_FILE = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL}
-"""What one name is at fault for; the next may do. Anything else ends the export."""
-FOREIGN = "another program wrote its sidecar, or changed it: --overwrite replaces that"
-OUTSIDE = "a link in the folder leads out of it"
+"""Errors of a single file, after which the export continues. Any other one ends it."""
+FOREIGN = "another program wrote or changed the sidecar: --overwrite replaces it"
+OUTSIDE = "a link in the folder leads out of the folder"
+
+
+for _prefix, _uri in {"x": X, "rdf": RDF, "dc": DC, "xmp": XMP, "Iptc4xmpCore": IPTC}.items():
+    ET.register_namespace(_prefix, _uri)
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What became of a record; `problem` says why one failed."""
+    """The outcome for a record; `problem` says why one failed."""
 
     path: str
     outcome: Outcome
@@ -46,8 +63,8 @@ class Sidecar:
 def write_sidecars(
     records: Iterable[CaptionRecord], folder: Path, *, overwrite: bool = False
 ) -> Iterator[Sidecar]:
-    """Writes a sidecar for every captioned record that says something. Each is there whole or not
-    at all; one that would not change is left as it is."""
+    """Writes a sidecar for every captioned record that has texts or tags. Each file is replaced as
+    a whole; files that would not change are not written."""
     folder.mkdir(parents=True, exist_ok=True)
     root = folder.resolve(strict=True)
     for record in records:
@@ -68,8 +85,8 @@ def _written(record: CaptionRecord, root: Path, *, overwrite: bool) -> Sidecar:
 
 
 def _placed(record: CaptionRecord, content: bytes, root: Path, *, overwrite: bool) -> Sidecar:
-    """In the first place that is free, or the record's own. On a file system that does not tell
-    `A.jpg` from `a.jpg`, the first may be the other's."""
+    """Writes under the first name that is free or the record's own. On a file system that ignores
+    case, the first name of `A.jpg` may be taken by `a.jpg`."""
     *_, last = names = places(record.path, SUFFIX)
     for name in names:
         place = root / name
@@ -85,11 +102,11 @@ def _placed(record: CaptionRecord, content: bytes, root: Path, *, overwrite: boo
             return Sidecar(record.path, "there")
         _replace(place, content)
         return Sidecar(record.path, "written")
-    raise AssertionError("there is always a last place")
+    raise AssertionError("the last name is always used")
 
 
 def _head(place: Path) -> bytes | None:
-    """The beginning of what is there."""
+    """The beginning of the file; None where there is none."""
     try:
         with place.open("rb") as file:
             return file.read(HEAD_BYTES)
@@ -98,7 +115,7 @@ def _head(place: Path) -> bytes | None:
 
 
 def _replace(place: Path, content: bytes) -> None:
-    """Writes beside it and puts that in its place: a crash leaves the old one or the new."""
+    """Writes a file beside it and renames that, so that a crash leaves the old file or the new."""
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
@@ -108,28 +125,8 @@ def _replace(place: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-X = "adobe:ns:meta/"
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-DC = "http://purl.org/dc/elements/1.1/"
-XMP = "http://ns.adobe.com/xap/1.0/"
-IPTC = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
-LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-DEFAULT = "x-default"
-"""The language of the item that a program shows which does not choose."""
-HEAD_BYTES = 512
-"""Of a sidecar: they hold the mark."""
-_MARK = re.compile(rb'<x:xmpmeta [^<>]*x:xmptk="captioning sha256:([0-9a-f]{64})"')
-_BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-_END = '\n<?xpacket end="w"?>\n'
-_PREFIXES = {"x": X, "rdf": RDF, "dc": DC, "xmp": XMP, "Iptc4xmpCore": IPTC}
-
-
-for _prefix, _uri in _PREFIXES.items():
-    ET.register_namespace(_prefix, _uri)
-
-
 def sidecar(record: CaptionRecord) -> bytes | None:
-    """The sidecar of a captioned record; None where that says nothing."""
+    """The sidecar of a captioned record; None where the record has no texts and no tags."""
     texts = _texts(record)
     alternatives = {
         f"{{{DC}}}description": {lang: text.caption for lang, text in texts.items()},
@@ -153,21 +150,21 @@ def sidecar(record: CaptionRecord) -> bytes | None:
 
 
 def owner(head: bytes) -> str | None:
-    """The id of the record that a file was made of, by its first bytes; None where another
-    program wrote the file, or changed it since."""
+    """The id of the record that a file was made from, by its first bytes; None where another
+    program wrote or changed the file."""
     found = _MARK.search(head[:HEAD_BYTES])
     return found[1].decode("ascii") if found else None
 
 
 def _texts(record: CaptionRecord) -> dict[str, CaptionText]:
-    """By language, the default first, and after it the same in its own name."""
+    """The texts by language: the main language as the default and by its name, then the others."""
     main = CaptionText(record.caption or "", record.alt_text or "", record.description or "")
     named = {record.language: main} if record.language else {}
     return {DEFAULT: main, **named, **record.translations}
 
 
 def _add(about: ET.Element, name: str, kind: str, items: list[tuple[str | None, str]]) -> None:
-    """A property with items, each once; none where all are empty."""
+    """Adds a property with its items, without repeats; none where all are empty."""
     kept = dict.fromkeys((lang, shown) for lang, text in items if (shown := in_xml(text).strip()))
     if not kept:
         return

@@ -1,4 +1,4 @@
-"""The gallery's own files: the page at `/` and what it loads. They hold no data and need no key."""
+"""Serves the page at `/` and the files that it loads. They hold no data and need no key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ POLICY = "; ".join(
         "trusted-types 'none'",
     )
 )
-"""`blob:` are pictures fetched with a key. No text can become markup: no script may try."""
+"""Pictures that are fetched with a key are `blob:` URLs. Trusted types are required and none is
+defined, so the browser refuses to parse any text as markup."""
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -52,7 +53,7 @@ def get_page(request: Request) -> Response:
 
 
 def get_file(request: Request) -> Response:
-    """GET /web/{path}: one of its files. The name is looked up, and joined to no folder."""
+    """GET /web/{path}: one of the files. The name is looked up and never joined to a folder."""
     return _answer(request, request.path)
 
 
@@ -69,7 +70,7 @@ def _answer(request: Request, name: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What is sent of a file, with its version."""
+    """The body of a response, and the headers that depend on it."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -77,7 +78,7 @@ class _Body:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file as it is and compressed: no host does that for an app."""
+    """A file, plain and compressed: the Functions host compresses nothing."""
 
     media_type: str
     plain: _Body

@@ -1,23 +1,25 @@
-"""Records of deleted blobs are removed, and images that the host gave up are recorded."""
+"""Removes the records of deleted blobs, and records the images that the host gave up on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, RecordError
-from captioning.errors import BlobGone, RecordChanged
+from captioning.errors import BlobGone
 from captioning.ports import BlobReader, MessageQueue, RecordWriter, ThumbnailStore
 from captioning.records.edits import record_of
 from captioning.records.history import after_failure
+from captioning.resilience.optimistic import until_saved
 from captioning.telemetry import log_image
 
 
 class RecordCleanup:
-    """Keeps records true to what is reported. Reports come late, twice and out of order, so that
-    each is checked against the blob as it is now."""
+    """Brings records in line with deletions and poison messages. These may arrive late, twice or
+    out of order, so each is checked against the blob as it is now."""
 
     def __init__(
         self,
@@ -34,43 +36,51 @@ class RecordCleanup:
         self._now = now
 
     def forget(self, path: str) -> bool:
-        """Removes thumbnails, record and rows of a blob that is not there (any more); whether there
-        was a record. A blob that was uploaded again keeps them."""
-        while True:
-            stored = self._catalog.get(path)  # before the blob: what is saved later is noticed
-            if self._blob(path):
-                return False
-            self._thumbnails.prune(path, None)  # before the record, which leads to them
-            if stored is None:
-                return False
-            try:
-                self._catalog.remove(stored)
-            except RecordChanged:
-                continue
-            return True
+        """Removes thumbnails, record and index rows of a blob that does not exist; True where there
+        was a record. A blob that has been uploaded again keeps them."""
+        return until_saved(partial(self._forget, path))
 
     def poisoned(self, path: str) -> CaptionRecord | None:
-        """Records that the host gave an image up, unless it waits or another run has it: then a
-        message is sent for when that ends. The record, where it is `failed` now."""
-        while True:
-            previous = self._catalog.get(path)
-            blob = self._blob(path)
-            if blob is None:
-                self.forget(path)
-                return None
-            known = previous.record if previous else None
-            record = record_of(blob, known, self._now())
-            if record.status in FINAL:
-                return None
-            if reminder := self._reminder(record):
-                self._deferrals.put(*reminder)
-                return None
-            try:
-                self._catalog.save(failed := self._failed(record), previous)
-            except RecordChanged:
-                continue
+        """Records that the host gave up on an image; the record, where it is `failed` now.
+
+        An image that waits or that a run has claimed is left alone: a message is sent for when the
+        claim ends."""
+        failed = until_saved(partial(self._fail, path))
+        if failed:
             log_image(failed, 0.0)
-            return failed
+        return failed
+
+    def _forget(self, path: str) -> bool:
+        # The record is read before the blob. If the path is uploaded again after the look at the
+        # blob, the new upload's run saves another version, and `remove` refuses the one read here.
+        stored = self._catalog.get(path)
+        if self._blob(path):
+            return False
+        # Thumbnails go before the record: after a crash in between, reconcile finds the record
+        # and comes back to its path. Without a record nothing would lead to the thumbnails.
+        self._thumbnails.prune(path, None)
+        if stored is None:
+            return False
+        self._catalog.remove(stored)
+        return True
+
+    def _fail(self, path: str) -> CaptionRecord | None:
+        # The record is read before the blob, so that the save is refused where a run has recorded
+        # a newer upload since.
+        previous = self._catalog.get(path)
+        blob = self._blob(path)
+        if blob is None:
+            self.forget(path)
+            return None
+        record = record_of(blob, previous.record if previous else None, self._now())
+        if record.status in FINAL:
+            return None
+        if reminder := self._reminder(record):
+            self._deferrals.put(*reminder)
+            return None
+        failed = self._failed(record)
+        self._catalog.save(failed, previous)
+        return failed
 
     def _blob(self, path: str) -> BlobDescription | None:
         try:
@@ -79,8 +89,8 @@ class RecordCleanup:
             return None
 
     def _reminder(self, record: CaptionRecord) -> tuple[CaptionMessage, float] | None:
-        """The message, and its delay, for an image that waits or that a run has; None where nobody
-        comes back to it."""
+        """The message for an image that waits or that a run has claimed, and its delay in seconds;
+        None where no claim is left and nothing is scheduled."""
         claim = record.claim
         left = (claim.until - self._now()).total_seconds() if claim else 0.0
         if record.status != "deferred" and left <= 0:
@@ -90,9 +100,8 @@ class RecordCleanup:
     def _failed(self, record: CaptionRecord) -> CaptionRecord:
         error = RecordError(
             "poisoned",
-            "The host gave up after its attempts; the app's log says why. Mend that and run"
-            " `python -m captioning reprocess --status failed`, or POST /api/recaption/ and the"
-            " path.",
+            "The host gave up after all its attempts; the app's log says why. Fix the cause and run"
+            " `python -m captioning reprocess --status failed`, or send POST /api/recaption/PATH.",
             attempts=record.error.attempts if record.error else 1,
         )
         return after_failure(record, error, is_rejected=False, now=self._now())

@@ -1,4 +1,4 @@
-"""What captioning images again is likely to cost. It is an estimate: nobody is asked."""
+"""Estimates of what captioning images again will cost. No service is called for them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from captioning.reuse.entries import ReuseStore
 from captioning.search.query import Query
 
 LOOKED_AT = 200
-"""The newest captioned images, among which those of the present settings are looked for."""
+"""The sample is taken from so many of the newest captioned images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How the services are asked now: fingerprint, Vision's billed features, and the deployment;
-    None where no tokens are billed."""
+    """How the services are called now: the fingerprint of the call, Vision's billed features, and
+    the model's deployment, None where no tokens are billed."""
 
     fingerprint: str
     features: tuple[str, ...]
@@ -28,11 +28,11 @@ class Asking:
 
 
 class Estimate:
-    """Estimates for one round of images: the same bytes are paid for once in it.
+    """Estimates the images of one round, in which the same bytes are charged once.
 
-    `price` is that of the price list. Images that the present settings have captioned are the best
-    witnesses: models count the tokens of one picture very differently. Without any, an image is
-    taken to need what it needed last time, at the present model's prices.
+    `price` prices a bill. The estimate is the mean cost of images that the present settings have
+    captioned, as models count the tokens of a picture very differently. Where there are none, an
+    image is assumed to need as many tokens as last time, at the present model's prices.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Estimate:
         self._seen: set[str] = set()
 
     def of(self, record: CaptionRecord) -> float | None:
-        """Dollars; 0 where nothing is to be paid, None where no price is known."""
+        """US dollars; 0 where nothing will be charged, None where no price is known."""
         sha256 = record.image.sha256
         if sha256:
             if sha256 in self._seen or self._is_known(sha256):
@@ -57,14 +57,14 @@ class Estimate:
 
     @property
     def basis(self) -> str:
-        """What the estimates rest on, for a person."""
+        """How the estimates are made, for a person to read."""
         if not self.sample:
-            return "estimated by what each needed last time"
-        return f"estimated by {len(self.sample):,} that these settings have captioned"
+            return "estimated from the tokens that each used last time"
+        return f"estimated from {len(self.sample):,} images captioned with these settings"
 
     @cached_property
     def sample(self) -> list[float]:
-        """What the newest images cost that the present settings have captioned."""
+        """Costs in US dollars of the newest images that the present settings have captioned."""
         newest = islice(self._catalog.walk(Query(status="captioned")), LOOKED_AT)
         return [
             record.usage.usd
@@ -84,10 +84,10 @@ class Estimate:
             found = self._works.get(record.image.sha256, made.fingerprint)
             paid = found.work.usage if found else paid
         if record.status == "rejected" and paid.usd == 0:
-            return 0.0  # before anybody was asked
+            return 0.0  # it was rejected before any service was called
         if self._asking.model is None:
             return self._price(Bill(self._asking.features)).usd
-        if not paid.input_tokens:  # nobody knows how many it takes
+        if not paid.input_tokens:  # it has never been captioned by a model that counts tokens
             return None
         tokens = paid.input_tokens, paid.output_tokens
         bill = Bill(self._asking.features, self._asking.model, tokens[0], output_tokens=tokens[1])

@@ -1,22 +1,22 @@
-"""Asking for the caption of an image again."""
+"""Requests for captioning an image again."""
 
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
 from dataclasses import replace
 
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
-from captioning.errors import BlobGone, RecordChanged
+from captioning.errors import BlobGone
 from captioning.ports import BlobReader, MessageQueue, RecordWriter
+from captioning.resilience.optimistic import until_saved
 
 
 class Recaption:
-    """Puts images on the queue once more, whatever their records say.
+    """Puts images on the queue again, whatever their records say.
 
-    One that has its caption or was rejected is paid for again; others go on with what is known of
-    their bytes, and are paid for once however often they are asked for.
+    An image that is captioned or rejected is charged again. Others resume with the answers that are
+    stored for their bytes, and are charged once, however often they are requested.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Recaption:
         self._deferrals = deferrals
 
     def request(self, path: str) -> CaptionMessage | None:
-        """Asks for the image at this path; the message that was sent. None without a blob."""
+        """Requests the image at this path; the message that was sent, None without a blob."""
         try:
             self._images.describe(path)
         except BlobGone:
@@ -38,13 +38,13 @@ class Recaption:
         return message
 
     def ask(self, record: CaptionRecord, asked: str, *, is_stale: bool = False) -> None:
-        """Asks for the image of a record, as a part of the request `asked`: copies of one picture
-        are paid for once in it. A stale one is captioned again by any run."""
+        """Requests the image of a record as a part of the request `asked`, within which copies of
+        one picture are charged once. A stale image needs no such id: any run captions it again."""
         wake = CaptionMessage(record.path) if is_stale else self.message(record, asked)
         self._deferrals.put(wake, 0)
 
     def message(self, record: CaptionRecord, asked: str) -> CaptionMessage:
-        """What makes a run take the image as its record stands."""
+        """The message that makes a run caption the image, by the status of its record."""
         if record.status in {"captioned", "rejected"}:
             return CaptionMessage(record.path, afresh=asked)
         if record.status == "failed":
@@ -52,12 +52,19 @@ class Recaption:
         return CaptionMessage(record.path, ticket=record.claim.worker if record.claim else None)
 
     def _reopen(self, path: str) -> None:
-        """Frees a failed image for a run; the day after which it is given up begins anew."""
-        while (stored := self._catalog.get(path)) and stored.record.status == "failed":
-            opened = replace(stored.record, status="processing", claim=None, error=None)
-            with suppress(RecordChanged):  # somebody is at it, or writes into it
+        """Frees a failed image for a run, with a new day until it is given up on."""
+
+        def attempt() -> None:
+            stored = self._catalog.get(path)
+            # A record that is not `failed` any more has been opened by another request, or a run
+            # has claimed it: there is nothing left to do.
+            if stored and stored.record.status == "failed":
+                opened = replace(stored.record, status="processing", claim=None, error=None)
                 self._catalog.save(opened, stored)
-                return
+
+        # The record is opened before the message is sent: a run ignores the message of an image
+        # that is still `failed`.
+        until_saved(attempt)
 
 
 def new_request() -> str:

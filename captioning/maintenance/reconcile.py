@@ -1,7 +1,7 @@
-"""The round through container and records: what events and messages failed to bring about.
+"""A periodic walk over all blobs and records, which recovers from lost events and messages.
 
-Each run does a bounded part, goes on where the last one ended and begins anew at the end. A crash
-costs at most that a page is walked again.
+Each run walks a bounded part, from where the last one ended; at the end it starts again from the
+beginning. After a crash at most one page is walked twice.
 """
 
 from __future__ import annotations
@@ -23,36 +23,40 @@ from captioning.errors import BlobGone, StorageUnavailable
 from captioning.ports import MessageQueue, StateStore
 from captioning.records.catalog import Catalog
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("captioning.maintenance")
 
 Item = TypeVar("Item")
 KIND = "position"
 GRACE = timedelta(minutes=10)
-"""For how long an event or a message may just be late."""
+"""How late an event or a message may be before it is taken to be lost."""
 SPREAD_SECONDS = 30
 """The messages of a page become visible over this time."""
 
 
 class Images(Protocol):
-    """Where the images are."""
+    """The container of images."""
 
-    def describe(self, path: str) -> BlobDescription: ...
-    def page(self, size: int, marker: str | None) -> tuple[list[BlobDescription], str | None]: ...
+    def describe(self, path: str) -> BlobDescription:
+        """A blob, BlobGone where there is none."""
+
+    def page(self, size: int, marker: str | None) -> tuple[list[BlobDescription], str | None]:
+        """Up to `size` blobs from `marker` on, and the next marker; None at the end."""
 
 
 class Records(Protocol):
-    """Where the records are."""
+    """The table of records."""
 
     def paths(
         self, size: int, token: Mapping[str, str] | None
-    ) -> tuple[list[str], Mapping[str, str] | None]: ...
+    ) -> tuple[list[str], Mapping[str, str] | None]:
+        """Paths of about `size` records from `token` on, and the next token; None at the end."""
 
 
 @dataclass(slots=True)
 class ReconcileReport:
-    """How many blobs and records a run looked at, and what it did. `unreadable` ones were passed
-    by; `settled` are saves that had been broken off; `is_full` where the queue was,
-    `is_broken_off` where storage did not answer."""
+    """Counts of a run: blobs and records walked, images queued, records removed, `unreadable`
+    records skipped, `settled` saves that had been interrupted. `is_full`: the queue had no room for
+    more; `is_broken_off`: storage did not answer."""
 
     blobs: int = 0
     records: int = 0
@@ -65,11 +69,11 @@ class ReconcileReport:
 
 
 class Reconciler:
-    """Queues images that nothing else sees to, and removes records of deleted ones.
+    """Queues images whose event or message was lost, and removes records of deleted ones.
 
-    `forget` removes the record of a path whose blob is gone, and says whether it did. A run walks
-    so many pages of blobs, and of records, with so many readers. From `deepest` messages on none
-    are added to the queue: the same blobs would be found again.
+    `forget` removes the record of a path whose blob is gone, and returns whether there was one.
+    A run walks `blob_pages` and `record_pages` pages of `page` items, with `readers` threads. From
+    `deepest` messages on no more are queued: the same blobs would be found and queued again.
     """
 
     def __init__(
@@ -100,7 +104,8 @@ class Reconciler:
         self._readers = readers
 
     def run(self) -> ReconcileReport:
-        """Walks on through both. Storage that does not answer ends the run, not the round."""
+        """Walks the next part of both. Where storage does not answer, the run ends there and the
+        next one continues."""
         report = ReconcileReport()
         try:
             with ThreadPoolExecutor(self._readers, thread_name_prefix="reconcile") as pool:
@@ -108,7 +113,7 @@ class Reconciler:
                 self._walk_records(pool, report)
             report.settled = self._catalog.settle()
         except StorageUnavailable as error:
-            log.warning("Reconciling goes on at the next run: %s", error.message)
+            log.warning("Reconcile stopped and continues at its next run: %s", error.message)
             report.is_broken_off = True
         log.info(json.dumps({"event": "reconcile", **asdict(report)}))
         return report
@@ -127,6 +132,8 @@ class Reconciler:
             report.blobs += len(blobs)
             report.queued += len(found)
             report.unreadable += looks.count(None)
+            # The position is saved after the page's messages are sent. A crash in between repeats
+            # the page, and a second message for an image is ignored.
             self._state.put(KIND, "blobs", position)
             if position is None:
                 return
@@ -145,7 +152,7 @@ class Reconciler:
     def _next_page(
         self, name: str, page: Callable[[int, Any], tuple[list[Item], Any]]
     ) -> tuple[list[Item], Any]:
-        """From the saved position on, or from the beginning where that is of no use any more."""
+        """The page at the saved position, or the first one where storage rejects that position."""
         position = self._state.get(KIND, name)
         try:
             return page(self._page, position)
@@ -154,11 +161,11 @@ class Reconciler:
         except Exception as error:
             if position is None:
                 raise
-            log.warning("The walk of %s begins anew: %s", name, type(error).__name__)
+            log.warning("The walk of %s starts from the beginning: %s", name, type(error).__name__)
             return page(self._page, None)
 
     def _is_overlooked(self, blob: BlobDescription) -> bool:
-        """Whether nothing has come for the blob, or nothing comes back to it, in due time."""
+        """Whether the blob has waited longer than GRACE for its first run or its next one."""
         late = self._now() - GRACE
         stored = self._catalog.get(blob.path)
         if stored is None or stored.record.image.etag != blob.etag:
@@ -168,7 +175,7 @@ class Reconciler:
         return record.status not in FINAL and last_sign < late
 
     def _is_removed(self, path: str) -> bool:
-        """Removes the record where its blob is gone; whether it did."""
+        """Removes the record where its blob is gone; True where it did."""
         try:
             self._images.describe(path)
         except BlobGone:
@@ -177,9 +184,9 @@ class Reconciler:
 
 
 def _looked(look: Callable[[Item], bool], item: Item) -> bool | None:
-    """What the look found; None where a record cannot be read, which must not keep the others."""
+    """What `look` returns; None where a record cannot be read, which must not stop the walk."""
     try:
         return look(item)
-    except ValueError as error:  # without its text: it quotes the record
+    except ValueError as error:  # its text is not logged: it quotes the record
         log.error("A record could not be reconciled: %s", type(error).__name__)
         return None

@@ -1,8 +1,8 @@
-"""Asking for the captions of many images again, a part at a time.
+"""Captioning many images again, in rounds: a part at a time, newest first.
 
-A round through the images of a selection goes on where the last run of it ended, and begins anew
-behind its end. A run that is killed costs at most that a page is looked at again: what was asked
-for twice is captioned once.
+A round through the stale images of a selection continues where its last run ended, and starts again
+once it has reached the end. A run that is killed repeats at most one page, and an image that is
+requested twice is captioned once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -24,31 +24,38 @@ from captioning.records.catalog import Catalog
 from captioning.search.query import Query
 from captioning.search.rows import BEGINNING, after, place_of
 
+KIND = "reprocess"
+PAGE = 100
+"""Records read at a time; the position is saved after each page."""
+_ROUNDING = 1e-9
 _DATED = re.compile(r"(?:^|[-@:_])(\d{4})-?(\d{2})-?(\d{2})$", re.ASCII)
-"""gpt-4o-mini-2024-07-18, 20240718; not gpt-4-0613 or mistral-large-2411, which tell no day."""
-
-
-def model_date(version: str) -> date | None:
-    """The day in a version's name, or of a day itself; None where it names none."""
-    found = _DATED.search(version.strip())
-    if found is None:
-        return None
-    try:
-        return date(*(int(part) for part in found.groups()))
-    except ValueError:
-        return None
-
+"""gpt-4o-mini-2024-07-18, 20240718; not gpt-4-0613 or mistral-large-2411, which name no day."""
 
 Verdict = Literal["wanted", "reverted", "failed", "other"]
-"""`reverted`: a person went back to its text; `failed`: a run that asked as the app does now has
-failed, and the text is the earlier one."""
+"""`reverted`: a person went back to an earlier text. `failed`: a run with the present settings has
+failed, and the earlier text is still shown. `other`: not selected."""
+Stop = Literal["budget", "limit", "price"]
+
+
+class Estimates(Protocol):
+    """The likely price of each image, in US dollars."""
+
+    @property
+    def basis(self) -> str:
+        """How the prices are estimated, in words."""
+
+    def of(self, record: CaptionRecord) -> float | None:
+        """The price of this image; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """All that holds for a record: its status; `stale`: it was made otherwise than the app would
-    now; `older_than`: by a model of a day before; `only_review`: a person should look at it;
-    `since`: uploaded then or later. `retry` takes in those whose new run has failed."""
+    """Which records a round is for: all that is given must be true of them.
+
+    `status`; `stale`: made with other settings than the present ones; `older_than`: by a model
+    dated before that day; `only_review`: in need of review; `since`: uploaded then or later.
+    `retry` includes those whose run with the present settings has failed.
+    """
 
     status: Status | None = None
     stale: bool = False
@@ -59,12 +66,12 @@ class Selection:
 
     @property
     def query(self) -> Query:
-        """What the index knows of it."""
+        """The part of the selection that the index can answer."""
         review: Review | None = "needed" if self.only_review else None
         return Query(status=self.status, review=review, since=self.since)
 
     def verdict(self, record: CaptionRecord, fingerprint: str) -> Verdict:
-        """Whether the record is meant, where the app asks as the fingerprint says."""
+        """Whether the record is selected; `fingerprint` is that of the present settings."""
         made, error = record.provenance, record.error
         if self.stale and (record.status not in FINAL or made.fingerprint in {None, fingerprint}):
             return "other"
@@ -77,39 +84,15 @@ class Selection:
         return "wanted"
 
     def key(self, fingerprint: str) -> str:
-        """Tells it from other selections, and from itself under other settings."""
+        """Names the round: another selection, or other settings, are another round."""
         document = json.dumps([fingerprint, asdict(self)], default=str)
         return hashlib.sha256(document.encode()).hexdigest()
 
 
-def _is_older(model: str | None, day: date) -> bool:
-    """A model without a day in its name is older than none."""
-    made = model_date(model or "")
-    return made is not None and made < day
-
-
-KIND = "reprocess"
-PAGE = 100
-"""Records that are read at a time; the position is kept behind each page."""
-Stop = Literal["budget", "limit", "price"]
-_ROUNDING = 1e-9
-
-
-class Estimates(Protocol):
-    """The likely price of each image, in US dollars."""
-
-    @property
-    def basis(self) -> str:
-        """What the prices rest on, in words."""
-
-    def of(self, record: CaptionRecord) -> float | None:
-        """The price of this image; None where none is known."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a run stops: so many images, so many dollars by the estimates. A dry one asks for
-    nothing; `restart` begins at the newest image again."""
+    """Where a run stops: after so many images, or so many US dollars by the estimates. A dry run
+    requests nothing; `restart` begins at the newest image again."""
 
     images: int | None = None
     usd: float | None = None
@@ -119,9 +102,9 @@ class Limits:
 
 @dataclass(slots=True)
 class ReprocessReport:
-    """What a run did: images asked for, their estimates, and how many have none; those left alone,
-    as a person went back to their text, or a run for them failed. `resumed` where it went on, and
-    what it was `stopped` by, and before which image."""
+    """What a run did: images requested, the sum of their estimates in US dollars, and how many have
+    none. `reverted` and `failed` count records that were left alone: see Verdict. `resumed` where
+    the run continued an earlier one; `stopped` by what, and `before` which image."""
 
     asked: int = 0
     usd: float = 0.0
@@ -135,78 +118,70 @@ class ReprocessReport:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A record whose image is asked for, and the estimate in dollars; None where there is none."""
+    """A record whose image is requested, and its estimate in US dollars, None where unknown."""
 
     record: CaptionRecord
     usd: float | None
 
 
-class Reprocess:
-    """Makes rounds; `fingerprint` is how services are asked now, `estimate` makes what estimates
-    the price of a round's images."""
+class Round:
+    """One run through the images of a selection; iterating over it requests one after the other,
+    the newest first. `report` says how far it has come.
+
+    `fingerprint` is that of the present settings. Estimates and a saved position are for stale
+    images only: other selections are small, and new images join them at the front.
+    """
 
     def __init__(
         self,
+        selection: Selection,
+        limits: Limits,
         *,
         catalog: Catalog,
         recaption: Recaption,
         state: StateStore,
         fingerprint: str,
-        estimate: Callable[[], Estimates],
+        estimates: Estimates,
     ) -> None:
-        self.catalog = catalog
-        self.recaption = recaption
-        self.state = state
-        self.fingerprint = fingerprint
-        self.estimate = estimate
-
-    def round(self, selection: Selection, limits: Limits) -> Round:
-        """A run of the round through these images."""
-        return Round(self, selection, limits)
-
-
-class Round:
-    """Asks for one image after the other, the newest first, as fast as it is read; `report` tells
-    how far it came. Only stale images have estimates and a position that is kept: others are few,
-    and new ones come in front."""
-
-    def __init__(self, parts: Reprocess, selection: Selection, limits: Limits) -> None:
-        self._parts = parts
         self._selection = selection
         self._limits = limits
-        self._asked = new_request()
-        self._estimate = parts.estimate() if selection.stale else None
-        self._key = selection.key(parts.fingerprint)
+        self._catalog = catalog
+        self._recaption = recaption
+        self._state = state
+        self._fingerprint = fingerprint
+        self._estimates = estimates if selection.stale else None
+        self._request = new_request()
+        self._key = selection.key(fingerprint)
         self._at: str | None = BEGINNING
         self.report = ReprocessReport()
 
     @property
     def basis(self) -> str:
-        """What the estimates rest on."""
-        return self._estimate.basis if self._estimate else ""
+        """How the prices are estimated; empty where none are."""
+        return self._estimates.basis if self._estimates else ""
 
     def __iter__(self) -> Generator[Asked]:
         if self._selection.stale and not self._limits.restart:
-            self._at = self._parts.state.get(KIND, self._key) or BEGINNING
+            self._at = self._state.get(KIND, self._key) or BEGINNING
             self.report.resumed = self._at != BEGINNING
         try:
             while self._at is not None:
-                page = self._parts.catalog.search(self._selection.query, PAGE, self._at)
+                page = self._catalog.search(self._selection.query, PAGE, self._at)
                 yield from self._ask(page.records)
                 if self.report.stopped:
                     return
                 self._at = page.next
-                self._keep()
+                self._save_position()
         finally:
-            with suppress(StorageUnavailable):  # the page is looked at again
-                self._keep()
+            with suppress(StorageUnavailable):  # the next run repeats the page
+                self._save_position()
 
     def _ask(self, records: tuple[CaptionRecord, ...]) -> Iterator[Asked]:
-        fingerprint, report = self._parts.fingerprint, self.report
+        report = self.report
         for record in records:
-            verdict = self._selection.verdict(record, fingerprint)
+            verdict = self._selection.verdict(record, self._fingerprint)
             if verdict == "wanted":
-                usd = self._estimate.of(record) if self._estimate else None
+                usd = self._estimates.of(record) if self._estimates else None
                 report.stopped = self._stop(usd)
                 if report.stopped:
                     report.before = record.path
@@ -214,7 +189,9 @@ class Round:
                 self._put(record)
                 report.asked += 1
                 report.usd += usd or 0.0
-                report.unpriced += usd is None and self._estimate is not None
+                report.unpriced += usd is None and self._estimates is not None
+                # The position moves on before the record is yielded: a caller that closes the run
+                # here has seen the request sent, and the next run does not repeat it.
                 self._at = after(place_of(record))
                 yield Asked(record, usd)
             report.reverted += verdict == "reverted"
@@ -222,7 +199,7 @@ class Round:
             self._at = after(place_of(record))
 
     def _stop(self, usd: float | None) -> Stop | None:
-        """What keeps the next image, with this estimate, from being asked for."""
+        """The limit that the next image, with this estimate, would exceed."""
         limits, report = self._limits, self.report
         if limits.images is not None and report.asked >= limits.images:
             return "limit"
@@ -233,20 +210,37 @@ class Round:
         return "budget" if report.usd + usd > limits.usd + _ROUNDING else None
 
     def _put(self, record: CaptionRecord) -> None:
-        """A stale image is free for any run, and what is known of its bytes costs nothing; where a
-        run has failed, it takes a request."""
+        """Requests the image. Any run takes a stale one, and stored answers for its bytes cost
+        nothing; where a run with the present settings has failed, it takes the request's id."""
         if self._limits.dry_run:
             return
-        error, fingerprint = record.error, self._parts.fingerprint
-        has_failed = error is not None and error.fingerprint == fingerprint
+        error = record.error
+        has_failed = error is not None and error.fingerprint == self._fingerprint
         is_stale = self._selection.stale and not has_failed
-        self._parts.recaption.ask(record, self._asked, is_stale=is_stale)
+        self._recaption.ask(record, self._request, is_stale=is_stale)
 
-    def _keep(self) -> None:
-        """Notes where the next run goes on."""
+    def _save_position(self) -> None:
+        """Saves where the next run continues; nothing at the end of a round."""
         if self._limits.dry_run or not self._selection.stale:
             return
         if self._at is None:
-            self._parts.state.delete(KIND, self._key)
+            self._state.delete(KIND, self._key)
         elif self._at != BEGINNING:
-            self._parts.state.put(KIND, self._key, self._at)
+            self._state.put(KIND, self._key, self._at)
+
+
+def model_date(version: str) -> date | None:
+    """The day in a version's name, or of a day itself; None where it names none."""
+    found = _DATED.search(version.strip())
+    if found is None:
+        return None
+    try:
+        return date(*(int(part) for part in found.groups()))
+    except ValueError:
+        return None
+
+
+def _is_older(model: str | None, day: date) -> bool:
+    """Whether the model's name has an earlier day; not where it has none."""
+    made = model_date(model or "")
+    return made is not None and made < day

@@ -1,4 +1,4 @@
-"""The tag vocabulary for images whose tags another one made: at no cost, from what is known."""
+"""Applies a changed tag vocabulary to captioned images, at no cost: from the stored answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from captioning.search.query import Query
 
 
 class Retag:
-    """Queues captioned images whose tags are of another vocabulary, where that costs nothing."""
+    """Queues captioned images whose tags were made with another vocabulary, where new tags cost
+    nothing. `vocabulary` is the digest of the present one."""
 
     def __init__(
         self,
@@ -28,7 +29,7 @@ class Retag:
         self._vocabulary = vocabulary
 
     def all(self, *, dry_run: bool = False) -> Iterator[CaptionRecord]:
-        """Yields the records, as they are queued."""
+        """Queues the images, newest first, and yields each record as it is queued."""
         for record in self._catalog.walk(Query(status="captioned")):
             if not has_other_tags(record, self._fingerprint, self._vocabulary):
                 continue

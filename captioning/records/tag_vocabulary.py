@@ -16,7 +16,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from captioning.domain.record import CaptionRecord, Tag
 from captioning.text.words import tag_key
@@ -73,11 +72,6 @@ class Vocabulary:
 
 NO_VOCABULARY = Vocabulary()
 """Tags as they come."""
-
-
-def load(file: Path | None) -> Vocabulary:
-    """The vocabulary in a file that the settings have checked; none where there is no file."""
-    return parse(file.read_text("utf-8-sig")) if file else NO_VOCABULARY
 
 
 def parse(text: str) -> Vocabulary:

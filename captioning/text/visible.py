@@ -17,7 +17,8 @@ _ROW = re.compile(f"(\ufe0f\u200d|(?!\ufe0f\u200d)[{JOINERS}])[{JOINERS}]+")
 """More of them than any word or emoji has: what they could spell is hidden."""
 
 
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories: control, format, surrogate and private-use characters, line separators."""
 
 
 _BLANK = re.compile(
@@ -49,4 +50,4 @@ def has_words(text: str) -> bool:
 def _seen(char: str, keep: str) -> bool:
     if char.isspace() or char in keep:
         return True
-    return unicodedata.category(char) not in _INVISIBLE and not _BLANK.match(char)
+    return unicodedata.category(char) not in INVISIBLE and not _BLANK.match(char)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# After deploying: has Event Grid tell the app of new images, which takes a key that the app makes
-# when it starts, and says how to go on. May be run again at any time. postdeploy.ps1 does the same in
-# the same order.
+# After deploying: subscribes the app to events of new images, which takes a key that the app creates
+# when it starts, and prints the next steps. It can be run again at any time. postdeploy.ps1 does the
+# same in the same order.
 set -eu
 
 hooks=$(dirname "$0")
@@ -11,7 +11,7 @@ fail() {
     exit 1
 }
 
-command -v az >/dev/null || fail "The Azure CLI is needed beside azd: install it, run \`az login\`, then \`azd hooks run postdeploy\`."
+command -v az >/dev/null || fail "The Azure CLI is required in addition to azd: install it, run \`az login\`, then \`azd hooks run postdeploy\`."
 subscription=$AZURE_SUBSCRIPTION_ID
 group=$AZURE_RESOURCE_GROUP
 app=$APP_NAME
@@ -24,11 +24,11 @@ function=caption_image
 
 again() {
     fail "$1" \
-        "Until then new images are found by the app's timer only, ten minutes after their upload or later." \
-        "Mend it, then run \`azd hooks run postdeploy\`."
+        "Until this is fixed, only the app's timer finds new images, ten minutes after their upload or later." \
+        "Fix the cause, then run \`azd hooks run postdeploy\`."
 }
 
-# ---- The app has started: its functions are known, and it has made its key ------------------------
+# ---- Wait for the app to start: its functions are known, and it has created its key ---------------
 
 key=""
 functions=""
@@ -40,8 +40,8 @@ for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 
     [ "$try" != 1 ] || tell "Waiting for the app to start…"
     sleep "$pause"
 done
-has "$function" || again "The app does not have the function $function after $try tries: it did not start, or its roles are not in force yet. Its log says why: Application Insights, or \`az webapp log tail -g $group -n $app\`."
-[ "$key" = there ] || again "The app has no key blobs_extension after $try tries, which its blob trigger makes. Restart it: \`az functionapp restart -g $group -n $app\`."
+has "$function" || again "The app does not have the function $function after $try tries: it did not start, or its roles are not effective yet. See its log: Application Insights, or \`az webapp log tail -g $group -n $app\`."
+[ "$key" = there ] || again "The app has no key blobs_extension after $try tries; its blob trigger creates it. Restart the app: \`az functionapp restart -g $group -n $app\`."
 
 # ---- The subscription -----------------------------------------------------------------------------
 
@@ -51,14 +51,14 @@ for try in 1 2 3 4 5; do
     [ "$made" != Succeeded ] || break
     sleep "$pause"
 done
-[ "$made" = Succeeded ] || again "The Event Grid subscription \`created\` could not be made; see above. If it has another endpoint or an old key, delete it first: \`az eventgrid system-topic event-subscription delete -g $group --system-topic-name $topic -n created\`."
+[ "$made" = Succeeded ] || again "The Event Grid subscription \`created\` could not be created; see above. If it has another endpoint or an old key, delete it first: \`az eventgrid system-topic event-subscription delete -g $group --system-topic-name $topic -n created\`."
 
-# What is there now, not what was asked for.
+# Check the subscription as it is now, not as it was requested.
 found=$(az eventgrid system-topic event-subscription show --subscription "$subscription" -g "$group" --system-topic-name "$topic" -n created --query "join(' ', [provisioningState, destination.endpointBaseUrl, filter.subjectBeginsWith])" -o tsv) || found=""
-[ "$found" = "Succeeded $APP_URL/runtime/webhooks/blobs $prefix" ] || again "The Event Grid subscription \`created\` is not as it should be: ${found:-it is not there}."
-tell "Event Grid tells the app of new images in $container."
+[ "$found" = "Succeeded $APP_URL/runtime/webhooks/blobs $prefix" ] || again "The Event Grid subscription \`created\` is not as it should be: ${found:-it does not exist}."
+tell "Event Grid sends the app events of new images in $container."
 
-# ---- How to go on ---------------------------------------------------------------------------------
+# ---- Next steps -----------------------------------------------------------------------------------
 
 tell ""
 if has gallery; then tell "Gallery         $APP_URL/"; fi
@@ -66,6 +66,6 @@ tell "Health          $APP_URL/api/health"
 tell "Captions        $APP_URL/api/captions?code=KEY"
 tell "A key           az functionapp keys list -g $group -n $app --query functionKeys.default -o tsv"
 tell "A first image   az storage blob upload --auth-mode login --account-name $account -c $container -n samples/cat.jpg -f samples/cat.jpg"
-tell "                (your role may take some minutes to be in force)"
-tell "Images that are in the container already are captioned by themselves, from ten minutes after their"
-tell "upload on, 10,000 looked at every five minutes. Those elsewhere: copy them in, for example with azcopy."
+tell "                (your role may take some minutes to become effective)"
+tell "Images that are already in the container are captioned automatically, from ten minutes after their"
+tell "upload on; 10,000 are checked every five minutes. Copy other images in, for example with azcopy."

@@ -1,11 +1,11 @@
-# Before provisioning: looks whether the regions have what the app needs, and chooses the model.
-# The twin of preprovision.sh, which says more; both give the same commands in the same order.
+# Before provisioning: checks that the regions have what the app needs, and chooses the model.
+# The twin of preprovision.sh, which has more comments; both run the same commands in the same order.
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 function fail([string[]]$lines) { $lines | ForEach-Object { [Console]::Error.WriteLine($_) }; exit 1 }
 
-if (-not (Get-Command az -ErrorAction SilentlyContinue)) { fail 'The Azure CLI is needed beside azd: install it, and run `az login`.' }
+if (-not (Get-Command az -ErrorAction SilentlyContinue)) { fail 'The Azure CLI is required in addition to azd: install it, and run `az login`.' }
 $subscription = $env:AZURE_SUBSCRIPTION_ID
 $region = $env:AZURE_LOCATION
 $vision_region = if ($env:VISION_LOCATION) { $env:VISION_LOCATION } else { $region }
@@ -29,12 +29,12 @@ if (-not $env:EXISTING_VISION_ACCOUNT_ID) {
 # ---- Model --------------------------------------------------------------------------------------
 
 if ($env:EXISTING_MODEL_ACCOUNT_ID) {
-    if (-not $env:MODEL_NAME) { fail 'EXISTING_MODEL_ACCOUNT_ID names an account: say which model it has with `azd env set MODEL_NAME MODEL`,', 'and MODEL_DEPLOYMENT where its deployment is called otherwise.' }
+    if (-not $env:MODEL_NAME) { fail 'EXISTING_MODEL_ACCOUNT_ID names an account: set its model with `azd env set MODEL_NAME MODEL`,', 'and MODEL_DEPLOYMENT where the deployment has another name.' }
     Write-Host "Captions come from $env:MODEL_NAME in your account, which is used as it is."
     exit 0
 }
 
-# What an earlier run chose for another model than is wanted now is no wish for this one.
+# Version and kind that an earlier run chose for another model do not apply to this one.
 $wanted_version = $env:MODEL_VERSION
 $wanted_kind = $env:MODEL_SKU
 if ($env:MODEL_CHOSEN -and -not $env:MODEL_CHOSEN.StartsWith("$env:MODEL_NAME ") -and $env:MODEL_CHOSEN.EndsWith(" $wanted_version $wanted_kind")) {
@@ -43,7 +43,7 @@ if ($env:MODEL_CHOSEN -and -not $env:MODEL_CHOSEN.StartsWith("$env:MODEL_NAME ")
 }
 
 if ($env:MODEL_NAME -and $wanted_version -and $wanted_kind) {
-    Write-Host "Captions come from $env:MODEL_NAME $wanted_version ($wanted_kind), as this environment says. To have another chosen: azd env set MODEL_NAME ''."
+    Write-Host "Captions come from $env:MODEL_NAME $wanted_version ($wanted_kind), as set in this environment. To have another model chosen: azd env set MODEL_NAME ''."
     exit 0
 }
 
@@ -52,7 +52,7 @@ if ($LASTEXITCODE) { fail "The models of $model_region could not be listed." }
 $quotas = az cognitiveservices usage list --subscription $subscription --location $model_region --query "[].[name.value, limit, currentValue]" -o tsv
 if ($LASTEXITCODE) { fail "The quotas of $model_region could not be listed." }
 
-# Versions of a model that can be deployed so, the default first: objects with version and quota.
+# Versions of a model with this kind of deployment, the default first: objects with version and quota.
 function versions_of($model, $kind) {
     @($offered) | ForEach-Object {
         $name, $version, $default, $kinds = "$_" -split "`t"
@@ -90,7 +90,7 @@ foreach ($model in $candidates) {
             azd env set MODEL_SKU $kind
             azd env set MODEL_CHOSEN "$model $version $kind"
             Write-Host "Captions will come from $model $version ($kind, $capacity,000 tokens a minute)."
-            if ($why) { Write-Host (@('Passed over, as they cannot be deployed here:') + $why -join "`n") }
+            if ($why) { Write-Host (@('These models cannot be deployed here:') + $why -join "`n") }
             exit 0
         }
     }
@@ -98,4 +98,4 @@ foreach ($model in $candidates) {
     $why += "  $model`:$seen"
 }
 
-fail (@("No model can be deployed in $model_region with $capacity,000 tokens a minute:") + $why + 'Set MODEL_LOCATION, MODEL_TOKENS_PER_MINUTE, MODEL_NAME (with MODEL_VERSION and MODEL_SKU it is tried whatever', 'the region says) or EXISTING_MODEL_ACCOUNT_ID with `azd env set`. Quotas are raised in the Azure portal.')
+fail (@("No model can be deployed in $model_region with $capacity,000 tokens a minute:") + $why + 'Set MODEL_LOCATION, MODEL_TOKENS_PER_MINUTE, MODEL_NAME (with MODEL_VERSION and MODEL_SKU it is deployed without', 'these checks) or EXISTING_MODEL_ACCOUNT_ID with `azd env set`. Quotas can be raised in the Azure portal.')

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Before provisioning: looks whether the regions have what the app needs, and chooses the model.
-# What a template cannot ask. preprovision.ps1 does the same in the same order.
+# Before provisioning: checks that the regions have what the app needs, and chooses the model, which a
+# template cannot do. preprovision.ps1 does the same in the same order.
 set -eu
 
 hooks=$(dirname "$0")
@@ -10,7 +10,7 @@ fail() {
     exit 1
 }
 
-command -v az >/dev/null || fail "The Azure CLI is needed beside azd: install it, and run \`az login\`."
+command -v az >/dev/null || fail "The Azure CLI is required in addition to azd: install it, and run \`az login\`."
 subscription=$AZURE_SUBSCRIPTION_ID
 region=$AZURE_LOCATION
 vision_region=${VISION_LOCATION:-$region}
@@ -19,52 +19,52 @@ capacity=$((${MODEL_TOKENS_PER_MINUTE:-100000} / 1000))
 
 signed_in=$(az account show --subscription "$subscription" --query "id" -o tsv) ||
     fail "The Azure CLI cannot use the subscription $subscription: run \`az login\`."
-[ -n "$signed_in" ] || fail "The Azure CLI knows no subscription $subscription."
+[ -n "$signed_in" ] || fail "The Azure CLI does not find the subscription $subscription."
 
 # ---- Regions ------------------------------------------------------------------------------------
 
 flex=$(az functionapp list-flexconsumption-locations --subscription "$subscription" --query "[?name=='$region'].name" -o tsv)
 [ -n "$flex" ] || fail "The region $region has no Flex Consumption plan for Functions." \
-    "\`az functionapp list-flexconsumption-locations -o table\` lists those that have it;" \
+    "\`az functionapp list-flexconsumption-locations -o table\` lists the regions that have it;" \
     "choose one with \`azd env set AZURE_LOCATION REGION\`."
 
 if [ -z "${EXISTING_VISION_ACCOUNT_ID:-}" ]; then
     vision=$(az cognitiveservices account list-skus --subscription "$subscription" --kind ComputerVision --location "$vision_region" --query "[?name=='S1'].name" -o tsv)
     [ -n "$vision" ] || fail "The region $vision_region has no Azure AI Vision (S1)." \
-        "Choose another for Vision alone with \`azd env set VISION_LOCATION REGION\`," \
-        "or use an account that you have: \`azd env set EXISTING_VISION_ACCOUNT_ID ID\`."
+        "Choose another region for Vision alone with \`azd env set VISION_LOCATION REGION\`," \
+        "or use an existing account: \`azd env set EXISTING_VISION_ACCOUNT_ID ID\`."
 fi
 
 # ---- Model --------------------------------------------------------------------------------------
 
 if [ -n "${EXISTING_MODEL_ACCOUNT_ID:-}" ]; then
-    [ -n "${MODEL_NAME:-}" ] || fail "EXISTING_MODEL_ACCOUNT_ID names an account: say which model it has" \
-        "with \`azd env set MODEL_NAME MODEL\`, and MODEL_DEPLOYMENT where its deployment is called otherwise."
+    [ -n "${MODEL_NAME:-}" ] || fail "EXISTING_MODEL_ACCOUNT_ID names an account: set its model" \
+        "with \`azd env set MODEL_NAME MODEL\`, and MODEL_DEPLOYMENT where the deployment has another name."
     tell "Captions come from $MODEL_NAME in your account, which is used as it is."
     exit 0
 fi
 
-# What an earlier run chose for another model than is wanted now is no wish for this one.
+# Version and kind that an earlier run chose for another model do not apply to this one.
 case "${MODEL_CHOSEN:-}" in
 "" | "${MODEL_NAME:-} "*) ;;
 *" ${MODEL_VERSION:-} ${MODEL_SKU:-}") MODEL_VERSION="" MODEL_SKU="" ;;
 esac
 
-# What is said in full is not questioned: neither an earlier choice, which may be deployed by now, nor
-# somebody's own.
+# A complete choice is not questioned, whether an earlier run made it, whose model may already be
+# deployed, or a person.
 if [ -n "${MODEL_NAME:-}" ] && [ -n "${MODEL_VERSION:-}" ] && [ -n "${MODEL_SKU:-}" ]; then
-    tell "Captions come from $MODEL_NAME $MODEL_VERSION ($MODEL_SKU), as this environment says." \
-        "To have another chosen: \`azd env set MODEL_NAME ''\`."
+    tell "Captions come from $MODEL_NAME $MODEL_VERSION ($MODEL_SKU), as set in this environment." \
+        "To have another model chosen: \`azd env set MODEL_NAME ''\`."
     exit 0
 fi
 
 # A line for each version of a model: name, version, whether it is the default one, and its kinds of
-# deployment as KIND=QUOTA. A model that is deprecated can be deployed by nobody new.
+# deployment as KIND=QUOTA. Deprecated models accept no new deployments.
 offered=$(az cognitiveservices model list --subscription "$subscription" --location "$model_region" --query "[?kind=='OpenAI' && model.skus && model.lifecycleStatus!='Deprecated'].[model.name, model.version, model.isDefaultVersion, join(' ', model.skus[].join('=', [name, usageName || '-']))]" -o tsv)
 # A line for each quota: its name, thousands of tokens a minute in all, and in use.
 quotas=$(az cognitiveservices usage list --subscription "$subscription" --location "$model_region" --query "[].[name.value, limit, currentValue]" -o tsv)
 
-# versions_of MODEL KIND: `VERSION QUOTA` of each version that can be deployed so, the default first.
+# versions_of MODEL KIND: `VERSION QUOTA` of each version with this kind of deployment, the default first.
 versions_of() {
     printf '%s\n' "$offered" | awk -F '\t' -v model="$1" -v kind="$2" -v only="${MODEL_VERSION:-}" '
         $1 == model && (only == "" || $2 == only) {
@@ -96,7 +96,7 @@ for model in $candidates; do
             azd env set MODEL_SKU "$kind"
             azd env set MODEL_CHOSEN "$model $version $kind"
             tell "Captions will come from $model $version ($kind, $capacity,000 tokens a minute)."
-            [ -z "$why" ] || tell "Passed over, as they cannot be deployed here:$why"
+            [ -z "$why" ] || tell "These models cannot be deployed here:$why"
             exit 0
         fi
     done
@@ -106,6 +106,6 @@ done
 
 fail "No model can be deployed in $model_region with $capacity,000 tokens a minute:$why" \
     "Choose another region for the model (\`azd env set MODEL_LOCATION REGION\`), fewer tokens" \
-    "(\`azd env set MODEL_TOKENS_PER_MINUTE 30000\`), or an account that you have (EXISTING_MODEL_ACCOUNT_ID)." \
-    "MODEL_NAME names another model than those of infra/hooks/models.txt; with MODEL_VERSION and MODEL_SKU" \
-    "it is tried whatever the region says. Quotas are raised in the Azure portal."
+    "(\`azd env set MODEL_TOKENS_PER_MINUTE 30000\`), or an existing account (EXISTING_MODEL_ACCOUNT_ID)." \
+    "MODEL_NAME can name a model that is not in infra/hooks/models.txt; with MODEL_VERSION and MODEL_SKU" \
+    "it is deployed without these checks. Quotas can be raised in the Azure portal."

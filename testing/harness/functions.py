@@ -13,7 +13,7 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
 import function_app
 from captioning.config.definitions import SETTINGS
-from captioning.config.sections import DEFERRED, queue_name
+from captioning.config.sections import queue_names
 from captioning.domain.messages import CaptionMessage
 from testing.harness.pipeline import Works
 from testing.harness.storage import Storage
@@ -95,7 +95,7 @@ def message(body: object) -> func.QueueMessage:
 
 def waiting(storage: Storage) -> list[CaptionMessage]:
     """What can be seen on the app's queue, read as the host reads it."""
-    name = queue_name(DEFERRED, storage.name)
+    name = queue_names(storage.name).deferred
     with QueueClient.from_connection_string(
         storage.connection, name, message_decode_policy=TextBase64DecodePolicy()
     ) as queue:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import function_app
-from captioning.api.mcp_tools import MOST_IMAGES, ImageTools, told
+from captioning.api.mcp_tools import MOST_IMAGES, ImageTools, tool_response
 from captioning.domain.record import Tag
 from testing.factories.records import FULL, minutes, short
 from testing.harness.functions import settings_over, undeployed
@@ -35,12 +35,12 @@ def sent(arguments: Any) -> str:
 
 
 def found(tools: ImageTools, **arguments: Any) -> tuple[list[str], bool]:
-    document = json.loads(told(tools.find_images, sent(arguments)))
+    document = json.loads(tool_response(tools.find_images, sent(arguments)))
     return [image["path"] for image in document["images"]], document["is_complete"]
 
 
 def code(tools: ImageTools, call: str, arguments: Any) -> str:
-    document = json.loads(told(getattr(tools, call), sent(arguments)))
+    document = json.loads(tool_response(getattr(tools, call), sent(arguments)))
     assert set(document) == {"error"}
     assert document["error"]["message"]
     return str(document["error"]["code"])
@@ -74,7 +74,7 @@ def test_an_image_is_told_in_short(storage: Storage, tools: ImageTools) -> None:
 def test_an_image_is_described_by_path_or_id(storage: Storage, tools: ImageTools) -> None:
     storage.catalog.save(FULL, None)
     for path in (FULL.path, f"sha256:{FULL.id}"):
-        answer = told(tools.describe_image, sent({"path": path}))
+        answer = tool_response(tools.describe_image, sent({"path": path}))
         assert json.loads(answer) == FULL.to_json()
         assert answer.isascii()
 

@@ -190,7 +190,7 @@ def test_images_live_and_die_as_described(app: RunningApp) -> None:
 
 
 def test_each_operation_was_seen_to_work() -> None:
-    """The requests above are not all refused: whoever runs this runs them first."""
+    """The requests above are not all refused; this runs after them."""
     worked = {operation for operation, status in ANSWERS if 200 <= status < 300}
     operations = {
         f"{method.upper()} {path}" for path, item in document()["paths"].items() for method in item

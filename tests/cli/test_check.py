@@ -80,7 +80,7 @@ def test_check_asks_the_other_services_where_storage_is_dead(command: CommandLin
 
 @pytest.fixture
 def wired(command: CommandLine) -> Iterator[CommandLine]:
-    """The command line, with Vision and model at the wire."""
+    """The command line, with Vision and model over HTTP."""
     with VisionService() as vision, WireServer(ChatService()) as chat:
         command.settings |= {
             "VISION_PROVIDER": "azure",
@@ -93,7 +93,7 @@ def wired(command: CommandLine) -> Iterator[CommandLine]:
         yield command
 
 
-def test_check_reaches_vision_and_model_at_the_wire(wired: CommandLine) -> None:
+def test_check_reaches_vision_and_model_over_http(wired: CommandLine) -> None:
     code, found, _ = checked(wired)
     assert (code, found["vision"], found["model"]) == (0, ("ok", "reached"), ("ok", "reached"))
 

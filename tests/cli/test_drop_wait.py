@@ -84,8 +84,8 @@ def test_a_deferred_image_is_told_of_and_waited_for_until_ctrl_c(
     with command.process("drop", file, "--wait") as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(3)]
-        again = "To be tried again at 2026-11-22 10:00:00 UTC."
-        assert lines[2] == f"a.jpg: deferred (throttled): Too many calls. {again} Waiting on.\n"
+        again = "Next attempt at 2026-11-22 10:00:00 UTC."
+        assert lines[2] == f"a.jpg: deferred (throttled): Too many calls. {again} Still waiting.\n"
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (130, "", "")
@@ -102,4 +102,4 @@ def test_a_blob_that_is_deleted_is_not_waited_for(
         storage.delete("a.jpg")
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (1, "")
-    assert output.splitlines()[-1] == "a.jpg: was deleted meanwhile"
+    assert output.splitlines()[-1] == "a.jpg: was deleted in the meantime"

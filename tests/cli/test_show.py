@@ -97,7 +97,7 @@ def test_show_says_when_an_image_that_waits_is_tried_again(
     berlin = datetime(2026, 11, 22, 12, 30, tzinfo=timezone(timedelta(hours=1)))
     error = RecordError("throttled", "Too many calls.", retry_at=berlin)
     record = saved(storage, error=error)
-    shown = "throttled: Too many calls. To be tried again at 2026-11-22 11:30:00 UTC.\n"
+    shown = "throttled: Too many calls. Next attempt at 2026-11-22 11:30:00 UTC.\n"
     assert f"error        {shown}" in command("show", record.path).stdout
     assert f"{outcome(record)}\n" == shown.replace("throttled", "deferred (throttled)")
     failed = replace(record, status="failed", path="b.jpg")
@@ -108,7 +108,7 @@ def test_show_says_that_a_run_has_the_image(command: CommandLine, storage: Stora
     """Also of one that held a caption, and of one that waited before."""
     record = saved(storage, status="processing")
     output = command("show", record.path).stdout
-    until = "in the hands of a run until 2026-11-22 10:02:00 UTC at most"
+    until = "claimed by a run until 2026-11-22 10:02:00 UTC at most"
     assert f"status       processing, {until}\n" in output
     assert "tried again" not in output
     assert outcome(record) == "is being processed"
@@ -120,7 +120,7 @@ def test_show_says_that_a_run_has_the_image(command: CommandLine, storage: Stora
     ("paid", "cost"),
     [
         (Usage(3011, 1024, 58, 3, 0.0035), "3,011 tokens in, 58 out, 3 Vision calls: $0.003500"),
-        (Usage(1, 0, 0, 0, None), "1 tokens in, 0 out, 0 Vision calls: not priced"),
+        (Usage(1, 0, 0, 0, None), "1 tokens in, 0 out, 0 Vision calls: price unknown"),
         (Usage(), ""),
         (NOTHING, ""),
     ],

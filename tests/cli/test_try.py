@@ -21,7 +21,7 @@ FEATURES = 3
 
 
 class Wired:
-    """The command line over a storage that nobody answers for, Vision and model at the wire."""
+    """The command line with storage that does not answer, and Vision and model over HTTP."""
 
     def __init__(
         self, command: CommandLine, vision: VisionService, chat: WireServer, service: ChatService
@@ -147,7 +147,7 @@ def test_bad_options_are_named_before_anybody_is_asked(
     empty = prompt(tmp_path, "empty.txt", "\n")
     result = wired.run("try", picture, "--prompt", empty)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert f"--prompt {empty} holds no text" in result.stderr
+    assert f"--prompt {empty} has no text" in result.stderr
     assert "--languages de, must be" in wired.run("try", picture, "--languages", "de,").stderr
     assert wired.run("try", tmp_path / "none.jpg").exit_code == 2
     assert wired.run("try").exit_code == 2
@@ -159,8 +159,8 @@ def test_no_budget_keeps_an_unpriced_model_from_being_tried(wired: Wired, pictur
     wired.service.deployments["mine"] = "mine"
     result = wired.run("try", picture, "--model", "mine")
     assert result.exit_code == 0
-    assert rows(result.stdout)["price"][1] == "not priced"
-    assert "total: not priced" in result.stdout
+    assert rows(result.stdout)["price"][1] == "price unknown"
+    assert "total: price unknown" in result.stdout
 
 
 def test_text_of_a_model_does_not_steer_the_terminal(wired: Wired, picture: Path) -> None:
@@ -181,7 +181,7 @@ def test_the_embedded_captioner_has_nothing_to_vary(wired: Wired, picture: Path)
     }
     result = wired.run("try", picture, "--model", "gpt-5-mini")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "--prompt and --model change nothing" in result.stderr
+    assert "--prompt and --model have no effect" in result.stderr
     assert "embedded" in wired.run("try", picture).stdout
 
 

@@ -30,7 +30,7 @@ def test_ctrl_c_on_the_terminal_of_make_run_leaves_nothing_running(again: Place)
         pass_fds=[terminal.end],
     )
     try:
-        within(30, lambda: "Serving; Ctrl-C ends it." in terminal.text, lambda: terminal.text)
+        within(30, lambda: "Serving until Ctrl-C." in terminal.text, lambda: terminal.text)
         terminal.press(b"\x03")
         process.wait(10)
     finally:

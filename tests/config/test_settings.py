@@ -15,9 +15,9 @@ from captioning.app import timeouts
 from captioning.app.clients import ServiceClients
 from captioning.budget.prices import BUILT_IN
 from captioning.config.definitions import SETTINGS
+from captioning.config.sections import QueueNames
 from captioning.config.settings import CONNECT_SECONDS, FEATURES_32, FEATURES_40, ONLY_40, Settings
 from captioning.errors import SettingsError
-from captioning.records.tag_vocabulary import load
 from captioning.vision.features import supported_features
 
 AZURE = {
@@ -143,9 +143,10 @@ def test_examples_of_the_table_are_good_settings() -> None:
 
 
 def test_every_setting_of_the_table_is_parsed() -> None:
-    """Those of the webhook make one field."""
-    fields = {field.name for field in dataclasses.fields(Settings)} - {"storage", "webhook"}
-    fields |= {"notify_url", "notify_key"}
+    """Those of the webhook make one field, and the vocabulary is read from its file."""
+    fields = {field.name for field in dataclasses.fields(Settings)}
+    fields -= {"storage", "webhook", "tag_vocabulary"}
+    fields |= {"notify_url", "notify_key", "tag_vocabulary_file"}
     names = {row.name.lower() for row in SETTINGS if not row.name.startswith("ImageStorage")}
     assert names == fields
 
@@ -213,13 +214,13 @@ def test_a_prompt_file_that_is_readable_is_taken(tmp_path: Path) -> None:
 
 
 PROMPT_PROBLEMS = {
-    b"": "holds no text: write the instructions, or leave the setting empty",
-    b" \n\t\xef\xbb\xbf": "holds no text: write the instructions, or leave the setting empty",
+    b"": "has no text: write instructions into it, or leave the setting empty",
+    b" \n\t\xef\xbb\xbf": "has no text: write instructions into it, or leave the setting empty",
     b"one\ntwo \x00": "has a control character (U+0000, line 2): remove it",
     b"\x1b[31mred": "has a control character (U+001B, line 1): remove it",
     b"one\n\xfftwo": "is not UTF-8 text (line 2): save it as UTF-8",
     "Grüße".encode("utf-16"): "is not UTF-8 text (line 1): save it as UTF-8",
-    b"x" * 20_001: "names a file of more than 20,000 bytes: shorten it",
+    b"x" * 20_001: "names a file of more than 20,000 bytes: shorten the file",
 }
 
 
@@ -264,7 +265,7 @@ def test_a_vocabulary_is_read_at_the_start(tmp_path: Path) -> None:
     file = tmp_path / "tags.txt"
     file.write_text("dog: puppy\n!indoor", "utf-8")
     settings = Settings.from_environ({**AZURE, "TAG_VOCABULARY_FILE": str(file)})
-    assert load(settings.tag_vocabulary_file).names == {"dog": "dog", "puppy": "dog"}
+    assert settings.tag_vocabulary.names == {"dog": "dog", "puppy": "dog"}
     file.write_text("dog: puppy\ncat: dog", "utf-8")
     assert problems({**AZURE, "TAG_VOCABULARY_FILE": str(file)}) == {
         "TAG_VOCABULARY_FILE": "line 2 has a name that is on line 1 already: keep one of them"
@@ -305,7 +306,10 @@ def test_a_budget_is_a_positive_number_of_dollars(text: str, usd: float) -> None
 
 
 def test_a_budget_of_nothing_is_answered_with_advice() -> None:
-    assert "empty is no limit" in problems({**AZURE, "DAILY_BUDGET_USD": "0"})["DAILY_BUDGET_USD"]
+    assert (
+        "leave it empty for no limit"
+        in problems({**AZURE, "DAILY_BUDGET_USD": "0"})["DAILY_BUDGET_USD"]
+    )
 
 
 def test_both_budgets_need_prices() -> None:
@@ -359,8 +363,8 @@ def test_queues_are_called_after_the_table(
     if table is not None:
         monkeypatch.setenv("CAPTIONS_TABLE", table)
     settings = Settings.from_environ({**AZURE, "CAPTIONS_TABLE": table or ""})
-    assert (triggers.deferred_queue(), triggers.deleted_queue()) == (deferred, deleted)
-    assert (settings.deferred_queue, settings.deleted_queue) == (deferred, deleted)
+    assert (triggers.queues().deferred, triggers.queues().deleted) == (deferred, deleted)
+    assert settings.queues == triggers.queues()
     for queue in (deferred, deleted):
         assert re.fullmatch(r"[a-z0-9](-?[a-z0-9])*", queue)
         assert 3 <= len(f"{queue}-poison") <= 63
@@ -373,7 +377,4 @@ def test_a_bad_table_does_not_keep_the_host_from_starting(
     monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     monkeypatch.setenv("CAPTIONS_TABLE", table)
-    assert (triggers.deferred_queue(), triggers.deleted_queue()) == (
-        "caption-deferred",
-        "image-deleted",
-    )
+    assert triggers.queues() == QueueNames("caption-deferred", "image-deleted", "caption-notify")

@@ -38,10 +38,10 @@ def test_exiftool_reads_what_the_record_says(
     for record in (BEACH, odd, short("failed.jpg", status="failed"), short("new.jpg")):
         storage.catalog.save(record, None)
     result = command("export", "--format", "xmp", "--output", tmp_path, "--query", "caption")
-    assert result.stdout == "1 written, 0 already there, 0 with nothing to say, 0 failed\n"
+    assert result.stdout == "1 written, 0 unchanged, 0 without text, 0 failed\n"
     result = command("export", "--format", "xmp", "--output", tmp_path)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "2 written, 1 already there, 0 with nothing to say, 0 failed\n"
+    assert result.stdout == "2 written, 1 unchanged, 0 without text, 0 failed\n"
     [strange] = (tmp_path / "b").iterdir()
     full, other = read(tmp_path / "2026/beach day.jpg.xmp", strange)
     assert full == {

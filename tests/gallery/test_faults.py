@@ -1,4 +1,4 @@
-"""The gallery where something is wrong, hostile or refused; the services are at the wire."""
+"""The gallery with failures, hostile texts and refusals; the services are called over HTTP."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_failed_image_says_why_and_is_tried_again(
     page.get_by_role("button", name="Try again now").click()
     expect(page.locator(".suggestion").first).to_contain_text("A stand-in caption (en)")
     expect(page.locator("#image-state")).to_be_hidden()
-    expect(page.get_by_role("button", name="Caption again (is paid for)")).to_be_enabled()
+    expect(page.get_by_role("button", name="Caption again (charged)")).to_be_enabled()
 
 
 def test_boxes_are_drawn_to_scale_on_hover_and_focus(gallery: GalleryPage, app: RunningApp) -> None:
@@ -180,7 +180,7 @@ def test_a_key_is_asked_for_once_and_kept_for_the_tab(
     guarded(page)
     gallery.open("?q=locked")
     page.get_by_label("Key", exact=True).fill("wrong")
-    page.get_by_role("button", name="Use it").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("#key-refused")).to_be_visible()
     page.get_by_label("Key", exact=True).fill(KEY)
     page.keyboard.press("Enter")
@@ -201,7 +201,7 @@ def test_who_has_no_key_is_told_and_can_think_again(gallery: GalleryPage) -> Non
     gallery.open()
     expect(page.locator("#key")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.locator("#list-problem")).to_contain_text("wants a function key")
+    expect(page.locator("#list-problem")).to_contain_text("requires a function key")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#key")).to_be_visible()
 

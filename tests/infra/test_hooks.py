@@ -118,7 +118,7 @@ def test_what_is_said_in_full_is_not_questioned(tmp_path: Path) -> None:
     ran = run("preprovision", tmp_path, region([], []), **chosen)
     assert ran.code == 0
     assert not ran.times("az", "cognitiveservices", "model")
-    assert "gpt-4o-mini 2024-07-18 (GlobalStandard), as this environment says" in ran.said
+    assert "gpt-4o-mini 2024-07-18 (GlobalStandard), as set in this environment" in ran.said
 
 
 def test_an_earlier_choice_does_not_stand_in_the_way_of_another_model(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_the_app_is_told_of_new_images(tmp_path: Path) -> None:
     assert given == dict(re.findall(r"^param (\w+) = '(.*)'", stored, re.MULTILINE))
     template = create[create.index("--template-file") + 1]
     assert (ROOT / template).resolve() == INFRA / "events.bicep"
-    assert "Event Grid tells the app of new images in images." in ran.said
+    assert "Event Grid sends the app events of new images in images." in ran.said
 
 
 def test_a_late_key_is_waited_for(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class Missing(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Missing())
 import function_app
-providers = function_app.services().providers
+providers = function_app.services()._providers
 print(type(providers.analyzer).__name__, type(providers.captioner).__name__)
 """
 

@@ -184,7 +184,7 @@ def test_event_grid_may_deliver_and_no_more(name: str) -> None:
     }
 
 
-def test_whoever_deploys_may_use_the_command_line() -> None:
+def test_the_operator_may_use_the_command_line() -> None:
     person = given("new")["person"]
     assert {role for _, role in person} == {BLOBS, QUEUES, TABLES}
     assert all(place.startswith("images/") for place, _ in person)

@@ -61,7 +61,7 @@ def test_it_is_what_the_image_needed_last_time_at_the_prices_of_now() -> None:
     made = estimate()
     assert LAST_TIME
     assert made.of(by("before")) == pytest.approx(LAST_TIME)
-    assert made.basis == "estimated by what each needed last time"
+    assert made.basis == "estimated from the tokens that each used last time"
 
 
 def test_what_the_present_settings_have_captioned_is_a_better_witness() -> None:
@@ -74,7 +74,7 @@ def test_what_the_present_settings_have_captioned_is_a_better_witness() -> None:
     ]
     made = estimate(*sample)
     assert made.of(by("before")) == pytest.approx(0.03)
-    assert made.basis == "estimated by 2 that these settings have captioned"
+    assert made.basis == "estimated from 2 images captioned with these settings"
 
 
 def test_the_same_bytes_are_paid_for_once() -> None:

@@ -14,7 +14,7 @@ from captioning.api.messages import Request
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.maintenance.recaption import Recaption
-from captioning.maintenance.reprocess import Limits, Reprocess, Selection
+from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.records.history import texts_in
 from captioning.search.query import parse
@@ -75,14 +75,16 @@ def old(works: Works) -> CaptionRecord:
 
 def asked(works: Works, *, retry: bool = False) -> list[CaptionMessage]:
     """The messages by which the new settings ask for what is stale."""
-    rounds = Reprocess(
+    found = Round(
+        Selection(stale=True, retry=retry),
+        Limits(),
         catalog=works.storage.catalog,
         recaption=Recaption(works.storage.images, works.storage.catalog, works.deferrals),
         state=MemoryState(),
         fingerprint=app(works, NEW)._examiner.fingerprint,
-        estimate=Free,
+        estimates=Free(),
     )
-    list(rounds.round(Selection(stale=True, retry=retry), Limits()))
+    list(found)
     return works.due()
 
 

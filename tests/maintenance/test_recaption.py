@@ -16,7 +16,7 @@ from captioning.domain.record import CaptionRecord, Status, record_id
 from captioning.errors import BadRequest
 from captioning.maintenance import reprocess
 from captioning.maintenance.recaption import Recaption
-from captioning.maintenance.reprocess import Limits, Reprocess, Selection
+from captioning.maintenance.reprocess import Limits, Round, Selection
 from testing.factories import pictures
 from testing.factories.records import minutes, short
 from testing.fakes.stores import MemoryState
@@ -29,6 +29,17 @@ NO_ANSWER = completion("{}")
 """The model has nothing to say, and has been paid; asked once more in the same run."""
 
 
+class NoEstimates:
+    """Fails the test that asks for a price."""
+
+    @property
+    def basis(self) -> str:
+        return pytest.fail("no price should be needed")
+
+    def of(self, _: CaptionRecord) -> float | None:
+        return pytest.fail("no price should be needed")
+
+
 @pytest.fixture
 def again(works: Works) -> Recaption:
     return Recaption(works.storage.images, works.storage.catalog, works.deferrals)
@@ -38,14 +49,15 @@ def redriven(
     works: Works, again: Recaption, status: Status, *, dry_run: bool = False
 ) -> Iterator[CaptionRecord]:
     """Asks for the images with a status, one after the other; their records as they were."""
-    rounds = Reprocess(
+    found = Round(
+        Selection(status),
+        Limits(dry_run=dry_run),
         catalog=works.storage.catalog,
         recaption=again,
         state=MemoryState(),
         fingerprint="",
-        estimate=lambda: pytest.fail("nobody asked for a price"),
+        estimates=NoEstimates(),
     )
-    found = rounds.round(Selection(status), Limits(dry_run=dry_run))
     return (asked.record for asked in found)
 
 

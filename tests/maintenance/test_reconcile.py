@@ -177,7 +177,7 @@ def test_storage_trouble_ends_the_run_and_not_the_round(
     assert report.is_broken_off
     assert (report.blobs, report.queued) == (2, 2)
     assert [line.message for line in caplog.records] == [
-        "Reconciling goes on at the next run: storage answered 503"
+        "Reconcile stopped and continues at its next run: storage answered 503"
     ]
     lab.messages.taken()
     assert lab.run(page=2).blobs == 4
@@ -246,7 +246,7 @@ def test_a_position_that_is_refused_is_dropped(
     with caplog.at_level(logging.WARNING):
         assert lab.run(**changes[name]) == ReconcileReport(blobs=1, records=1)
     assert [line.message for line in caplog.records] == [
-        f"The walk of {name} begins anew: RuntimeError"
+        f"The walk of {name} starts from the beginning: RuntimeError"
     ]
     assert lab.state.get(KIND, name) is None
 

@@ -38,7 +38,7 @@ def test_each_image_with_the_status_is_asked_for(command: CommandLine, storage: 
     assert result.stdout.splitlines() == [
         "failed    [red]b.jpg  gave_up",
         "failed    a.jpg  gave_up",
-        "2 images asked for again",
+        "2 images queued again",
     ]
     assert sorted(wake.path for wake in waiting(storage)) == ["[red]b.jpg", "a.jpg"]
 
@@ -46,29 +46,29 @@ def test_each_image_with_the_status_is_asked_for(command: CommandLine, storage: 
 def test_a_dry_run_lists_them_and_asks_for_none(command: CommandLine, storage: Storage) -> None:
     save(storage, "captioned", "a.jpg")
     result = command("reprocess", "--status", "captioned", "--dry-run")
-    assert result.stdout == "captioned a.jpg\n1 image would be asked for again\n"
+    assert result.stdout == "captioned a.jpg\n1 image would be queued again\n"
     assert waiting(storage) == []
 
 
 @pytest.mark.parametrize("status", ["failed", "rejected", "deferred", "captioned"])
 def test_no_image_with_the_status_is_none_asked_for(command: CommandLine, status: str) -> None:
     result = command("reprocess", "--status", status)
-    assert (result.exit_code, result.stdout) == (0, "0 images asked for again\n")
+    assert (result.exit_code, result.stdout) == (0, "0 images queued again\n")
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "say which images: --stale, --status, or both"),
+        ((), "select images with --stale, --status, or both"),
         (("--status", "processing"), "--status"),
         (("--status", ""), "--status"),
-        (("--status", "failed", "--budget", "1"), "go with --stale"),
-        (("--status", "failed", "--restart"), "go with --stale"),
+        (("--status", "failed", "--budget", "1"), "require --stale"),
+        (("--status", "failed", "--restart"), "require --stale"),
         (("--stale", "--budget", "-1"), "--budget"),
         (("--stale", "--budget", "nan"), "--budget"),
         (("--stale", "--limit", "0"), "--limit"),
-        (("--stale", "--older-than-model", "gpt-5-mini"), "names no day"),
-        (("--stale", "--older-than-model", "2024-02-30"), "names no day"),
+        (("--stale", "--older-than-model", "gpt-5-mini"), "has no date"),
+        (("--stale", "--older-than-model", "2024-02-30"), "has no date"),
     ],
 )
 def test_what_is_meant_has_to_be_said(
@@ -81,7 +81,7 @@ def test_what_is_meant_has_to_be_said(
 
 
 def test_its_help_says_what_is_paid_for_again(command: CommandLine) -> None:
-    assert "captioned ones are paid for again" in " ".join(
+    assert "captioned ones are charged again" in " ".join(
         command("reprocess", "--help").stdout.split()
     )
 
@@ -130,7 +130,7 @@ def test_it_says_how_far_it_came(
     result = command("reprocess", "--status", "failed")
     assert (result.exit_code, result.stderr) == (code, said)
     assert sent == ["d.jpg", "c.jpg"]
-    assert result.stdout.splitlines()[-1] == "2 images asked for again"
+    assert result.stdout.splitlines()[-1] == "2 images queued again"
 
 
 MADE = Provenance(model="gpt-4o-mini-2024-07-18", fingerprint="before")
@@ -162,24 +162,24 @@ def test_what_is_stale_is_asked_for_with_its_price_and_on_from_there(
     stale(storage, "a.jpg", "b.jpg", "c.jpg")
     save(storage, "failed", "never asked.jpg")
     row = "captioned $0.004010     gpt-4o-mini-2024-07-18  "
-    how = "(estimated by what each needed last time)"
+    how = "(estimated from the tokens that each used last time)"
     listed = command("reprocess", "--stale", "--older-than-model", "2024-07-19", "--dry-run")
     assert (listed.exit_code, listed.stderr) == (0, "")
     assert listed.stdout.splitlines() == [
         *(f"{row}{path}" for path in ("c.jpg", "b.jpg", "a.jpg")),
-        f"3 images would be asked for again, for about $0.012030 {how}",
+        f"3 images would be queued again, for about $0.012030 {how}",
     ]
     assert waiting(storage) == []
     first = command("reprocess", "--stale", "--budget", "0.01")
     assert first.stdout.splitlines()[2:] == [
-        f"2 images asked for again, for about $0.008020 {how}",
-        "The budget is reached: stopped before a.jpg.",
+        f"2 images queued again, for about $0.008020 {how}",
+        "The budget was reached: stopped before a.jpg.",
     ]
     second = command("reprocess", "--stale", "--budget", "0.01")
     assert second.stdout.splitlines() == [
         f"{row}a.jpg",
-        f"1 image asked for again, for about $0.004010 {how}",
-        "Gone on from where the last run stopped; --restart begins anew.",
+        f"1 image queued again, for about $0.004010 {how}",
+        "Continued where the last run stopped; --restart begins at the newest image.",
     ]
     assert [wake.path for wake in waiting(storage)] == ["c.jpg", "b.jpg", "a.jpg"]
 
@@ -189,7 +189,7 @@ def test_a_budget_without_a_price_says_so(command: CommandLine, storage: Storage
     command.settings.update(SERVICES, CAPTION_MODEL="unheard-of")
     result = command("reprocess", "--stale", "--budget", "1")
     assert result.exit_code == 1
-    assert "No price is known for the next image" in result.stdout
+    assert "The budget needs a price for the next image" in result.stdout
     assert waiting(storage) == []
 
 
@@ -222,4 +222,4 @@ def test_what_cannot_be_reverted_is_told(
 def test_nothing_stale_is_nothing_to_pay(command: CommandLine, storage: Storage) -> None:
     save(storage, "captioned", "a.jpg")
     result = command("reprocess", "--stale", "--budget", "1")
-    assert (result.exit_code, result.stdout) == (0, "0 images asked for again\n")
+    assert (result.exit_code, result.stdout) == (0, "0 images queued again\n")

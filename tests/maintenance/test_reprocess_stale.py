@@ -18,7 +18,6 @@ from captioning.maintenance import reprocess
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reprocess import (
     Limits,
-    Reprocess,
     ReprocessReport,
     Round,
     Selection,
@@ -65,13 +64,15 @@ class Shop:
             self.catalog.save(record, self.catalog.get(record.path))
 
     def round(self, selection: Selection = STALE, now: str = NOW, **limits: Any) -> Round:
-        return Reprocess(
+        return Round(
+            selection,
+            Limits(**limits),
             catalog=self.catalog,
             recaption=self.recaption,
             state=self.state,
             fingerprint=now,
-            estimate=Cents,
-        ).round(selection, Limits(**limits))
+            estimates=Cents(),
+        )
 
     def asked(self, selection: Selection = STALE, **limits: Any) -> list[str]:
         """Paths that a run of a round asks for."""

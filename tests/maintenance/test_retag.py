@@ -131,4 +131,4 @@ def test_the_command_says_what_it_does(
     file.write_text("dog: puppy", "utf-8")
     command.settings["TAG_VOCABULARY_FILE"] = str(file)
     result = command("retag", "--dry-run")
-    assert (result.exit_code, result.stdout) == (0, "0 images would get their tags again\n")
+    assert (result.exit_code, result.stdout) == (0, "0 images would get new tags\n")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
 from captioning import telemetry
 from captioning.api.edits import MAX_ALT_TEXT, MAX_BODY, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
+from captioning.api.openapi.document import document
 from captioning.app.storage import TABLES
 from captioning.budget.ledger import Budget, Tally
 from captioning.budget.prices import PriceList
@@ -116,10 +119,20 @@ def test_every_error_code_is_documented_where_it_belongs() -> None:
     assert names(OPERATE, "code") == rejected | deferred | failed
 
 
+def codes_in(part: Any) -> Iterator[str]:
+    """The codes of problems in a part of the OpenAPI document."""
+    if isinstance(part, dict):
+        yield from part.get("properties", {}).get("code", {}).get("enum", ())
+    parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    for inner in parts:
+        yield from codes_in(inner)
+
+
 def test_every_code_of_a_refused_request_is_documented() -> None:
     sources = [*(ROOT / "captioning").rglob("*.py"), ROOT / "function_app.py"]
     made = r'(?:BadRequest\(\s*|[^.]problem\(\d+, )"(\w+)"'
     raised = {found for file in sources for found in re.findall(made, file.read_text("utf-8"))}
+    raised |= set(codes_in(document()))  # those of parameters are made from the names
     assert raised <= set(re.findall(r"`(\w+)`", section(USE, "Errors")))
     assert {"bad_days", "unknown_parameter", "internal"} <= raised
 

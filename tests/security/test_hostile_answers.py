@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from captioning.api.images import ImageChanges
-from captioning.api.mcp_tools import ImageTools, told
+from captioning.api.mcp_tools import ImageTools, tool_response
 from captioning.api.messages import Request
 from captioning.cli import console
 from captioning.domain.blobs import name_problem, url_path
@@ -210,6 +210,6 @@ def test_from_the_blob_to_every_file(works: Works, command: CommandLine, tmp_pat
     found = command("find", "HACKED", "--json").stdout.splitlines()
     assert len(found) == 3
     tools = ImageTools(works.storage.catalog, ("en",))
-    answer = told(tools.find_images, json.dumps({"arguments": {"query": "HACKED"}}))
+    answer = tool_response(tools.find_images, json.dumps({"arguments": {"query": "HACKED"}}))
     assert answer.isascii()
     assert len(json.loads(answer)["images"]) == 3

@@ -123,7 +123,7 @@ def test_what_the_host_gives_up_is_failed(
 def test_another_apps_poison_message_is_left_to_it(deployed: Works) -> None:
     """Raising keeps it: five times, and then on a poison queue of its own."""
     deployed.storage.upload("a.jpg", b"x")
-    with pytest.raises(ValueError, match="of the container others, which is not this app's"):
+    with pytest.raises(ValueError, match="for the container others, which is not this app's"):
         function_app.record_poisoned(message(host_gave_up("others", "a.jpg")))
     assert not is_known(deployed, "a.jpg")
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, built from what the code uses and served as it was built."""
+"""The OpenAPI document, built once from the types and limits of the code, and served."""
 
 from __future__ import annotations
 
@@ -13,16 +13,27 @@ from captioning.api.openapi.schemas import schemas
 
 _ABOUT = """Captions, alt text and tags for every image in a storage container.
 
-Problems are RFC 9457 with a stable `code`. The Functions host answers some requests before the app
-sees them, without a body: 401 where the key is missing or wrong, 404 (never 405) for an unknown
-route and for a known one with another method, 400 for `%00` in the path, 414 for a request line
-over 8,190 characters, 431 for headers over 32 KB."""
-_KEY = "A function key; the host checks it."
+Errors are RFC 9457 problem details with a stable `code`. The Functions host answers some requests
+before the app sees them, without a body: 401 where the key is missing or wrong, 404 (never 405) for
+an unknown route and for a known one with another method, 400 for `%00` in the path, 414 for a
+request line over 8,190 characters, 431 for headers over 32 KB."""
+_KEY = "A function key, which the host checks."
+
+
+def get_openapi(request: Request) -> Response:
+    """GET /api/openapi.json: the document; 304 where the client has the present version."""
+    request.query(frozenset())
+    body, etag = _served()
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if request.has(etag):
+        return Response(304, headers=headers)
+    safe = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
+    return Response(200, body, {**safe, **headers})
 
 
 @cache
 def document() -> dict[str, Any]:
-    """OpenAPI 3.1."""
+    """The document, in OpenAPI 3.1."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Image captioning", "version": "1", "description": _ABOUT},
@@ -47,14 +58,3 @@ def document() -> dict[str, Any]:
 def _served() -> tuple[bytes, str]:
     body = json.dumps(document(), separators=(",", ":")).encode()
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-
-def get_openapi(request: Request) -> Response:
-    """GET /api/openapi.json: the document; 304 where the client has it."""
-    request.query(frozenset())
-    body, etag = _served()
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if request.has(etag):
-        return Response(304, headers=headers)
-    safe = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
-    return Response(200, body, {**safe, **headers})

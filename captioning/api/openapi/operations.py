@@ -1,83 +1,34 @@
-"""Operations of the OpenAPI document: the routes of the function app and what they answer."""
+"""The operations of the OpenAPI document: the routes of the function app and their responses."""
 
 from __future__ import annotations
 
 from captioning.api.edits import MAX_BODY, MEDIA_TYPES
 from captioning.api.messages import JSON, PROBLEM
-from captioning.api.openapi import parameters as given
+from captioning.api.openapi import parameters as params
 from captioning.api.openapi.parameters import CACHE, ETAG, LOCATION, NOSNIFF, Part
 from captioning.api.openapi.schemas import problem, ref
 
+Problems = dict[int, tuple[str, ...]]
+"""The codes of an operation's problems, by status."""
 SAFE = {**CACHE, **NOSNIFF}
 _KEYS: list[Part] = [{"key": []}, {"code": []}]
-_UNDERSTOOD = ("unknown_parameter", "bad_query")
+_BAD_QUERY = ("unknown_parameter", "bad_query")
 _ABOUT = {
-    400: "The request is not understood; `detail` says what is wrong.",
-    404: "It is not there.",
-    409: "The record does not allow it; `detail` says why.",
-    411: "A body without its length.",
-    412: "Another version is there than the condition names.",
-    413: "Too many bytes.",
-    415: "Not a type that is read here.",
-    428: "The condition is missing.",
-    500: "A fault of the app; its log says what.",
-    503: "Settings, storage or a service keep the app from answering: ask again later.",
+    400: "The request is invalid; `detail` says why.",
+    404: "Not found.",
+    409: "The state of the record does not allow it; `detail` says why.",
+    411: "The Content-Length is missing.",
+    412: "The condition is not met.",
+    413: "The body or the image has too many bytes.",
+    415: "The type is not supported.",
+    428: "The If-Match header is missing.",
+    500: "An unexpected error; see the app's log.",
+    503: "Settings, storage or a service prevent a response. Try again later.",
 }
-Problems = dict[int, tuple[str, ...]]
-
-
-def operation(
-    name: str,
-    about: str,
-    parameters: list[Part],
-    answers: dict[str, Part],
-    problems: Problems,
-    body: Part | None = None,
-) -> Part:
-    """An operation of the function with this name, with what each may answer beside its own."""
-    codes = {**problems, 400: (*_UNDERSTOOD, *problems.get(400, ()))}
-    codes |= {500: ("internal",), 503: ("settings", "unavailable")}
-    refused = {str(status): problems_of(status, codes[status]) for status in sorted(codes)}
-    refused["401"] = bodiless("The host's answer to a missing or wrong key, without a body.")
-    if any(parameter["in"] == "path" for parameter in parameters):
-        refused["414"] = bodiless("The host's answer to a request line over 8,190 characters.")
-    operation = {
-        "operationId": name,
-        "summary": about,
-        "security": _KEYS,
-        "parameters": parameters,
-        "responses": dict(sorted({**answers, **refused}.items())),
-    }
-    return {**operation, "requestBody": body} if body else operation
-
-
-def problems_of(status: int, codes: tuple[str, ...]) -> Part:
-    """A refusal with one of these codes."""
-    content = {PROBLEM: {"schema": problem(status, codes)}}
-    return {"description": _ABOUT[status], "headers": SAFE, "content": content}
-
-
-def json_of(name: str, headers: Part | None = None) -> Part:
-    """An answer of this named schema."""
-    return {
-        "description": "It is done.",
-        "headers": {**SAFE, **(headers or {})},
-        "content": {JSON: schema_of(name)},
-    }
-
-
-def schema_of(name: str) -> Part:
-    """A body of this named schema."""
-    return {"schema": ref(name)}
-
-
-def bodiless(about: str, headers: Part | None = None) -> Part:
-    """An answer without a body."""
-    return {"description": about, "headers": headers} if headers else {"description": about}
 
 
 def paths() -> dict[str, Part]:
-    """All routes, without the parameters' constraints of the Functions' templates."""
+    """All routes, without the constraints that the templates of the functions have."""
     return {
         "/api/captions": {"get": _list_captions()},
         "/api/captions/{path}": {"get": _get_caption(), "patch": _edit_caption()},
@@ -96,13 +47,13 @@ def paths() -> dict[str, Part]:
 
 
 def _list_captions() -> Part:
-    names = [parameter["name"] for parameter in given.SEARCH]
+    names = [parameter["name"] for parameter in params.SEARCH]
     bad = [f"bad_{name}" for name in names]
-    return operation(
+    return _operation(
         "list_captions",
-        "Records that answer a search, newest upload first",
-        given.SEARCH,
-        {"200": json_of("Page")},
+        "Search the records, newest upload first",
+        params.SEARCH,
+        {"200": _json("Page")},
         {400: ("repeated_parameter", *bad)},
     )
 
@@ -110,21 +61,21 @@ def _list_captions() -> Part:
 def _get_caption() -> Part:
     read = {"path.path": "$response.body#/path", "header.If-Match": "$response.header.ETag"}
     edit = {"edit_caption": {"operationId": "edit_caption", "parameters": read}}
-    return operation(
+    return _operation(
         "get_caption",
-        "The record of a blob",
-        [given.RECORD_PATH, given.IF_NONE_MATCH],
+        "Get the record of a blob",
+        [params.RECORD_PATH, params.IF_NONE_MATCH],
         {
-            "200": {**json_of("CaptionRecord", ETAG), "links": edit},
-            "304": bodiless("The client has it.", ETAG | CACHE),
+            "200": {**_json("CaptionRecord", ETAG), "links": edit},
+            "304": _empty("The client has the present version.", ETAG | CACHE),
         },
         {404: ("not_found",)},
     )
 
 
 def _edit_caption() -> Part:
-    body = {"required": True, "content": dict.fromkeys(sorted(MEDIA_TYPES), schema_of("Edits"))}
-    body["description"] = f"At most {MAX_BODY:,} bytes; fields that are not named stay as they are."
+    body = {"required": True, "content": dict.fromkeys(sorted(MEDIA_TYPES), _schema("Edits"))}
+    body["description"] = f"At most {MAX_BODY:,} bytes; fields that are not given stay as they are."
     problems: Problems = {
         400: ("bad_body", "bad_field"),
         404: ("not_found",),
@@ -133,36 +84,40 @@ def _edit_caption() -> Part:
         415: ("bad_media_type",),
         428: ("precondition_required",),
     }
-    return operation(
+    return _operation(
         "edit_caption",
-        "What a person corrects in a record",
-        [given.RECORD_PATH, given.IF_MATCH_NEEDED],
-        {"200": json_of("CaptionRecord", ETAG)},
+        "Correct a record",
+        [params.RECORD_PATH, params.IF_MATCH_NEEDED],
+        {"200": _json("CaptionRecord", ETAG)},
         problems,
         body,
     )
 
 
 def _list_tags() -> Part:
-    return operation(
+    return _operation(
         "list_tags",
-        "Tags in use, by the alphabet",
-        [given.PREFIX, given.LIMIT],
-        {"200": json_of("TagNames")},
+        "List the tags in use, in alphabetical order",
+        [params.PREFIX, params.LIMIT],
+        {"200": _json("TagNames")},
         {400: ("repeated_parameter", "bad_limit")},
     )
 
 
 def _get_image() -> Part:
     headers = {**ETAG, **SAFE}
-    headers["Content-Security-Policy"] = given.header("Allows nothing.")
-    headers["Content-Disposition"] = given.header("Shown, not saved.", const="inline")
-    shown = {"description": "Its bytes.", "headers": headers, "content": {"image/*": {}}}
-    return operation(
+    headers["Content-Security-Policy"] = params.header("Only the picture may be shown.")
+    headers["Content-Disposition"] = params.header("To be shown, not saved.", const="inline")
+    shown = {
+        "description": "The bytes of the picture.",
+        "headers": headers,
+        "content": {"image/*": {}},
+    }
+    return _operation(
         "get_image",
-        "An image, or its thumbnail",
-        [given.IMAGE_PATH, given.WIDTH, given.VERSION, given.IF_NONE_MATCH],
-        {"200": shown, "304": bodiless("The client has it.", ETAG | CACHE)},
+        "Get an image, or its thumbnail",
+        [params.IMAGE_PATH, params.WIDTH, params.VERSION, params.IF_NONE_MATCH],
+        {"200": shown, "304": _empty("The client has the present version.", ETAG | CACHE)},
         {
             400: ("repeated_parameter", "bad_width", "bad_name"),
             404: ("not_found",),
@@ -173,7 +128,7 @@ def _get_image() -> Part:
 
 
 def _put_image() -> Part:
-    stored = {**json_of("StoredImage", LOCATION), "links": _links()}
+    stored = {**_json("StoredImage", LOCATION), "links": _links()}
     problems: Problems = {
         400: ("bad_name", "bad_length", "empty_body", "bad_condition"),
         404: ("not_found",),
@@ -185,45 +140,45 @@ def _put_image() -> Part:
     body = {
         "required": True,
         "description": "The image, at most MAX_IMAGE_BYTES, with its Content-Length. Its type is"
-        " what the content says.",
+        " detected from the content.",
         "content": {"image/*": {}},
     }
-    return operation(
+    return _operation(
         "put_image",
-        "Stores an image; its blob event brings the caption",
-        [given.IMAGE_PATH, given.IF_NEW],
-        {"200": {**stored, "description": "It replaced one."}, "201": stored},
+        "Store an image; its blob event has it captioned",
+        [params.IMAGE_PATH, params.IF_NEW],
+        {"200": {**stored, "description": "An image was replaced."}, "201": stored},
         problems,
         body,
     )
 
 
 def _delete_image() -> Part:
-    return operation(
+    return _operation(
         "delete_image",
-        "Removes an image and all that is kept of it",
-        [given.IMAGE_PATH, given.IF_MATCH],
-        {"204": bodiless("It is gone.", CACHE)},
+        "Delete an image and everything that is stored about it",
+        [params.IMAGE_PATH, params.IF_MATCH],
+        {"204": _empty("The image was deleted.", CACHE)},
         {400: ("bad_name",), 404: ("not_found",), 412: ("changed",)},
     )
 
 
 def _recaption() -> Part:
-    return operation(
+    return _operation(
         "recaption",
-        "Captions an image again",
-        [given.IMAGE_PATH],
-        {"202": {**json_of("Request"), "description": "It will be captioned."}},
+        "Caption an image again",
+        [params.IMAGE_PATH],
+        {"202": {**_json("Request"), "description": "The image will be captioned."}},
         {400: ("bad_name",), 404: ("not_found",)},
     )
 
 
 def _revert() -> Part:
-    return operation(
+    return _operation(
         "revert",
-        "Gives a record the texts back that it had before",
-        [given.RECORD_PATH, given.IF_MATCH_NEEDED],
-        {"200": json_of("CaptionRecord", ETAG)},
+        "Restore the texts that a record had before",
+        [params.RECORD_PATH, params.IF_MATCH_NEEDED],
+        {"200": _json("CaptionRecord", ETAG)},
         {
             404: ("not_found",),
             409: ("no_previous", "in_progress"),
@@ -234,29 +189,33 @@ def _revert() -> Part:
 
 
 def _get_usage() -> Part:
-    return operation(
+    return _operation(
         "get_usage",
-        "What was done and paid, by day",
-        [given.DAYS],
-        {"200": json_of("UsageReport")},
+        "Get images and costs by day",
+        [params.DAYS],
+        {"200": _json("UsageReport")},
         {400: ("repeated_parameter", "bad_days")},
     )
 
 
 def _health() -> Part:
-    down = {**json_of("Health"), "description": "`down`: the app cannot work."}
-    found = {"200": json_of("Health"), "500": problems_of(500, ("internal",)), "503": down}
-    about = "Whether the app can work"
+    down = {**_json("Health"), "description": "`down`: the app does not work."}
+    found = {"200": _json("Health"), "500": _problems(500, ("internal",)), "503": down}
+    about = "Get the health of the app"
     return {"operationId": "health", "summary": about, "security": [], "responses": found}
 
 
 def _get_openapi() -> Part:
-    found = {"description": "It.", "headers": ETAG | SAFE, "content": {JSON: {"schema": {}}}}
-    return operation(
+    found = {
+        "description": "The OpenAPI document.",
+        "headers": ETAG | SAFE,
+        "content": {JSON: {"schema": {}}},
+    }
+    return _operation(
         "get_openapi",
-        "This document",
-        [given.IF_NONE_MATCH],
-        {"200": found, "304": bodiless("The client has it.", ETAG | CACHE)},
+        "Get this document",
+        [params.IF_NONE_MATCH],
+        {"200": found, "304": _empty("The client has the present version.", ETAG | CACHE)},
         {},
     ) | {"security": []}
 
@@ -265,3 +224,56 @@ def _links() -> dict[str, Part]:
     here = {"path": "$response.body#/path"}
     names = ("get_image", "delete_image", "recaption")
     return {name: {"operationId": name, "parameters": here} for name in names}
+
+
+def _operation(
+    name: str,
+    about: str,
+    parameters: list[Part],
+    answers: dict[str, Part],
+    problems: Problems,
+    body: Part | None = None,
+) -> Part:
+    """The operation of the function with this name; the responses that all operations have are
+    added."""
+    codes = {**problems, 400: (*_BAD_QUERY, *problems.get(400, ()))}
+    codes |= {500: ("internal",), 503: ("settings", "unavailable")}
+    refused = {str(status): _problems(status, codes[status]) for status in sorted(codes)}
+    refused["401"] = _empty("The host's response to a missing or wrong key, without a body.")
+    if any(parameter["in"] == "path" for parameter in parameters):
+        refused["414"] = _empty(
+            "The host's response to a request line over 8,190 characters, without a body."
+        )
+    operation = {
+        "operationId": name,
+        "summary": about,
+        "security": _KEYS,
+        "parameters": parameters,
+        "responses": dict(sorted({**answers, **refused}.items())),
+    }
+    return {**operation, "requestBody": body} if body else operation
+
+
+def _problems(status: int, codes: tuple[str, ...]) -> Part:
+    """A response with problem details, with one of these codes."""
+    content = {PROBLEM: {"schema": problem(status, codes)}}
+    return {"description": _ABOUT[status], "headers": SAFE, "content": content}
+
+
+def _json(name: str, headers: Part | None = None) -> Part:
+    """A response with a JSON body of this schema."""
+    return {
+        "description": "Success.",
+        "headers": {**SAFE, **(headers or {})},
+        "content": {JSON: _schema(name)},
+    }
+
+
+def _schema(name: str) -> Part:
+    """The media type object of a body of this schema."""
+    return {"schema": ref(name)}
+
+
+def _empty(about: str, headers: Part | None = None) -> Part:
+    """A response without a body."""
+    return {"description": about, "headers": headers} if headers else {"description": about}

@@ -1,4 +1,4 @@
-"""Parameters and headers of the OpenAPI document, with the very limits that the code has."""
+"""Parameters and headers of the OpenAPI document, with the limits of the code."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from captioning.search.query import MOST_CHARACTERS, MOST_TERMS
 
 Part = dict[str, Any]
 _ITEM = (
-    "Percent-encoded; `/` may stay as it is: OpenAPI cannot say that this goes over many segments"
-    " of the URL. `sha256:<id>`, with the record's `id`, may take its place."
+    "Percent-encoded; `/` may stay as it is: OpenAPI cannot express that this spans several"
+    " segments of the URL. `sha256:<id>`, with the record's `id`, can be used instead."
 )
 _PRIVATE = "\ue000-\uf8ff\ufffe\uffff"
 _KEPT_OUT = rf"\x00-\x1f\x7f-\x9f\\/{_PRIVATE}"
-"""Of a part of a name. Not all that `name_problem` refuses: tools that make requests write a class
-out, and the two private planes have 131,072 characters."""
+"""Characters that no part of a name may have. `name_problem` refuses more: tools that generate
+requests expand a class, and the two private-use planes have 131,072 characters."""
 _PART = rf"[^{_KEPT_OUT}]*[^{_KEPT_OUT}.]"
 _TIME: Part = {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
 
@@ -48,7 +48,7 @@ RECORD_PATH = _parameter(
 IMAGE_PATH = _parameter(
     "path",
     "path",
-    f"An image's path, one that a new image may have: no private-use characters. {_ITEM}",
+    f"An image's path, without private-use characters. {_ITEM}",
     {
         "type": "string",
         "minLength": 1,
@@ -61,14 +61,14 @@ LIMIT = _number("limit", "How many at most.", MAX_LIMIT, DEFAULT_LIMIT)
 SEARCH = [
     _text(
         "q",
-        f'Words, "quoted phrases", -words to leave out; with the tags {MOST_TERMS} at most.',
+        f'Words, "quoted phrases", -words to exclude; {MOST_TERMS} at most, with the tags.',
         maxLength=MOST_CHARACTERS,
     ),
     {
         **_parameter(
             "tag",
             "query",
-            "A whole tag; images have all of them.",
+            "A whole tag; images must have all tags that are given.",
             {
                 "type": "array",
                 "items": {"type": "string", "pattern": r"\S"},
@@ -78,31 +78,37 @@ SEARCH = [
         "style": "form",
         "explode": True,
     },
-    _text("status", "As in the record.", enum=[*get_args(Status)]),
-    _text("review", "As in the record.", enum=[*get_args(Review)]),
-    _parameter("since", "query", "Uploaded then or later.", _TIME),
-    _parameter("until", "query", "Uploaded before then.", _TIME),
+    _text("status", "The status of the record.", enum=[*get_args(Status)]),
+    _text("review", "The review of the record.", enum=[*get_args(Review)]),
+    _parameter("since", "query", "Uploaded at this time or later.", _TIME),
+    _parameter("until", "query", "Uploaded before this time.", _TIME),
     LIMIT,
-    _text("cursor", "`next` of the page before, with the same other parameters."),
+    _text("cursor", "`next` of the previous page; all other parameters must be the same."),
 ]
-PREFIX = _text("prefix", "How the tags begin.")
+PREFIX = _text("prefix", "The beginning of the tags.")
 WIDTH = _parameter(
-    "width", "query", "Of a thumbnail, in pixels.", {"type": "integer", "enum": [*WIDTHS]}
+    "width",
+    "query",
+    "The width of a thumbnail, in pixels; without it, the original image.",
+    {"type": "integer", "enum": [*WIDTHS]},
 )
 VERSION = _text(
-    "version", "`image.etag` of the record; the current one makes the answer immutable."
+    "version", "`image.etag` of the record; with the present one, the response is immutable."
 )
-DAYS = _number("days", "How many days, the last one today (UTC).", MAX_DAYS, DEFAULT_DAYS)
+DAYS = _number("days", "How many days, up to today (UTC).", MAX_DAYS, DEFAULT_DAYS)
 IF_NONE_MATCH = _parameter(
-    "If-None-Match", "header", "ETags that the client has: 304 where one is.", {"type": "string"}
+    "If-None-Match",
+    "header",
+    "ETags that the client has; 304 where one is of the present version.",
+    {"type": "string"},
 )
 IF_NEW = _parameter(
-    "If-None-Match", "header", "Stores a new image only.", {"type": "string", "enum": ["*"]}
+    "If-None-Match", "header", "Stores only a new image.", {"type": "string", "enum": ["*"]}
 )
 IF_MATCH = _parameter(
     "If-Match",
     "header",
-    "The ETag of the version that is meant, or a list of them; `*` for any.",
+    "The ETag of the expected version, or a list of them; `*` for any version.",
     {"type": "string"},
 )
 IF_MATCH_NEEDED: Part = {
@@ -113,11 +119,11 @@ IF_MATCH_NEEDED: Part = {
 
 
 def header(about: str, **schema: Any) -> Part:
-    """A header that an answer always has."""
+    """A header that a response always has."""
     return {"description": about, "required": True, "schema": {"type": "string", **schema}}
 
 
-ETAG = {"ETag": header("Names the version; strong.", pattern='^"')}
-CACHE = {"Cache-Control": header("What may be kept, by whom.")}
-NOSNIFF = {"X-Content-Type-Options": header("It is what it says.", const="nosniff")}
-LOCATION = {"Location": header("Where the image is.", pattern="^/api/images/")}
+ETAG = {"ETag": header("The version, as a strong ETag.", pattern='^"')}
+CACHE = {"Cache-Control": header("Who may cache the response.")}
+NOSNIFF = {"X-Content-Type-Options": header("Browsers must not guess the type.", const="nosniff")}
+LOCATION = {"Location": header("The route of the image.", pattern="^/api/images/")}

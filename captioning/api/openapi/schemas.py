@@ -1,4 +1,4 @@
-"""Schemas of the OpenAPI document: what goes in and out, from the types that the code uses."""
+"""Schemas of the OpenAPI document: bodies of requests and responses, from the types of the code."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _COUNT: Schema = {"type": "integer", "minimum": 0}
 _TEXT: Schema = {"type": "string"}
 _DAY: Schema = {"type": "string", "format": "date"}
 _SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_FOR_READERS_OF_CODE = ("title", "default")
+_LEFT_OUT = ("title", "default")
 
 
 def ref(name: str) -> Schema:
-    """Points to one of `schemas()`."""
+    """A reference to one of `schemas()`."""
     return {"$ref": f"{_REF}{name}"}
 
 
 def shape(**properties: Schema) -> Schema:
-    """An object that has all of these."""
+    """The schema of an object that has all of these properties."""
     return {"type": "object", "properties": properties, "required": [*properties]}
 
 
@@ -37,7 +37,7 @@ def problem(status: int, codes: tuple[str, ...]) -> Schema:
 
 
 def schemas() -> dict[str, Schema]:
-    """All schemas that have a name."""
+    """All named schemas."""
     return {
         **_of_types(),
         "Edits": body_schema(),
@@ -62,7 +62,7 @@ def schemas() -> dict[str, Schema]:
 
 
 def _of_types() -> dict[str, Schema]:
-    """The record, the tally, the budget and their parts. All fields are always there."""
+    """The record, the tally, the budget and their parts. All their fields are required."""
     adapters: list[tuple[str, Any, TypeAdapter[Any]]] = [
         (kind.__name__, "serialization", TypeAdapter(kind))
         for kind in (CaptionRecord, Tally, Budget)
@@ -83,7 +83,7 @@ def _always(schema: Schema) -> Schema:
 
 
 def _bare(schema: Schema) -> Schema:
-    return {name: value for name, value in schema.items() if name not in _FOR_READERS_OF_CODE}
+    return {name: value for name, value in schema.items() if name not in _LEFT_OUT}
 
 
 def _usage() -> Schema:

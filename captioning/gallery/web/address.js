@@ -1,4 +1,4 @@
-// What the address bar says: the filters, and the image or view that is open. A link is a view.
+// The state of the page, kept in the address bar: the filters, and the open image or view.
 
 const TEXTS = ["q", "status", "review", "since", "until"];
 const listeners = [];
@@ -13,7 +13,7 @@ export function onChange(listener) {
   listeners.push(listener);
 }
 
-/** Changes parts of the state. `replace` makes no new entry in the history. */
+/** Changes parts of the state; with `replace` in place, without a new entry in the history. */
 export function go(changes, { replace = false } = {}) {
   const wanted = { ...state, ...changes };
   const target = link(wanted);
@@ -22,13 +22,13 @@ export function go(changes, { replace = false } = {}) {
   become(wanted);
 }
 
-/** Closes what is open: by going back where it was opened here, else to the grid. */
+/** Closes the open image or view: by going back where it was opened from the grid, else to the grid. */
 export function close() {
   if (history.state?.inside && state.image && cameFromGrid) history.back();
   else go({ image: null, view: null });
 }
 
-/** The link to a state that differs from the present one by `changes`. */
+/** The link to the present state with `changes`. */
 export function linkTo(changes) {
   return link({ ...state, ...changes });
 }

@@ -1,10 +1,10 @@
-// The public API, as docs/use.md describes it.
+// Calls of the public API.
 
 import * as key from "./key.js";
 
 const NO_ANSWER = "The app does not answer. Is it running?";
 
-/** A refusal: `code` is stable, `message` is for people. */
+/** An error response: `code` is stable, `message` is for people. */
 export class Problem extends Error {
   constructor(status, code, detail) {
     super(detail);
@@ -13,12 +13,12 @@ export class Problem extends Error {
   }
 }
 
-/** The path of an item in a route. Names that a URL cannot carry have an id like all others. */
+/** The route of an item. Ids also serve for names that a URL cannot carry. */
 export function item(kind, id) {
   return `/api/${kind}/sha256:${id}`;
 }
 
-/** A response that is no refusal; asks for a key where the app wants one. */
+/** A response that is not an error; prompts for a key where the app requires one. */
 export async function request(target, { accept = [], headers = {}, ...options } = {}) {
   for (;;) {
     const used = key.current();
@@ -38,16 +38,16 @@ async function answer(target, options) {
   }
 }
 
-/** The Problem in the body of a refusal; the host's own have none. */
+/** The Problem in the body of an error response; those of the host have no body. */
 export function problem(status, body) {
   try {
     const { code, detail } = JSON.parse(body);
     if (code && detail) return new Problem(status, code, detail);
   } catch {
-    // Not JSON: the host answered, or something before it.
+    // Not JSON: the host or a proxy answered.
   }
   if (status === 0) return new Problem(0, "no_answer", NO_ANSWER);
-  if (status === 401) return new Problem(401, "key", "The app wants a function key.");
+  if (status === 401) return new Problem(401, "key", "The app requires a function key.");
   return new Problem(status, "http", `The app answered with status ${status}.`);
 }
 
@@ -79,14 +79,14 @@ export async function record(id, { known = null, signal } = {}) {
   return response.status === 304 ? null : versioned(response);
 }
 
-/** Writes what a person corrected into the version `etag`. */
+/** Saves corrections, on the version `etag`. */
 export async function edit(id, etag, edits) {
   const headers = { "Content-Type": "application/json", "If-Match": etag };
   const body = JSON.stringify(edits);
   return versioned(await request(item("captions", id), { method: "PATCH", headers, body }));
 }
 
-/** Gives the version `etag` the texts back that it had before. */
+/** Restores the previous texts of the version `etag`. */
 export async function revert(id, etag) {
   const headers = { "If-Match": etag };
   return versioned(await request(item("revert", id), { method: "POST", headers }));
@@ -96,7 +96,7 @@ async function versioned(response) {
   return { record: await response.json(), etag: response.headers.get("ETag") };
 }
 
-/** Removes the version `etag` of an image; goes on when the page is left. */
+/** Deletes the version `etag` of an image, even while the page is being closed. */
 export function remove(id, etag) {
   const headers = etag ? { "If-Match": etag } : {};
   return request(item("images", id), { method: "DELETE", headers, keepalive: true, accept: [404] });

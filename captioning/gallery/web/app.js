@@ -1,4 +1,4 @@
-// The gallery: joins the address bar, the grid, the image view, uploads and usage.
+// The gallery: connects the address bar, the grid, the image view, uploads and usage.
 
 import * as address from "./address.js";
 import * as api from "./api.js";
@@ -29,7 +29,7 @@ const view = new ImageView({
   closed: (id) => grid.focus(listing.has(id) ? id : following) || byId("search").focus(),
 });
 let listing = null;
-/** Where the focus goes after a deletion. */
+/** The image that gets the focus after a deletion. */
 let following = null;
 
 function begin() {
@@ -53,7 +53,7 @@ function changed() {
   byId("list-problem-text").textContent = problem?.message ?? "";
   const count = `${items.length}${isComplete ? "" : "+"} ${items.length === 1 ? "image" : "images"}`;
   byId("count").textContent = isFirst || isEmpty ? "" : count;
-  if (!isLoading && isComplete && address.isFiltered()) announce(isEmpty ? "Nothing matches." : count);
+  if (!isLoading && isComplete && address.isFiltered()) announce(isEmpty ? "No matches." : count);
   view.tellNeighbours();
   grid.draw();
 }
@@ -83,7 +83,7 @@ function neighbour(id, step) {
   return index < 0 ? null : (listing.items[index + step]?.id ?? null);
 }
 
-/** Shows what the address bar says. */
+/** Shows the state of the address bar. */
 function show(state, before) {
   const isUsage = state.view === "usage";
   byId("grid-view").hidden = isUsage;
@@ -100,7 +100,7 @@ async function tellHealth() {
   const { status, reasons = {} } = await api.health();
   const parts = Object.entries(reasons).map(([part, reason]) => `${part}: ${reason.replaceAll("_", " ")}`);
   byId("health").hidden = status === "ok";
-  byId("health").textContent = `The app is ${status}${parts.length ? ` (${parts.join(", ")})` : ""}. New images wait.`;
+  byId("health").textContent = `The app is ${status}${parts.length ? ` (${parts.join(", ")})` : ""}. New images are waiting.`;
 }
 
 byId("list-retry").addEventListener("click", () => {

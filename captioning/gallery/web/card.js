@@ -7,7 +7,7 @@ import { badges, isFinal } from "./status.js";
 
 const WIDTH = 320;
 
-/** A list item for a record; `end` takes it out and ends its loading. */
+/** A list item for a record; `end` removes it and stops loading its picture. */
 export function card(record) {
   const img = element("img", { alt: "", decoding: "async" });
   const frame = element("div", { class: "frame" }, img);
@@ -41,7 +41,7 @@ function caption(record) {
     return foreign("p", record.caption, { class: "caption", lang: record.language });
   }
   if (!isFinal(record)) {
-    return element("p", { class: "caption skeleton" }, "The caption is on its way.");
+    return element("p", { class: "caption skeleton" }, "Being captioned…");
   }
   const why = record.decorative ? "Decorative" : (record.error?.message ?? record.note ?? "");
   return element("p", { class: "caption none" }, why || "No caption.");

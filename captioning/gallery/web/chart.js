@@ -1,11 +1,11 @@
-// A small chart of bars by day, drawn in SVG. The numbers stand in a table as well.
+// A small bar chart by day, drawn in SVG. The same numbers are in a table.
 
 import { drawn, element } from "./element.js";
 
 const WIDTH = 320;
 const HEIGHT = 96;
 
-/** A figure: `parts` are values of a day that stand on each other, `{name, className, of(day)}`. */
+/** A figure; `parts` are the values of a day that are stacked: `{name, className, of(day)}`. */
 export function chart(title, total, days, parts) {
   const sums = days.map((day) => parts.reduce((sum, part) => sum + part.of(day), 0));
   const most = Math.max(...sums, Number.MIN_VALUE);

@@ -1,4 +1,4 @@
-// Deleting with a way back: the image goes for good some seconds later, or when the page is left.
+// Deletes with undo: the request is sent some seconds later, or when the page is left.
 
 import * as api from "./api.js";
 import { notify } from "./notices.js";
@@ -6,10 +6,10 @@ import { notify } from "./notices.js";
 const SECONDS = 7;
 const SETTLED = 10_000;
 const waiting = new Map();
-/** Ids of images that are shown nowhere. */
+/** Ids of deleted images, which are not shown. */
 export const hidden = new Set();
 
-/** `restore()` puts the image back: it was undone, or refused. */
+/** `restore()` puts the image back, where the deletion is undone or fails. */
 export function remove(record, restore) {
   hidden.add(record.id);
   const back = () => {

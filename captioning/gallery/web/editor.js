@@ -1,5 +1,5 @@
-// Caption, alt text and tags of one image, edited in place beside what stands there now.
-// What is typed is kept per image until it is saved or discarded, also when the view is closed.
+// Edits caption, alt text and tags of one image, beside their present values.
+// Drafts are kept for each image until they are saved or discarded, even when the view is closed.
 
 import * as api from "./api.js";
 import { element } from "./element.js";
@@ -14,7 +14,7 @@ const FIELDS = {
 };
 const drafts = new Map();
 
-/** Whether something is typed that is not saved. */
+/** Whether there are unsaved drafts. */
 export function hasDrafts() {
   return drafts.size > 0;
 }
@@ -27,7 +27,7 @@ export class Editor {
   #saved;
   #reload;
 
-  /** `saved({record, etag})` gets what was stored; `reload()` fetches the newer version. */
+  /** `saved({record, etag})` gets the saved version; `reload()` fetches a newer one. */
   constructor({ saved, reload }) {
     this.#saved = saved;
     this.#reload = reload;
@@ -39,13 +39,13 @@ export class Editor {
       message: element("p", { class: "message", role: "alert" }),
       save: element("button", { type: "submit", class: "primary" }, "Save"),
       discard: element("button", { type: "button", onclick: () => this.#discard() }, "Discard"),
-      newer: element("button", { type: "button", onclick: () => this.#reload() }, "Load the newer one"),
+      newer: element("button", { type: "button", onclick: () => this.#reload() }, "Load the newer version"),
       revert: element("button", { type: "button", onclick: () => this.#revert() }, "Revert"),
     };
     this.node = this.#layout();
   }
 
-  /** Shows a version; what was typed about this image stays. */
+  /** Shows a version of a record; a draft of this image stays. */
   show({ record, etag }) {
     this.#record = record;
     this.#etag = etag;
@@ -60,7 +60,7 @@ export class Editor {
     this.#typed();
   }
 
-  /** Writes something at once, such as the review. */
+  /** Saves `edits` at once, such as the state of the review. */
   write(edits) {
     return this.#change(() => api.edit(this.#record.id, this.#etag, edits));
   }
@@ -94,7 +94,7 @@ export class Editor {
     );
   }
 
-  /** What differs from the record, in the form of a correction. */
+  /** The differences from the record, as the body of a PATCH. */
   #edits() {
     const { caption, alt_text, decorative } = this.#parts;
     const edits = {};
@@ -135,7 +135,7 @@ export class Editor {
     else drafts.set(id, draft);
   }
 
-  /** Its title tells what would come back. */
+  /** The title of the button says which caption would be restored. */
   #offerRevert() {
     const { previous } = this.#record;
     this.#parts.revert.hidden = !previous || !isFinal(this.#record);
@@ -154,7 +154,7 @@ export class Editor {
 
   #refused(error) {
     const isConflict = error.status === 412;
-    const text = "Somebody else changed this image meanwhile, so nothing was saved. What you typed stays here.";
+    const text = "This image was changed in the meantime, so nothing was saved. Your text is still here.";
     this.#say(isConflict ? text : error.message);
     this.#parts.newer.hidden = !isConflict;
   }
@@ -165,7 +165,7 @@ export class Editor {
   }
 }
 
-/** A text field beside what stands in the record, with a live count of characters. */
+/** A text field beside the present value, with a live count of characters. */
 function field(name, typed) {
   const { label, most, good } = FIELDS[name];
   const input = element("textarea", { id: `edit-${name}`, rows: 3, dir: "auto", oninput: typed });
@@ -192,11 +192,11 @@ function field(name, typed) {
       if (record.language) input.lang = record.language;
       if (input.value !== text) input.value = text;
     },
-    /** Counts; whether it is too long. */
+    /** Shows the count of characters; true where there are too many. */
     count() {
       const length = [...value()].length;
-      counter.textContent = `${length} characters (best up to ${good})`;
-      if (length > most) counter.textContent = `${length} characters: ${most} are allowed`;
+      counter.textContent = `${length} characters (recommended: up to ${good})`;
+      if (length > most) counter.textContent = `${length} characters, at most ${most} are allowed`;
       counter.classList.toggle("over", length > good);
       return length > most;
     },

@@ -1,4 +1,4 @@
-// Elements. Text goes in as text: nothing here, or anywhere in the gallery, parses markup.
+// Makes elements. Text is inserted as text: nothing in the gallery parses markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -16,7 +16,7 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Text out of an image or a name: its own direction, and the record's language where known. */
+/** Text that users or models wrote, in its own writing direction. */
 export function foreign(tag, text, attributes = {}) {
   return element(tag, { dir: "auto", ...attributes }, text);
 }

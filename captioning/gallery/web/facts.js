@@ -1,4 +1,4 @@
-// What is known of an image beside its caption: how the texts came to be and what they cost.
+// The facts beside the caption: description, translations, provenance and cost.
 
 import { element, foreign } from "./element.js";
 import { moment } from "./status.js";
@@ -19,12 +19,12 @@ export function dollars(value) {
   return value === null ? "price unknown" : DOLLARS.format(value);
 }
 
-/** Sections for a record; those that it says nothing about are left out. */
+/** Sections for a record; empty ones are left out. */
 export function facts(record) {
   return [description(record), translations(record), provenance(record)].filter(Boolean);
 }
 
-/** The text, with the words that nothing in the picture supports marked. */
+/** The text; words that the evidence does not support are marked. */
 export function marked(text, record) {
   const words = record.support?.unsupported ?? [];
   const node = foreign("p", "", { lang: record.language });
@@ -36,7 +36,7 @@ export function marked(text, record) {
   const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(${escaped.join("|")})(?![\\p{L}\\p{N}])`, "giu");
   text.split(pattern).forEach((part, index) => {
     if (index % 2 === 0) node.append(part);
-    else node.append(element("mark", { title: "Nothing that was seen supports this word" }, part));
+    else node.append(element("mark", { title: "Nothing detected in the picture supports this word" }, part));
   });
   return node;
 }
@@ -75,9 +75,9 @@ function provenance(record) {
     Image: [image.format, image.width && `${image.width} × ${image.height}`, `${number(image.bytes)} bytes`],
     Vision: [how.vision, usage.vision_calls && `${number(usage.vision_calls)} calls billed`],
     Model: [how.model, how.input],
-    [how.burst ? "Nearly the same as" : "Same bytes as"]: how.reused_from,
-    "Written by people": how.edited_by_human.join(", ").replace("_", " "),
-    Held: how.reverted ? "a person went back to this text" : null,
+    [how.burst ? "Near-identical to" : "Same bytes as"]: how.reused_from,
+    "Edited by people": how.edited_by_human.join(", ").replace("_", " "),
+    Kept: how.reverted ? "a person restored this text" : null,
     Support: support && `${Math.round(support.score * 100)} %`,
     Tokens: `${number(usage.input_tokens)} in, ${number(usage.output_tokens)} out`,
     Cost: how.reused_from ? `${dollars(usage.usd)} (reused)` : dollars(usage.usd),
@@ -87,5 +87,5 @@ function provenance(record) {
     const text = Array.isArray(value) ? value.filter(Boolean).join(", ") : value;
     return text ? [element("dt", {}, label), foreign("dd", text)] : [];
   });
-  return section("How it came to be", element("dl", { class: "facts" }, ...entries));
+  return section("Provenance", element("dl", { class: "facts" }, ...entries));
 }

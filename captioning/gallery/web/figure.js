@@ -1,11 +1,11 @@
-// The large picture with what was seen in it: boxes of objects, brands and lines of text.
+// The large picture with boxes for objects, brands and lines of text.
 
 import { drawn, element, foreign } from "./element.js";
 import * as picture from "./picture.js";
 
 const WIDTH = 1280;
 
-/** The boxes of a record: `kind`, `label`, `text`, `box`. */
+/** The findings of a record: `kind`, `box`, `text`, `note`. */
 export function findings(record) {
   const named = (kind) => (found) => ({ kind, box: found.box, text: found.name, note: percent(found.confidence) });
   return [
@@ -19,7 +19,7 @@ export function percent(part) {
   return `${Math.round(part * 100)} %`;
 }
 
-/** A figure with its list of findings beside it: `figure`, `list` (null without any), `stop`. */
+/** A `figure`, the `list` of its findings (null without any), and `stop`, which ends the loading. */
 export function figureOf(record) {
   if (!picture.isReadable(record)) {
     const text = "The app cannot show this file as a picture.";
@@ -34,7 +34,7 @@ export function figureOf(record) {
   return { figure: element("figure", {}, stage), list, stop };
 }
 
-/** Boxes are in pixels of the upright image: the viewBox scales them as the picture is scaled. */
+/** Boxes are in pixels of the upright image; the viewBox scales them with the picture. */
 function overlay(stage, found, width, height) {
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
   const label = element("p", { class: "label", "aria-hidden": "true", dir: "auto", hidden: true });

@@ -1,15 +1,15 @@
-// Files out of a drop or a picker, with the path that each keeps below the folder it came in.
+// Files from a drop or a picker, each with its path in the folder that was chosen.
 
 const HIDDEN = /(^|\/)(\.|Thumbs\.db$|desktop\.ini$)/;
 
-/** Of a picker: `{file, path}`. */
+/** The files of a picker, as `{file, path}`. */
 export function picked(input) {
   const files = [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
   input.value = "";
   return files.filter(isWanted);
 }
 
-/** Of a drop; folders are walked. The entries have to be asked for before anything is awaited. */
+/** The files of a drop and of its folders. Entries must be read before the first `await`. */
 export async function dropped(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null);
@@ -20,7 +20,7 @@ export async function dropped(transfer) {
   return found.filter(isWanted);
 }
 
-/** Whether a drag carries files. */
+/** Whether files are being dragged. */
 export function carriesFiles(event) {
   return [...(event.dataTransfer?.types ?? [])].includes("Files");
 }

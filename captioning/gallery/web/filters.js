@@ -1,4 +1,4 @@
-// The filters above the grid: words as one types, tags, state, review and dates.
+// The filters above the grid: words, applied while typing, tags, state, review and dates.
 
 import * as address from "./address.js";
 import { byId, element } from "./element.js";
@@ -38,7 +38,7 @@ export class Filters {
     this.#search.focus();
   }
 
-  /** Shows what the address bar says. */
+  /** Shows the state of the address bar. */
   show() {
     const state = address.now();
     if (!this.#isBurst) this.#search.value = state.q;
@@ -50,7 +50,7 @@ export class Filters {
     byId("tag-chips").hidden = state.tags.length === 0;
   }
 
-  /** The first change of a search makes an entry in the history; what is typed on replaces it. */
+  /** The first change of a search makes an entry in the history; further typing replaces it. */
   #typed() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#apply(), PAUSE);

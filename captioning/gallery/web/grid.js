@@ -1,4 +1,4 @@
-// The grid: of thousands of records only the cards near the window are in the document.
+// The grid. Of thousands of records, only the cards near the viewport are in the document.
 
 import * as address from "./address.js";
 import { card } from "./card.js";
@@ -45,12 +45,12 @@ export class Grid {
     });
   }
 
-  /** Whether newer images can be put in front without moving what somebody looks at. */
+  /** Whether newer images can be put in front without moving the cards on the screen. */
   isAtTop() {
     return this.#list.getBoundingClientRect().top > -this.#cell.height / 2;
   }
 
-  /** Ids of the cards on screen whose state will change. */
+  /** Ids of the drawn cards whose image has no final status yet. */
   unsettled() {
     return [...this.#cards.values()].filter((c) => !isFinal(c.record)).map((c) => c.record.id);
   }
@@ -144,7 +144,7 @@ export class Grid {
     address.go({ image: link.dataset.id });
   }
 
-  /** Arrows, Home and End move between cards, beside Tab. */
+  /** Arrow keys, Home and End move between cards, as Tab does. */
   #move(event) {
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.#columns, ArrowUp: -this.#columns };
     const from = this.#listing.items.findIndex((r) => r.id === event.target.dataset.id);
@@ -169,7 +169,7 @@ export class Grid {
   }
 }
 
-/** Placeholders for what is being loaded. */
+/** Placeholders while cards are loading. */
 export function skeletons(count) {
   const one = () =>
     element(

@@ -1,4 +1,4 @@
-// One image: large, with its texts, and what can be done about it.
+// The view of one image: the large picture, its texts and the actions.
 
 import * as address from "./address.js";
 import * as api from "./api.js";
@@ -24,7 +24,7 @@ export class ImageView {
   #editor;
   #hooks;
 
-  /** `changed(record)`, `removed(record)`, `neighbour(id, step)` and `closed(id)` are the grid's. */
+  /** `hooks` are the grid's `changed(record)`, `removed(record)`, `neighbour(id, step)`, `closed(id)`. */
   constructor(hooks) {
     this.#hooks = hooks;
     this.#editor = new Editor({ saved: (it) => this.#saved(it), reload: () => this.#load() });
@@ -88,7 +88,7 @@ export class ImageView {
       if (id !== this.#id) return;
       byId("image-title").textContent = error.status === 404 ? "No such image" : "Not loaded";
       byId("image-problem").textContent =
-        error.status === 404 ? "There is no such image, or it was deleted." : error.message;
+        error.status === 404 ? "There is no such image. It may have been deleted." : error.message;
     }
   }
 
@@ -119,25 +119,25 @@ export class ImageView {
     byId("image-findings-list").replaceChildren(...(list ? [list] : []));
   }
 
-  /** State, error, note, and which buttons say what. */
+  /** Shows state, error and note, and labels the buttons. */
   #tell(record) {
     const text = record.error?.message ?? record.note ?? "";
-    byId("image-state").textContent = this.#awaited ? "Another caption is on its way." : text;
+    byId("image-state").textContent = this.#awaited ? "Being captioned again…" : text;
     byId("image-state").classList.toggle("error", Boolean(record.error) && !this.#awaited);
     const isPaid = record.status === "captioned" || record.status === "rejected";
-    byId("image-retry").textContent = isPaid ? "Caption again (is paid for)" : "Try again now";
+    byId("image-retry").textContent = isPaid ? "Caption again (charged)" : "Try again now";
     byId("image-retry").disabled = Boolean(this.#awaited);
     byId("image-copy").disabled = !record.alt_text;
-    byId("image-review").textContent = record.review === "done" ? "Reviewed: take back" : "Mark review done";
+    byId("image-review").textContent = record.review === "done" ? "Mark as not reviewed" : "Mark as reviewed";
   }
 
-  /** Another image may be open by the time that the answer comes. */
+  /** By the time that the response arrives, another image may be open. */
   #saved(found) {
     if (found.record.id === this.#id) this.#show(found);
     else this.#hooks.changed(found.record);
   }
 
-  /** Looks for a newer version while one is to come. */
+  /** Polls for a newer version while one is expected. */
   #follow(delay = SOONEST) {
     clearTimeout(this.#timer);
     if (isFinal(this.#shown) && !this.#awaited) return;
@@ -148,7 +148,7 @@ export class ImageView {
         if (id !== this.#id) return;
         if (found) return this.#arrived(found);
       } catch {
-        // It is asked for again.
+        // The next poll tries again.
       }
       if (id === this.#id) this.#follow(Math.min(LATEST, delay * 1.5));
     }, delay);
@@ -173,7 +173,7 @@ export class ImageView {
       const { afresh } = await api.recaption(id);
       if (id !== this.#id) return;
       this.#awaited = { afresh, updated: this.#shown.updated };
-      announce("Another caption is on its way.");
+      announce("Being captioned again.");
     } catch (error) {
       byId("image-problem").textContent = error.message;
     }
@@ -187,7 +187,7 @@ export class ImageView {
       await navigator.clipboard.writeText(this.#shown.alt_text);
       notify("Alt text copied.", { seconds: 3 });
     } catch {
-      notify("The browser does not let the page copy.");
+      notify("The browser does not allow the page to copy.");
     }
   }
 

@@ -1,4 +1,4 @@
-// The function key: asked for once, kept for this tab only, sent as a header and never in a URL.
+// The function key: requested once, kept for this tab only, sent in a header and never in a URL.
 
 import { byId } from "./element.js";
 
@@ -6,7 +6,7 @@ const NAME = "function-key";
 let asking = null;
 let declined = false;
 
-/** The key, or "" while none was needed. */
+/** The key; "" while none is in use. */
 export function current() {
   return sessionStorage.getItem(NAME) ?? "";
 }
@@ -15,7 +15,7 @@ export function headers() {
   return current() ? { "x-functions-key": current() } : {};
 }
 
-/** Asks for a key after `refused` was refused; whether there is another one now. */
+/** Requests a key after `refused` was rejected; true where there is another one now. */
 export function ask(refused) {
   if (current() !== refused) return Promise.resolve(true);
   if (declined) return Promise.resolve(false);
@@ -23,7 +23,7 @@ export function ask(refused) {
   return asking;
 }
 
-/** Lets the next 401 ask again. */
+/** Lets the next 401 request a key again. */
 export function askAgain() {
   declined = false;
 }

@@ -1,8 +1,8 @@
-// The records of one search, newest first: pages are fetched as they are needed.
+// The records of one search, newest first. Pages are fetched as they are needed.
 
 import * as api from "./api.js";
 
-/** What a card shows, and nothing more: there may be 50,000. */
+/** Only the fields that a card shows: there may be 50,000 records. */
 export function slim(record) {
   const { id, path, status, review, language, caption, decorative, error, note, updated } = record;
   const image = { etag: record.image.etag, modified: record.image.modified };
@@ -26,7 +26,7 @@ export class Listing {
     this.#hidden = hidden;
   }
 
-  /** Fetches on until there are `count` items; short pages are not the end. */
+  /** Fetches pages until there are `count` items; a short page is not the last one. */
   async fill(count) {
     if (this.isLoading || this.problem) return;
     this.isLoading = true;
@@ -41,12 +41,12 @@ export class Listing {
     }
   }
 
-  /** Forgets what went wrong, so that `fill` tries again. */
+  /** Clears the error, so that `fill` tries again. */
   recover() {
     this.problem = null;
   }
 
-  /** Nothing changes any more: answers that are under way are dropped. */
+  /** Stops all changes; pending responses are ignored. */
   stop() {
     this.#stopped.abort();
   }
@@ -55,7 +55,7 @@ export class Listing {
     return this.#known.has(id);
   }
 
-  /** Takes newer versions of known records, and puts unknown ones in front, in their order. */
+  /** Updates known records; with `front`, puts unknown ones in front, in their order. */
   merge(records, { front }) {
     const fresh = [];
     for (const record of records) {
@@ -69,7 +69,7 @@ export class Listing {
     this.changed();
   }
 
-  /** Takes an image out; returns where it was, or -1. */
+  /** Removes an image; returns its index, or -1. */
   drop(id) {
     const index = this.items.findIndex((known) => known.id === id);
     if (index >= 0) this.items.splice(index, 1);
@@ -78,7 +78,7 @@ export class Listing {
     return index;
   }
 
-  /** Puts an image back where it was. */
+  /** Puts an image back at its index. */
   restore(record, index) {
     if (this.#known.has(record.id)) return;
     this.#known.add(record.id);

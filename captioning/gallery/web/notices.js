@@ -1,8 +1,8 @@
-// What the page says by itself: a line for screen readers, and notices with an action.
+// Messages of the page: a line for screen readers, and notices with an action.
 
 import { byId, element } from "./element.js";
 
-/** What is outside of an open dialog cannot be used or heard: notices move into it and out again. */
+/** Nothing outside of an open dialog can be used or heard, so notices move into it. */
 function placed(id) {
   const node = byId(id);
   const host = document.querySelector("dialog:modal") ?? document.body;
@@ -12,14 +12,14 @@ function placed(id) {
 
 document.addEventListener("close", () => ["notices", "announcer"].forEach(placed), { capture: true });
 
-/** Says something to a screen reader, when it has a moment. */
+/** Has a screen reader say something, once it has finished speaking. */
 export function announce(text) {
   placed("announcer").textContent = text;
 }
 
 /**
- * Shows a notice for some seconds. `action` is called when its button is used; `ended` once it is
- * over without that. A notice that has the pointer or the focus stays.
+ * Shows a notice for some seconds. `action` is called when its button is pressed, `ended` when it
+ * closes without that. A notice stays while the pointer or the focus is on it.
  */
 export function notify(text, { label = null, action = null, ended = null, seconds = 7 } = {}) {
   let open = true;

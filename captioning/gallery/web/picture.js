@@ -1,16 +1,16 @@
-// Pictures of images. Where a key is in use they are fetched with it, as it may stand in no URL.
+// Loads pictures. Where a key is in use, it is sent in a header, as it must not be in a URL.
 
 import * as api from "./api.js";
 import * as key from "./key.js";
 
 const UNREADABLE = new Set(["unsupported_format", "corrupt", "too_large"]);
 
-/** Whether the app can show anything of this image. */
+/** Whether the app can show this image. */
 export function isReadable(record) {
   return !(record.status === "rejected" && UNREADABLE.has(record.error?.code));
 }
 
-/** The address of a picture `width` pixels wide (null: as it was uploaded). */
+/** The address of a picture `width` pixels wide; null: the original. */
 export function addressOf(record, width) {
   const query = new URLSearchParams();
   if (width) query.append("width", width);
@@ -18,7 +18,7 @@ export function addressOf(record, width) {
   return `${api.item("images", record.id)}?${query}`;
 }
 
-/** Shows the picture in `img`; its class says `loaded` or `broken`. Returns what ends that. */
+/** Loads the picture; the class becomes `loaded` or `broken`. Returns a function that stops it. */
 export function show(img, record, width) {
   const address = addressOf(record, width);
   img.onload = () => img.classList.add("loaded");

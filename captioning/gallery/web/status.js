@@ -1,4 +1,4 @@
-// The state of an image in words, and times as people here write them.
+// The status of an image in words, and times in the user's locale.
 
 const NAMES = {
   processing: "Processing",
@@ -19,14 +19,14 @@ export function name(status) {
   return NAMES[status] ?? status;
 }
 
-/** A moment of the API (RFC 3339) in local time; today's without the date. */
+/** A time of the API (RFC 3339) as local time; without the date where it is today. */
 export function moment(text) {
   const date = new Date(text);
   const today = date.toDateString() === new Date().toDateString();
   return (today ? TIME : MOMENT).format(date);
 }
 
-/** What is told of an image beside its caption: `kind` for the colour, `text`, `title`. */
+/** The badges of an image: `kind` for the colour, `text`, `title`. */
 export function badges(record) {
   const found = [];
   if (record.status !== "captioned") {
@@ -36,7 +36,7 @@ export function badges(record) {
     found.push({ kind: record.status, text, title: record.error?.message ?? text });
   }
   if (record.review === "needed") {
-    found.push({ kind: "review", text: "Review", title: "A person should look at this" });
+    found.push({ kind: "review", text: "Review", title: "A person should review this" });
   }
   return found;
 }

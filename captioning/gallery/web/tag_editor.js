@@ -1,4 +1,4 @@
-// The tags of one image: each with its confidence, taken out or added by name.
+// Edits the tags of one image: each is shown with its confidence, and can be removed or added.
 
 import { element } from "./element.js";
 import { percent } from "./figure.js";

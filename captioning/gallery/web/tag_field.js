@@ -1,4 +1,4 @@
-// A field for the name of a tag, completed from the tags that images have.
+// A field for the name of a tag, with completion from the tags in use.
 
 import * as api from "./api.js";
 import { element } from "./element.js";
@@ -11,7 +11,7 @@ export class TagField {
   #asked = new AbortController();
   #chosen;
 
-  /** `chosen(name)` gets each tag that is entered or picked. */
+  /** `chosen(name)` is called with each tag that is typed or selected. */
   constructor(id, label, chosen) {
     this.#chosen = chosen;
     this.#options = element("datalist", { id: `${id}-options` });
@@ -65,7 +65,7 @@ export class TagField {
       const names = await api.tags(prefix, this.#asked.signal);
       this.#options.replaceChildren(...names.map((name) => element("option", { value: name })));
     } catch {
-      // Without completion one can still type.
+      // Typing works without completion.
     }
   }
 }

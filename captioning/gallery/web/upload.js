@@ -1,21 +1,21 @@
-// One file on its way into storage, with its progress.
+// Uploads one file and reports its progress.
 
 import * as api from "./api.js";
 import * as key from "./key.js";
 
 const CANNOT_TRAVEL = /%2f/i;
 
-/** The route of a new image. A literal `%2F` would arrive as a slash: such names are refused. */
+/** The route of a new image. Names with a literal `%2F` are refused: it would arrive as a slash. */
 function routeOf(path) {
   if (CANNOT_TRAVEL.test(path)) {
-    throw new api.Problem(400, "bad_name", "A name with %2F cannot be uploaded here. Rename it.");
+    throw new api.Problem(400, "bad_name", "A name with %2F cannot be uploaded here. Rename the file.");
   }
   return `/api/images/${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /**
- * Stores a file; what the API says of it. `progress` gets 0 to 1. An image that is there is only
- * replaced with `replace`: else Problem 412 `exists`.
+ * Stores a file; resolves to the JSON of the API. `progress` is called with 0 to 1. An existing image
+ * is replaced only with `replace`; otherwise Problem 412 `exists` is thrown.
  */
 export async function upload(file, path, { replace = false, progress }) {
   const route = routeOf(path);

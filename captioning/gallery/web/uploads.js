@@ -1,4 +1,4 @@
-// The panel of uploads: a few at a time, each with its progress, followed to its caption.
+// The panel of uploads: a few at a time, each shown with its progress and then its caption.
 
 import * as address from "./address.js";
 import { byId, element, foreign } from "./element.js";
@@ -17,7 +17,7 @@ export class Uploads {
   #counts = { all: 0, done: 0, refused: 0 };
   #stored;
 
-  /** `stored()` is called after each image that is stored. */
+  /** `stored()` is called whenever an image has been stored. */
   constructor(stored) {
     this.#stored = stored;
     for (const id of ["pick-files", "pick-folder"]) {
@@ -34,7 +34,7 @@ export class Uploads {
     return this.#sending + this.#queue.length > 0;
   }
 
-  /** Ids of stored images whose caption is not there yet. */
+  /** Ids of stored images that have no caption yet. */
   waiting() {
     return [...this.#rows.values()].filter((row) => row.id && !row.isDone).map((row) => row.id);
   }
@@ -48,7 +48,7 @@ export class Uploads {
     this.#pump();
   }
 
-  /** Shows the state of an uploaded image. */
+  /** Shows the status of an uploaded image. */
   follow(record) {
     const row = [...this.#rows.values()].find((known) => known.id === record.id);
     if (!row || row.isDone || (row.etag && record.image.etag !== row.etag)) return;
@@ -73,7 +73,7 @@ export class Uploads {
       const progress = (part) => (row.progress.value = part);
       const made = await upload(item.file, item.path, { replace: item.replace, progress });
       Object.assign(row, { id: made.id, etag: made.etag });
-      row.state.textContent = "Stored. The caption is on its way.";
+      row.state.textContent = "Stored. Being captioned…";
       this.#counts.done += 1;
       this.#stored();
     } catch (error) {
@@ -123,7 +123,7 @@ export class Uploads {
     return row;
   }
 
-  /** Rows of captioned images go first; the panel stays short. */
+  /** Keeps the panel short: rows of captioned images are removed first. */
   #trim() {
     const gone = [...this.#rows.values()].filter((row) => row.isDone && !row.isRefused);
     while (this.#rows.size > ROWS && gone.length) {

@@ -1,4 +1,4 @@
-// Usage: images, reuse, tokens and dollars by day, and what is left of the budget.
+// Usage: images, reuse, tokens and dollars by day, and the rest of the budget.
 
 import * as api from "./api.js";
 import { chart } from "./chart.js";
@@ -57,9 +57,9 @@ export class UsageView {
       left("this month", budget.spent_month_usd, budget.monthly_usd),
     );
     byId("usage-table").replaceChildren(...table(days, total));
-    const unpriced = total.unpriced ? ` ${number(total.unpriced)} runs have no known price.` : "";
-    const checked = prices.vision_verified ? "" : " Vision's prices are not confirmed.";
-    byId("usage-prices").textContent = `Prices of ${prices.date}; days are those of UTC.${checked}${unpriced}`;
+    const unpriced = total.unpriced ? ` The price of ${number(total.unpriced)} runs is unknown.` : "";
+    const checked = prices.vision_verified ? "" : " Vision's prices are unverified.";
+    byId("usage-prices").textContent = `Prices of ${prices.date}; days are in UTC.${checked}${unpriced}`;
   }
 }
 

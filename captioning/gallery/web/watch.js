@@ -1,4 +1,4 @@
-// What changes by itself: newer images, and images whose caption is on its way. One gentle poll.
+// Polls for newer images, and for images that are being captioned.
 
 import * as address from "./address.js";
 import * as api from "./api.js";
@@ -7,7 +7,7 @@ const SOONEST = 600;
 const LATEST = 5_000;
 const IDLE = 15_000;
 const GROWTH = 1.4;
-/** Newest records that are looked at: none of them known means that some were missed. */
+/** Newest records in one poll. Where none of them is known, others have been missed. */
 export const PAGE = 50;
 const SINGLES = 6;
 
@@ -17,14 +17,14 @@ export class Watch {
   #wanted;
   #deliver;
 
-  /** `wanted()` gives ids to follow; `deliver(records, isNewest)` gets what was found. */
+  /** `wanted()` returns ids to poll for; `deliver(records, isNewest)` is called with records. */
   constructor(wanted, deliver) {
     this.#wanted = wanted;
     this.#deliver = deliver;
     document.addEventListener("visibilitychange", () => this.soon());
   }
 
-  /** Looks again shortly: something was sent off. */
+  /** Polls again shortly, as something is expected to change. */
   soon() {
     this.#delay = SOONEST;
     this.#next();
@@ -53,7 +53,7 @@ export class Watch {
         this.#deliver([(await api.record(id)).record], false);
       }
     } catch {
-      // The next look may work; what a person does himself tells him what is wrong.
+      // The next poll may work. Errors are shown for actions of the user only.
     }
     this.#next();
   }
