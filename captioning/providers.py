@@ -115,49 +115,49 @@ class Providers:
         parts = [analyzer.identity if analyzer else None, captioner.identity, caption_input]
         self.fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def ask(self, picture: Picture, terms: RunContext) -> Answers:
+    def ask(self, picture: Picture, context: RunContext) -> Answers:
         """Analysis and caption; what is known already is not asked for. With input `image` both are
         asked at the same time, and a refusal of either ends the run when both have answered."""
         if self.input == "image":
-            return self._side_by_side(picture, terms)
-        analysis = self._analysis(picture, terms)
+            return self._side_by_side(picture, context)
+        analysis = self._analysis(picture, context)
         image = picture.for_model() if self.input == "image+tags" else None
-        return Answers(analysis, self._caption(image, analysis, terms))
+        return Answers(analysis, self._caption(image, analysis, context))
 
     def close(self) -> None:
         """Ends the threads."""
         self._beside.shutdown()
 
-    def _side_by_side(self, picture: Picture, terms: RunContext) -> Answers:
-        rendition = self._for_analyzer(picture, terms)
-        seen = self._beside.submit(carried(self._analyze), rendition, terms)
+    def _side_by_side(self, picture: Picture, context: RunContext) -> Answers:
+        rendition = self._for_analyzer(picture, context)
+        seen = self._beside.submit(carried(self._analyze), rendition, context)
         try:
-            captioning = self._caption(picture.for_model(), None, terms)
+            captioning = self._caption(picture.for_model(), None, context)
             if not seen.done() or seen.exception():
-                terms.captioned(captioning)
+                context.captioned(captioning)
         finally:
             failure = seen.exception()
         if failure:
             raise failure
         return Answers(seen.result(), captioning)
 
-    def _analysis(self, picture: Picture, terms: RunContext) -> ImageAnalysis | None:
-        return self._analyze(self._for_analyzer(picture, terms), terms)
+    def _analysis(self, picture: Picture, context: RunContext) -> ImageAnalysis | None:
+        return self._analyze(self._for_analyzer(picture, context), context)
 
-    def _for_analyzer(self, picture: Picture, terms: RunContext) -> Rendition | None:
+    def _for_analyzer(self, picture: Picture, context: RunContext) -> Rendition | None:
         """What the analyzer gets, where it is to be asked. An image it cannot take is refused
         before anybody is."""
-        asked = self.analyzer and terms.analysis is None
+        asked = self.analyzer and context.analysis is None
         return picture.for_service(self.analyzer.limits) if self.analyzer and asked else None
 
-    def _analyze(self, rendition: Rendition | None, terms: RunContext) -> ImageAnalysis | None:
+    def _analyze(self, rendition: Rendition | None, context: RunContext) -> ImageAnalysis | None:
         if self.analyzer is None or rendition is None:
-            return terms.analysis
-        analysis = rendition.to_stored(self.analyzer.analyze(rendition, terms.vision))
-        terms.analysed(analysis)
+            return context.analysis
+        analysis = rendition.to_stored(self.analyzer.analyze(rendition, context.vision))
+        context.analysed(analysis)
         return analysis
 
     def _caption(
-        self, image: Rendition | None, evidence: ImageAnalysis | None, terms: RunContext
+        self, image: Rendition | None, evidence: ImageAnalysis | None, context: RunContext
     ) -> Captioning:
-        return terms.captioning or self.captioner.caption(image, evidence, terms.model)
+        return context.captioning or self.captioner.caption(image, evidence, context.model)

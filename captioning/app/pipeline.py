@@ -30,7 +30,7 @@ from captioning.support.score import SupportScorer
 
 
 def bursts(
-    settings: Settings, storage: StorageAccount, works: ReuseStore, now: Callable[[], datetime]
+    settings: Settings, storage: StorageAccount, store: ReuseStore, now: Callable[[], datetime]
 ) -> Bursts | None:
     """None where the setting turns them off, or where nobody reads the text in pictures: whether
     two pages say the same cannot be told then."""
@@ -39,7 +39,7 @@ def bursts(
         return None
     return Bursts(
         frames=BurstTable(storage.table("bursts")),
-        works=works,
+        store=store,
         is_near=is_near,
         window=timedelta(seconds=settings.burst_seconds),
         now=now,
@@ -88,12 +88,12 @@ def caption_pipeline(
 ) -> CaptionPipeline:
     """What captions images by these settings; `worker` names the process."""
     lease = timedelta(seconds=settings.claim_seconds)
-    contents = _contents(settings, storage, providers, prices, health, ledger, now)
+    cache = _cache(settings, storage, providers, prices, health, ledger, now)
     examiner = Examiner(
         images=storage.images,
         inspect=inspect,
-        contents=contents,
-        witness=SupportScorer(settings.vision_features, settings.support_threshold),
+        cache=cache,
+        scorer=SupportScorer(settings.vision_features, settings.support_threshold),
         max_image_bytes=settings.max_image_bytes,
         vocabulary=tag_vocabulary.load(settings.tag_vocabulary_file),
     )
@@ -101,7 +101,7 @@ def caption_pipeline(
         images=storage.images,
         examiner=examiner,
         catalog=catalog,
-        deferrals=storage.deferrals,
+        queue=storage.deferrals,
         ledger=ledger,
         forget=forget,
         worker=worker,
@@ -110,7 +110,7 @@ def caption_pipeline(
     )
 
 
-def _contents(
+def _cache(
     settings: Settings,
     storage: StorageAccount,
     providers: Providers,
@@ -119,14 +119,14 @@ def _contents(
     ledger: Ledger,
     now: Callable[[], datetime],
 ) -> CaptionCache:
-    works = ReuseTable(storage.table("reuse"))
+    store = ReuseTable(storage.table("reuse"))
     return CaptionCache(
-        works=works,
+        store=store,
         providers=providers,
         ledger=ledger,
         price=partial(prices.usage, deployment=settings.caption_model),
         calls=call_maker(health),
         lease=timedelta(seconds=settings.claim_seconds),
         now=now,
-        bursts=bursts(settings, storage, works, now),
+        bursts=bursts(settings, storage, store, now),
     )

@@ -141,23 +141,23 @@ class Trial:
     def _ask(self, picture: Picture, tried: Tried) -> None:
         seen: ImageAnalysis | None = None
         for way, providers in zip(self._ways, self._providers, strict=True):
-            terms = _RunContext(seen)
+            context = _RunContext(seen)
             price = partial(self._prices.usage, deployment=way.settings.caption_model)
             started = time.monotonic()
             captioning = failure = None
             try:
-                captioning = providers.ask(picture, terms).captioning
+                captioning = providers.ask(picture, context).captioning
             except CaptioningError as error:
                 failure = error
             seconds = time.monotonic() - started
-            seen = terms.analysis
-            tried.vision += sum(map(price, terms.of_vision), NOTHING)
-            paid = sum(map(price, terms.of_model), NOTHING)
+            seen = context.analysis
+            tried.vision += sum(map(price, context.of_vision), NOTHING)
+            paid = sum(map(price, context.of_model), NOTHING)
             tried.attempts.append(Attempt(way.name, paid, seconds, captioning, failure))
 
 
 class _RunContext:
-    """The providers' terms for one attempt: the analysis of an earlier one, a bill each, and calls
+    """One attempt's run: the analysis of an earlier one, a bill for each service, and calls
     of its own, so that a model that is not there keeps no other waiting."""
 
     def __init__(self, analysis: ImageAnalysis | None) -> None:

@@ -45,17 +45,17 @@ class Examiner:
         *,
         images: BlobReader,
         inspect: Callable[[bytes], InspectedPicture],
-        contents: CaptionCache,
-        witness: SupportScorer,
+        cache: CaptionCache,
+        scorer: SupportScorer,
         max_image_bytes: int,
         vocabulary: Vocabulary = NO_VOCABULARY,
     ) -> None:
         self._images = images
         self._inspect = inspect
-        self._contents = contents
-        self._witness = witness
+        self._cache = cache
+        self._scorer = scorer
         self._max_image_bytes = max_image_bytes
-        self.fingerprint = contents.fingerprint
+        self.fingerprint = cache.fingerprint
         self.vocabulary = vocabulary
 
     def examine(
@@ -69,14 +69,14 @@ class Examiner:
         except ImageRejected as error:
             return record, Result(error=error)
         record = with_carried(replace(record, image=with_picture(record.image, picture)))
-        result = self._contents.caption(picture, blob, run=run, afresh=wake.afresh)
+        result = self._cache.caption(picture, blob, run=run, afresh=wake.afresh)
         return record, self._judged(result)
 
     def provenance(self, wake: CaptionMessage, result: Result) -> Provenance:
         """How a record that ends now came to be, as far as it is not in the answers."""
         return Provenance(
-            input=self._contents.input,
-            fingerprint=self._contents.fingerprint,
+            input=self._cache.input,
+            fingerprint=self._cache.fingerprint,
             reused_from=result.reused_from,
             burst=result.burst,
             afresh=wake.afresh,
@@ -89,8 +89,8 @@ class Examiner:
         if answers is None or answers.captioning.decorative or not answers.captioning.texts:
             return result
         language, text = next(iter(answers.captioning.texts.items()))
-        support = self._witness.support(text, language, answers.analysis)
-        return replace(result, support=support, is_doubtful=self._witness.doubts(support))
+        support = self._scorer.support(text, language, answers.analysis)
+        return replace(result, support=support, is_doubtful=self._scorer.doubts(support))
 
     def _picture(self, blob: BlobDescription) -> InspectedPicture:
         if blob.bytes > self._max_image_bytes:
@@ -122,7 +122,7 @@ class CaptionPipeline:
         images: BlobReader,
         examiner: Examiner,
         catalog: RecordWriter,
-        deferrals: MessageQueue[CaptionMessage],
+        queue: MessageQueue[CaptionMessage],
         ledger: Ledger,
         forget: Callable[[str], object],
         worker: str,
@@ -134,7 +134,7 @@ class CaptionPipeline:
         self._images = images
         self._examiner = examiner
         self._catalog = catalog
-        self._deferrals = deferrals
+        self._queue = queue
         self._ledger = ledger
         self._forget = forget
         self._worker, self._numbers = worker, itertools.count(1)
@@ -154,7 +154,7 @@ class CaptionPipeline:
         except StorageUnavailable as error:
             log.warning("Storage fails, an image is put off: %s", error.message)
             again = replace(wake, ticket=None)  # whatever became of the claim it was for
-            self._deferrals.put(again, STORAGE_PAUSE * self._uniform(1, 2))
+            self._queue.put(again, STORAGE_PAUSE * self._uniform(1, 2))
             return None
 
     def _process(self, wake: CaptionMessage, run: str) -> CaptionRecord | None:
@@ -235,7 +235,7 @@ class CaptionPipeline:
         """A message for when the claim ends."""
         if claim:
             left = (claim.until - self._now()).total_seconds()
-            self._deferrals.put(CaptionMessage(wake.path, claim.worker, wake.afresh), left + margin)
+            self._queue.put(CaptionMessage(wake.path, claim.worker, wake.afresh), left + margin)
 
     def _count(self, result: Result, status: Status | None) -> None:
         reused = result.saved if status else None

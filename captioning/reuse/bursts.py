@@ -65,13 +65,13 @@ class Bursts:
         self,
         *,
         frames: Frames,
-        works: ReuseStore,
+        store: ReuseStore,
         is_near: Callable[[Sketch, Sketch], bool],
         window: timedelta,
         now: Callable[[], datetime],
     ) -> None:
         self._frames = frames
-        self._works = works
+        self._store = store
         self._is_near = is_near
         self._window = window
         self._now = now
@@ -97,7 +97,7 @@ class Bursts:
 
     def _found(self, frame: Frame, fingerprint: str) -> ReuseEntry | None:
         for other in self._alike(frame):
-            stored = self._works.get(other.sha256, fingerprint)
+            stored = self._store.get(other.sha256, fingerprint)
             if stored is None or stored.work.burst or stored.work.refusal:
                 continue
             known = stored.work

@@ -62,7 +62,7 @@ class CaptionCache:
     def __init__(
         self,
         *,
-        works: ReuseStore,
+        store: ReuseStore,
         providers: Providers,
         ledger: Ledger,
         price: Callable[[Bill], Usage],
@@ -71,7 +71,7 @@ class CaptionCache:
         now: Callable[[], datetime],
         bursts: Bursts | None = None,
     ) -> None:
-        self._works = works
+        self._store = store
         self._providers = providers
         self._ledger = ledger
         self._price = price
@@ -97,7 +97,7 @@ class CaptionCache:
             upload=blob.etag,
         )
         try:
-            content = ContentClaim.take(self._works, wanted, lease=self._lease, now=self._now)
+            content = ContentClaim.take(self._store, wanted, lease=self._lease, now=self._now)
         except ContentInProgress as error:
             return Result(error=error)
         if content.work.is_done:
@@ -122,35 +122,35 @@ class CaptionCache:
         return content.share(found) if found else None
 
     def _ask(self, content: ContentClaim, picture: InspectedPicture) -> Result:
-        terms = _RunContext(content, self._price, self._calls)
+        context = _RunContext(content, self._price, self._calls)
         try:
-            return self._answered(content, picture, terms)
+            return self._answered(content, picture, context)
         except Exception:
-            content.release(terms.paid)
+            content.release(context.paid)
             with suppress(StorageUnavailable):
-                self._ledger.add(terms.paid + content.inherited)
+                self._ledger.add(context.paid + content.inherited)
             raise
 
     def _answered(
-        self, content: ContentClaim, picture: InspectedPicture, terms: _RunContext
+        self, content: ContentClaim, picture: InspectedPicture, context: _RunContext
     ) -> Result:
         try:
             self._ledger.check_budget()
-            answers = self._providers.ask(picture, terms)
+            answers = self._providers.ask(picture, context)
         except ImageRejected as error:
-            content.done(terms.paid, refusal=Refusal(error.code, error.message))
-            return terms.result(error=error)
+            content.done(context.paid, refusal=Refusal(error.code, error.message))
+            return context.result(error=error)
         except StorageUnavailable:
             raise
         except (BadResponse, ServiceDeferred) as error:
-            content.release(terms.paid)
-            return terms.result(error=error)
-        content.done(terms.paid, captioning=answers.captioning)
-        return terms.result(answers=answers)
+            content.release(context.paid)
+            return context.result(error=error)
+        content.done(context.paid, captioning=answers.captioning)
+        return context.result(answers=answers)
 
 
 class _RunContext:
-    """The providers' terms for one content: what is known, how to ask, where to save."""
+    """The providers' context for one content: what is known, how to ask, where to save."""
 
     def __init__(
         self, content: ContentClaim, price: Callable[[Bill], Usage], calls: CallMaker

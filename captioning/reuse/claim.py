@@ -22,9 +22,9 @@ class ContentClaim:
     """
 
     def __init__(
-        self, works: ReuseStore, stored: StoredEntry, lease: timedelta, now: Callable[[], datetime]
+        self, store: ReuseStore, stored: StoredEntry, lease: timedelta, now: Callable[[], datetime]
     ) -> None:
-        self._works = works
+        self._store = store
         self._work, self._etag = stored.work, stored.etag
         self.before = stored.work.usage
         """What earlier runs have paid."""
@@ -36,23 +36,23 @@ class ContentClaim:
 
     @classmethod
     def take(
-        cls, works: ReuseStore, wanted: ReuseEntry, *, lease: timedelta, now: Callable[[], datetime]
+        cls, store: ReuseStore, wanted: ReuseEntry, *, lease: timedelta, now: Callable[[], datetime]
     ) -> ContentClaim:
         """Claims what `wanted` names, with its claim; what is done already is not claimed.
         ContentInProgress while another run has it."""
         try:
-            stored = StoredEntry(wanted, works.put(wanted, None))
+            stored = StoredEntry(wanted, store.put(wanted, None))
         except RecordChanged:
-            found = works.get(wanted.sha256, wanted.fingerprint)
+            found = store.get(wanted.sha256, wanted.fingerprint)
             if found is None:
                 raise _elsewhere(wanted) from None
-            return cls._take_over(works, found, wanted, lease, now)
-        return cls(works, stored, lease, now)
+            return cls._take_over(store, found, wanted, lease, now)
+        return cls(store, stored, lease, now)
 
     @classmethod
     def _take_over(
         cls,
-        works: ReuseStore,
+        store: ReuseStore,
         found: StoredEntry,
         wanted: ReuseEntry,
         lease: timedelta,
@@ -64,7 +64,7 @@ class ContentClaim:
             raise _elsewhere(known)
         if known.is_done:
             if wanted.afresh in {None, known.afresh}:
-                return cls(works, found, lease, now)
+                return cls(store, found, lease, now)
             known = wanted
         unbooked = known.unbooked if claim and not ours else NOTHING
         taken = replace(
@@ -77,10 +77,10 @@ class ContentClaim:
             unbooked=unbooked,
         )
         try:
-            stored = StoredEntry(taken, works.put(taken, found.etag))
+            stored = StoredEntry(taken, store.put(taken, found.etag))
         except RecordChanged:
             raise _elsewhere(known) from None
-        return cls(works, stored, lease, now)
+        return cls(store, stored, lease, now)
 
     @property
     def work(self) -> ReuseEntry:
@@ -163,13 +163,13 @@ class ContentClaim:
         whose save was lost."""
         changed = change(self._work)
         try:
-            self._etag = self._works.put(changed, self._etag)
+            self._etag = self._store.put(changed, self._etag)
         except RecordChanged:
-            found = self._works.get(changed.sha256, changed.fingerprint)
+            found = self._store.get(changed.sha256, changed.fingerprint)
             if found is None or found.work.run != changed.run:
                 raise _elsewhere(changed) from None
             changed = change(found.work)
-            self._etag = self._works.put(changed, found.etag)
+            self._etag = self._store.put(changed, found.etag)
         self._work = changed
 
 

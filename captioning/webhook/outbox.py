@@ -17,15 +17,15 @@ FIRST_LOOK = 2.0
 class OutboxCatalog:
     """A catalogue that puts a notice by whenever it is to save a final record."""
 
-    def __init__(self, catalog: RecordWriter, notices: MessageQueue[NotificationMessage]) -> None:
+    def __init__(self, catalog: RecordWriter, queue: MessageQueue[NotificationMessage]) -> None:
         self.get, self.get_by_id = catalog.get, catalog.get_by_id
         self.remove = catalog.remove
         self._save = catalog.save
-        self._notices = notices
+        self._queue = queue
 
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
         """Replaces `previous`; RecordChanged when it is not the latest, and StorageUnavailable,
         with nothing saved, where the notice cannot be put by."""
         if record.status in FINAL:
-            self._notices.put(NotificationMessage(record.path, record.updated), FIRST_LOOK)
+            self._queue.put(NotificationMessage(record.path, record.updated), FIRST_LOOK)
         return self._save(record, previous)

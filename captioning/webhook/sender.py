@@ -52,7 +52,7 @@ class WebhookSender:
         catalog: RecordWriter,
         receiver: Receiver,
         gate: Gate,
-        notices: MessageQueue[NotificationMessage],
+        queue: MessageQueue[NotificationMessage],
         keys: Sequence[bytes],
         on_outage: Callable[[ServiceDeferred], None],
         now: Callable[[], datetime],
@@ -61,7 +61,7 @@ class WebhookSender:
         self._catalog = catalog
         self._receiver = receiver
         self._gate = gate
-        self._notices = notices
+        self._queue = queue
         self._keys = keys
         self._on_outage = on_outage
         self._now = now
@@ -74,7 +74,7 @@ class WebhookSender:
             stored = self._catalog.get(notice.path)
         except StorageUnavailable as error:
             log.warning("Storage fails, a notice is put off: %s", error.message)
-            self._notices.put(notice, STORAGE_PAUSE * self._uniform(1, 2))
+            self._queue.put(notice, STORAGE_PAUSE * self._uniform(1, 2))
             return
         record = stored.record if stored else None
         age = self._now() - notice.updated
@@ -84,7 +84,7 @@ class WebhookSender:
         elif age > LATEST_SAVE:
             _note("dropped", notice)
         else:  # twice as late as last time
-            self._notices.put(notice, max(age.total_seconds(), FIRST_LOOK))
+            self._queue.put(notice, max(age.total_seconds(), FIRST_LOOK))
 
     def _send(self, record: CaptionRecord, notice: NotificationMessage) -> None:
         try:
@@ -117,7 +117,7 @@ class WebhookSender:
             _note("given_up", notice, error, identity)
             return
         wait = delay(error, max(notice.attempts, 1), self._uniform)
-        self._notices.put(replace(notice, since=since), wait)
+        self._queue.put(replace(notice, since=since), wait)
         _note("deferred", notice, error, identity)
         if (now - since).total_seconds() >= LONGEST_FOR_A_REPAIR:
             self._on_outage(error)

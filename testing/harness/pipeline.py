@@ -129,10 +129,10 @@ class Works:
         self._stack.callback(providers.close)
         worker = f"worker{next(self._workers)}"
         ledger = Ledger(self.usage, worker, self.clock, budget)
-        kept = changes.pop("works", None) or self.storage.reuse
+        kept = changes.pop("store", None) or self.storage.reuse
         frames = changes.pop("frames", None) or self.storage.bursts
-        contents = CaptionCache(
-            works=kept,
+        cache = CaptionCache(
+            store=kept,
             providers=providers,
             ledger=ledger,
             price=PriceList.load().usage,
@@ -144,8 +144,8 @@ class Works:
         examiner = Examiner(
             images=images or self.storage.images,
             inspect=inspect,
-            contents=contents,
-            witness=SupportScorer(("tags", "objects", "read"), threshold),
+            cache=cache,
+            scorer=SupportScorer(("tags", "objects", "read"), threshold),
             max_image_bytes=max_image_bytes,
             vocabulary=changes.pop("vocabulary", NO_VOCABULARY),
         )
@@ -153,7 +153,7 @@ class Works:
             "images": images or self.storage.images,
             "examiner": examiner,
             "catalog": self.storage.catalog,
-            "deferrals": self.deferrals,
+            "queue": self.deferrals,
             "ledger": ledger,
             "forget": self.upkeep.forget,
             "worker": worker,
@@ -188,7 +188,7 @@ class Works:
     def _bursts(self, frames: Any, kept: Any, seconds: float) -> Bursts:
         return Bursts(
             frames=frames,
-            works=kept,
+            store=kept,
             is_near=is_near,
             window=timedelta(seconds=seconds),
             now=self.clock,

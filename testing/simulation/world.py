@@ -220,8 +220,8 @@ class Process:
         providers._beside = Inline()  # type: ignore[assignment]
         upkeep = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
-        contents = CaptionCache(
-            works=line.to(store.reuse),
+        cache = CaptionCache(
+            store=line.to(store.reuse),
             providers=providers,
             ledger=self.ledger,
             price=price,
@@ -235,12 +235,12 @@ class Process:
             examiner=Examiner(
                 images=images,
                 inspect=inspect,
-                contents=contents,
-                witness=SupportScorer(("tags",), 0.0),
+                cache=cache,
+                scorer=SupportScorer(("tags",), 0.0),
                 max_image_bytes=100,
             ),
             catalog=endings,
-            deferrals=deferrals,
+            queue=deferrals,
             ledger=self.ledger,
             forget=lambda path: void(upkeep.forget(path)),
             worker=name,
@@ -253,7 +253,7 @@ class Process:
             images=images,
             records=records,
             catalog=self.catalog,
-            deferrals=deferrals,
+            queue=deferrals,
             state=line.to(store.state),
             forget=upkeep.forget,
             now=store.now,

@@ -51,7 +51,7 @@ class Lab:
                 wait=lambda _, pause: self.clock.advance(pause),
                 uniform=lambda _, high: high,
             ),
-            notices=self.line.to(self.notices),
+            queue=self.line.to(self.notices),
             keys=(KEY,),
             on_outage=self.outages.append,
             now=self.clock,
