@@ -12,7 +12,7 @@ from captioning.domain.record import Captioning, CaptionInput, ImageAnalysis
 from captioning.images.rendition import InputLimits, Rendition
 from captioning.images.sketch import Sketch
 from captioning.resilience.calls import Calls
-from captioning.telemetry import carried
+from captioning.telemetry import in_current_context
 
 
 class Picture(Protocol):
@@ -130,7 +130,7 @@ class Providers:
 
     def _side_by_side(self, picture: Picture, context: RunContext) -> Answers:
         rendition = self._for_analyzer(picture, context)
-        seen = self._beside.submit(carried(self._analyze), rendition, context)
+        seen = self._beside.submit(in_current_context(self._analyze), rendition, context)
         try:
             captioning = self._caption(picture.for_model(), None, context)
             if not seen.done() or seen.exception():

@@ -14,7 +14,7 @@ from captioning.config.settings import Settings
 from captioning.domain.usage import Bill
 from captioning.images.likeness import is_near
 from captioning.images.picture import inspect
-from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.providers import Providers
 from captioning.records import tag_vocabulary
@@ -87,25 +87,19 @@ def caption_pipeline(
     now: Callable[[], datetime],
 ) -> CaptionPipeline:
     """What captions images by these settings; `worker` names the process."""
-    lease = timedelta(seconds=settings.claim_seconds)
-    cache = _cache(settings, storage, providers, prices, health, ledger, now)
-    examiner = Examiner(
-        images=storage.images,
-        inspect=inspect,
-        cache=cache,
-        scorer=SupportScorer(settings.vision_features, settings.support_threshold),
-        max_image_bytes=settings.max_image_bytes,
-        vocabulary=tag_vocabulary.load(settings.tag_vocabulary_file),
-    )
     return CaptionPipeline(
         images=storage.images,
-        examiner=examiner,
+        inspect=inspect,
+        cache=_cache(settings, storage, providers, prices, health, ledger, now),
+        scorer=SupportScorer(settings.vision_features, settings.support_threshold),
         catalog=catalog,
         queue=storage.deferrals,
         ledger=ledger,
         forget=forget,
+        max_image_bytes=settings.max_image_bytes,
         worker=worker,
-        lease=lease,
+        lease=timedelta(seconds=settings.claim_seconds),
+        vocabulary=tag_vocabulary.load(settings.tag_vocabulary_file),
         now=now,
     )
 

@@ -24,7 +24,7 @@ from captioning.errors import (
 )
 from captioning.images.rendition import Rendition
 from captioning.resilience.calls import PLAIN, Calls
-from captioning.telemetry import chat
+from captioning.telemetry import ChatSpan, chat
 
 MAX_TOKENS = 3_000
 """Room for models that reason: the cap counts against the quota, but is not billed."""
@@ -91,19 +91,19 @@ class OpenAICaptioner:
         if image is None and evidence is None:
             raise ValueError("neither an image nor evidence to caption")
         asked = self._form.question(image, evidence)
-        with chat(
-            calls, provider=self._provider, model=self._form.model, server=self._server
-        ) as traced:
-            return self._texts(asked, evidence, traced)
+        with chat(provider=self._provider, model=self._form.model, server=self._server) as current:
+            return self._texts(asked, evidence, calls, current)
 
-    def _texts(self, asked: Messages, evidence: ImageAnalysis | None, calls: Calls) -> Captioning:
-        first = self._ask(asked, calls)
+    def _texts(
+        self, asked: Messages, evidence: ImageAnalysis | None, calls: Calls, current: ChatSpan
+    ) -> Captioning:
+        first = self._ask(asked, calls, current)
         answer = read_answer(first.text, self._form.languages)
         faults = answer.faults(evidence) if answer else (NOT_JSON,)
         if answer and not faults:
             return self._captioning(answer, evidence, first)
         try:
-            second = self._ask(asked + reminder(first.text, faults), calls)
+            second = self._ask(asked + reminder(first.text, faults), calls, current)
         except CaptioningError:
             if answer and answer.usable:
                 return self._captioning(answer, evidence, first)
@@ -124,14 +124,16 @@ class OpenAICaptioner:
             decorative=answer.decorative,
         )
 
-    def _ask(self, conversation: Messages, calls: Calls) -> Completion:
+    def _ask(self, conversation: Messages, calls: Calls, current: ChatSpan) -> Completion:
         """One answer, in the richest dialect that the server has not refused so far."""
         dialect = self._dialect
         while True:
             outcome = calls.ask(partial(self._answer, conversation, dialect))
             if isinstance(outcome, Completion):
                 self._dialect = dialect
-                calls.billed(outcome.bill(self._form.model))
+                bill = outcome.bill(self._form.model)
+                calls.billed(bill)
+                current.billed(bill)
                 outcome.raise_for_end(self._form.max_tokens)
                 return outcome
             dialect = outcome

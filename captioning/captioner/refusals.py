@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from captioning import errors
 from captioning.captioner.request import Dialect
-from captioning.resilience.retry_after import wished_wait
+from captioning.resilience.retry_after import retry_after
 
 Provider = Literal["azure", "openai"]
 ENDPOINT: dict[Provider, str] = {"azure": "AZURE_OPENAI_ENDPOINT", "openai": "OPENAI_BASE_URL"}
@@ -40,7 +40,7 @@ class Refusal:
         """From a response; `body` is the error object in it, or whatever there was."""
         fields: dict[Any, Any] = body if isinstance(body, dict) else {}
         code = str(fields.get("code") or "").lower()
-        return cls(status, code, str(body).lower(), wished_wait(headers))
+        return cls(status, code, str(body).lower(), retry_after(headers))
 
     def simpler(self, dialect: Dialect) -> Dialect | None:
         """The dialect to ask again in, when what is refused is a part that can be left out."""

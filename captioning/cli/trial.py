@@ -22,7 +22,7 @@ from captioning.domain.record import Captioning, ImageAnalysis
 from captioning.domain.usage import NOTHING, Bill, Usage
 from captioning.errors import CaptioningError, ImageTooLarge, SettingsError
 from captioning.images.picture import Picture, inspect
-from captioning.resilience.calls import PLAIN
+from captioning.resilience.calls import FORGETFUL
 
 PROMPT, MODEL, LANGUAGES = "CAPTION_PROMPT_FILE", "CAPTION_MODEL", "CAPTION_LANGUAGES"
 _OPTIONS = {PROMPT: "--prompt", MODEL: "--model", LANGUAGES: "--languages"}
@@ -165,7 +165,7 @@ class _RunContext:
         self.captioning: Captioning | None = None
         self.of_vision: list[Bill] = []
         self.of_model: list[Bill] = []
-        self.vision, self.model = call_maker()(lambda: None, self._billed, PLAIN)
+        self.vision, self.model = call_maker()(lambda: None, self._billed, FORGETFUL)
 
     def analysed(self, analysis: ImageAnalysis) -> None:
         """For the next attempts."""

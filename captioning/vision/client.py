@@ -103,7 +103,7 @@ class VisionClient:
         self, path: str, image: Rendition, query: dict[str, str], bill: Bill, calls: Calls
     ) -> Any:
         """The answer's JSON; one that cannot be read counts as a failed call."""
-        known = calls.known(path)
+        known = calls.memory.known(path)
         if known is not None:
             return known
         found = calls.ask(lambda: document(self._http.post(path, image, query)))
@@ -113,7 +113,7 @@ class VisionClient:
 
     def _submitted_read(self, image: Rendition, calls: Calls) -> str:
         """The address of the operation, which is paid for once it is accepted."""
-        known = calls.known(READ)
+        known = calls.memory.known(READ)
         if known is not None:
             return str(known)
         answer = calls.ask(lambda: self._http.post("/vision/v3.2/read/analyze", image, {}))
@@ -143,4 +143,4 @@ class VisionClient:
     def _remember(self, part: str, answer: Any, calls: Calls) -> None:
         """A single answer is the whole analysis, and kept as that."""
         if self._plan.is_split:
-            calls.remember(part, answer)
+            calls.memory.remember(part, answer)

@@ -16,7 +16,7 @@ from typing import Any
 
 from captioning import errors
 from captioning.images.rendition import InputLimits, Rendition
-from captioning.resilience.retry_after import wished_wait
+from captioning.resilience.retry_after import retry_after
 
 _PASSING = {
     "cancelledrequest",
@@ -48,7 +48,7 @@ class Refusal:
             status,
             codes=frozenset(str(level.get("code") or "").lower() for level in levels),
             text=" ".join(str(level.get("message") or "").lower() for level in levels),
-            retry_after=wished_wait(headers),
+            retry_after=retry_after(headers),
         )
 
     def error(self, image: Rendition, limits: InputLimits) -> errors.CaptioningError:

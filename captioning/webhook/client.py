@@ -18,7 +18,7 @@ from captioning.errors import (
     ServiceTimeout,
     ServiceUnavailable,
 )
-from captioning.resilience.retry_after import wished_wait
+from captioning.resilience.retry_after import retry_after
 
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)  # its warnings quote the address
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0
@@ -72,7 +72,7 @@ def _refusal(status: int, headers: Mapping[str, str]) -> CaptioningError:
             " itself and no redirect, and that the receiver has the key of NOTIFY_KEY."
         )
     said = f"The webhook's receiver answers {status}."
-    wish = wished_wait(headers)
+    wish = retry_after(headers)
     return ServiceThrottled(said, wish) if status == TOO_MANY else ServiceUnavailable(said, wish)
 
 

@@ -18,9 +18,8 @@ from captioning.domain.usage import Bill
 from captioning.images.likeness import is_near
 from captioning.images.picture import inspect
 from captioning.maintenance.cleanup import RecordCleanup
-from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.providers import Providers
-from captioning.records.tag_vocabulary import NO_VOCABULARY
 from captioning.resilience.calls import Memory
 from captioning.resilience.gate import Gate
 from captioning.resilience.retries import RetryingCalls, WaitBudget
@@ -141,21 +140,16 @@ class Works:
             now=self.clock,
             bursts=self._bursts(frames, kept, bursts) if bursts else None,
         )
-        examiner = Examiner(
-            images=images or self.storage.images,
-            inspect=inspect,
-            cache=cache,
-            scorer=SupportScorer(("tags", "objects", "read"), threshold),
-            max_image_bytes=max_image_bytes,
-            vocabulary=changes.pop("vocabulary", NO_VOCABULARY),
-        )
         keywords: dict[str, Any] = {
             "images": images or self.storage.images,
-            "examiner": examiner,
+            "inspect": inspect,
+            "cache": cache,
+            "scorer": SupportScorer(("tags", "objects", "read"), threshold),
             "catalog": self.storage.catalog,
             "queue": self.deferrals,
             "ledger": ledger,
             "forget": self.upkeep.forget,
+            "max_image_bytes": max_image_bytes,
             "worker": worker,
             "lease": LEASE,
             "now": self.clock,

@@ -27,7 +27,7 @@ from captioning.images.rendition import InputLimits, Rendition
 from captioning.images.sketch import Sketch
 from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.reconcile import Reconciler
-from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.providers import Providers
 from captioning.records.catalog import Catalog
@@ -148,12 +148,6 @@ class AskedOnce:
     billed: Callable[[Bill], None]
     memory: Memory
 
-    def known(self, part: str) -> Any:
-        return self.memory.known(part)
-
-    def remember(self, part: str, answer: Any) -> None:
-        self.memory.remember(part, answer)
-
     def ask(self, call: Callable[[], Any]) -> Any:
         self.before()
         return call()
@@ -232,17 +226,14 @@ class Process:
         self.fingerprint = providers.fingerprint
         self.pipeline = CaptionPipeline(
             images=images,
-            examiner=Examiner(
-                images=images,
-                inspect=inspect,
-                cache=cache,
-                scorer=SupportScorer(("tags",), 0.0),
-                max_image_bytes=100,
-            ),
+            inspect=inspect,
+            cache=cache,
+            scorer=SupportScorer(("tags",), 0.0),
             catalog=endings,
             queue=deferrals,
             ledger=self.ledger,
             forget=lambda path: void(upkeep.forget(path)),
+            max_image_bytes=100,
             worker=name,
             lease=LEASE,
             now=store.now,
