@@ -62,7 +62,7 @@ class Budget:
     spent_month_usd: float
 
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("captioning.budget")
 EARLIER_DAYS = timedelta(minutes=5)
 """How long the sum of the month's finished days is kept: only a late write still changes them."""
 _ROUNDING = 1e-9

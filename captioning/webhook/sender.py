@@ -29,7 +29,7 @@ LATEST_SAVE = timedelta(hours=1)
 """A save that was announced so long ago has come or will not."""
 STORAGE_PAUSE = 15.0
 """Seconds, and up to twice that, until storage that failed is tried again."""
-log = logging.getLogger(__name__)
+log = logging.getLogger("captioning.webhook")
 
 
 class Receiver(Protocol):
