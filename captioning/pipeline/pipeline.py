@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from captioning.budget.ledger import Ledger
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, Claim, Provenance, Status, StoredRecord
@@ -25,8 +26,8 @@ from captioning.errors import (
 from captioning.pipeline import transitions
 from captioning.pipeline.record_claim import RecordClaim, is_same
 from captioning.pipeline.transitions import Standing, standing, with_picture
-from captioning.ports import BlobReader, Ledger, MessageQueue, RecordWriter
-from captioning.providers import InspectedPicture
+from captioning.ports import BlobReader, MessageQueue, RecordWriter
+from captioning.providers import Picture
 from captioning.records.edits import with_carried
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary
 from captioning.resilience.optimistic import until_saved
@@ -56,7 +57,7 @@ class CaptionPipeline:
         self,
         *,
         images: BlobReader,
-        inspect: Callable[[bytes], InspectedPicture],
+        inspect: Callable[[bytes], Picture],
         cache: CaptionCache,
         scorer: SupportScorer,
         catalog: RecordWriter,
@@ -189,7 +190,7 @@ class CaptionPipeline:
         result = self._cache.caption(picture, blob, run=run, afresh=message.afresh)
         return record, self._with_support(result)
 
-    def _picture(self, blob: BlobDescription) -> InspectedPicture:
+    def _picture(self, blob: BlobDescription) -> Picture:
         if blob.bytes > self._max_image_bytes:
             raise ImageTooLarge(
                 f"The blob has {blob.bytes:,} bytes; MAX_IMAGE_BYTES is "

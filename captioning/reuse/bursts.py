@@ -14,7 +14,7 @@ from typing import Protocol
 from captioning.domain.blobs import BlobDescription
 from captioning.errors import ContentInProgress, StorageUnavailable
 from captioning.images.sketch import Sketch
-from captioning.providers import InspectedPicture
+from captioning.providers import Picture
 from captioning.reuse.entries import ReuseEntry, ReuseStore
 
 MOST_AROUND = 50
@@ -80,7 +80,7 @@ class Bursts:
         self._now = now
 
     def leader(
-        self, entry: ReuseEntry, picture: InspectedPicture, blob: BlobDescription
+        self, entry: ReuseEntry, picture: Picture, blob: BlobDescription
     ) -> ReuseEntry | None:
         """The finished entry of a near-identical frame; None if this one has to be paid for, which
         includes that storage fails. ContentInProgress while the other frame is being paid for."""
@@ -140,7 +140,7 @@ def _turn(frame: Frame) -> tuple[datetime, str]:
     return frame.since, frame.sha256
 
 
-def _group(fingerprint: str, path: str, picture: InspectedPicture) -> str:
+def _group(fingerprint: str, path: str, picture: Picture) -> str:
     """A hash of what the frames of a burst have in common."""
     folder = path.rpartition("/")[0]
     parts = [fingerprint, folder, picture.width, picture.height]

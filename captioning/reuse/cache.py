@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from captioning.budget.ledger import Ledger
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.record import Captioning, Claim, ImageAnalysis, Support
 from captioning.domain.usage import NOTHING, Bill, Usage
@@ -20,8 +21,7 @@ from captioning.errors import (
     ServiceDeferred,
     StorageUnavailable,
 )
-from captioning.ports import Ledger
-from captioning.providers import Answers, InspectedPicture, Providers
+from captioning.providers import Answers, Picture, Providers
 from captioning.resilience.calls import Calls, Memory
 from captioning.reuse.bursts import Bursts
 from captioning.reuse.claim import ContentClaim
@@ -84,7 +84,7 @@ class CaptionCache:
         self.input = providers.input
 
     def caption(
-        self, picture: InspectedPicture, blob: BlobDescription, *, run: str, afresh: str | None
+        self, picture: Picture, blob: BlobDescription, *, run: str, afresh: str | None
     ) -> Result:
         """What the services say about the picture in this blob. Their errors are in the result;
         StorageUnavailable is raised."""
@@ -110,7 +110,7 @@ class CaptionCache:
         return _known(found, wanted) if found else self._ask(claim, picture)
 
     def _shared(
-        self, claim: ContentClaim, picture: InspectedPicture, blob: BlobDescription
+        self, claim: ContentClaim, picture: Picture, blob: BlobDescription
     ) -> ReuseEntry | None:
         """The entry with the answers to a near-identical frame; None if there is no such frame."""
         if self._bursts is None or not claim.is_untouched:
@@ -124,7 +124,7 @@ class CaptionCache:
             raise
         return claim.share(found) if found else None
 
-    def _ask(self, claim: ContentClaim, picture: InspectedPicture) -> Result:
+    def _ask(self, claim: ContentClaim, picture: Picture) -> Result:
         context = _RunContext(claim, self._price, self._calls)
         try:
             return self._answered(claim, picture, context)
@@ -136,9 +136,7 @@ class CaptionCache:
                 self._ledger.add(context.paid + claim.inherited)
             raise
 
-    def _answered(
-        self, claim: ContentClaim, picture: InspectedPicture, context: _RunContext
-    ) -> Result:
+    def _answered(self, claim: ContentClaim, picture: Picture, context: _RunContext) -> Result:
         try:
             self._ledger.check_budget()
             answers = self._providers.ask(picture, context)

@@ -267,7 +267,7 @@ def test_a_vocabulary_is_read_at_the_start(tmp_path: Path) -> None:
     assert load(settings.tag_vocabulary_file).names == {"dog": "dog", "puppy": "dog"}
     file.write_text("dog: puppy\ncat: dog", "utf-8")
     assert problems({**AZURE, "TAG_VOCABULARY_FILE": str(file)}) == {
-        "TAG_VOCABULARY_FILE": "line 2 has a name that is on line 1 already: keep one of them"
+        "TAG_VOCABULARY_FILE": "line 2 repeats a name of line 1: keep one of them"
     }
 
 
