@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from captioning.domain.blobs import _given_id, item_id
+from captioning.domain.blobs import given_id, item_id
 from captioning.errors import BadRequest
 
 ANY = "*"
@@ -58,7 +58,7 @@ class Request:
 
     def given_id(self) -> str | None:
         """The id that an item route has in the path's place; None where it has a path."""
-        return _given_id(self.blob_path())
+        return given_id(self.blob_path())
 
     def has(self, etag: str) -> bool:
         """Whether If-None-Match names this version."""

@@ -1,7 +1,7 @@
-"""Names of blobs: which of them a new image may have, and how a URL carries them.
+"""Names of blobs: which of them a new image may have, and how they are written in a URL.
 
-Storage takes more than it keeps: it makes a backslash a slash and drops a trailing dot, and what
-resolves `..` on the way finds another blob. A name that would come out as another is refused.
+Storage accepts more names than it keeps: it turns a backslash into a slash and drops a trailing
+dot, and a client that resolves `..` finds another blob. Names that would change are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from captioning.domain.record import record_id
 
 @dataclass(frozen=True, slots=True)
 class BlobDescription:
-    """What is known of a blob before a byte is read. The ETag is quoted, as HTTP has it."""
+    """What is known of a blob without its content. The ETag is quoted, as in HTTP headers."""
 
     path: str
     bytes: int
@@ -27,22 +27,18 @@ class BlobDescription:
 
 
 NAME_UNITS = 1_024
-
-
+"""UTF-16 units of a name at most."""
 BY_ID = "sha256:"
-"""Before a record's id where that takes the place of the path."""
-
-
+"""Prefix of a record's id that is given in place of a path."""
+_BY_ID = re.compile(rf"{BY_ID}([0-9a-f]{{64}})")
 LONGEST_IN_A_URL = 7_500
 """Of the 8,190 characters of a request line; the rest is for the method, the query and the key."""
-
-
 _NOT_IN_XML = frozenset("\ufffe\uffff")
-"""Beside control characters; listings are XML."""
+"""Characters, beside control characters, that a listing cannot hold: it is XML."""
 
 
 def name_problem(path: str) -> str:
-    """Why no image can be stored under this path; empty where one can."""
+    """Why no image can be stored under this path; empty if one can."""
     segments, categories = path.split("/"), {unicodedata.category(each) for each in path}
     if {".", ".."}.intersection(segments):
         return "has a segment . or .., which URLs resolve."
@@ -62,8 +58,8 @@ def name_problem(path: str) -> str:
 
 
 def url_path(path: str) -> str:
-    """What stands for the blob in the URL of an item route: its path, percent-encoded, or
-    `sha256:<id>` where a URL cannot carry that. The host decodes all but `%2F`."""
+    """The blob's name in the URL of an item route: its path, percent-encoded, or `sha256:<id>` if a
+    URL cannot hold the path. The host decodes everything but `%2F`."""
     quoted = quote(path, safe="/", errors="surrogatepass")
     carries = (
         not {".", ".."}.intersection(path.split("/"))
@@ -74,14 +70,12 @@ def url_path(path: str) -> str:
     return quoted if carries else f"{BY_ID}{record_id(path)}"
 
 
-_BY_ID = re.compile(r"sha256:([0-9a-f]{64})")
-
-
 def item_id(item: str) -> str:
-    """The id of the record that is named by its blob's path, or by `sha256:<id>` in its place."""
-    return _given_id(item) or record_id(item)
+    """The id of the record that an item route names, by its blob's path or by `sha256:<id>`."""
+    return given_id(item) or record_id(item)
 
 
-def _given_id(item: str) -> str | None:
+def given_id(item: str) -> str | None:
+    """The id in `sha256:<id>`; None if the item is a path."""
     by_id = _BY_ID.fullmatch(item)
     return by_id[1] if by_id else None
