@@ -1,4 +1,4 @@
-"""Addresses of services, and what may be sent to them: a key goes over https or stays at home."""
+"""Addresses of services, and what may be sent to them: keys over https, or to this machine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from urllib.parse import SplitResult, urlsplit
 
 
 def check_address(url: str, setting: str, *, has_key: bool = True) -> SplitResult:
-    """The parts of a base address. ValueError, which names the setting and not the address, where
-    it is none, or where a key would travel in the clear."""
+    """The parts of a base address.
+
+    ValueError if it is none, or if a key would be sent unencrypted. The text names the setting and
+    does not quote the address.
+    """
     try:
         parts = urlsplit(url)
         bare = parts.port != 0 and not (parts.username or parts.query or parts.fragment)
@@ -30,5 +33,5 @@ def is_loopback(host: str | None) -> bool:
 
 
 def fits_a_header(secret: str) -> bool:
-    """Whether a key or token can be sent at all."""
+    """Whether a key or token can be sent in an HTTP header."""
     return bool(secret) and secret.isascii() and secret.isprintable() and " " not in secret

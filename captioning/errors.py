@@ -1,26 +1,26 @@
 """What can go wrong, and what to do about it: the class decides.
 
 CaptioningError
-├── SettingsError             the environment is wrong: nothing is processed until it is mended
+├── SettingsError             the environment is wrong: nothing is processed until it is fixed
 ├── BadRequest                a client's request cannot be understood: 400 with a `code`
 ├── BadName                   a file cannot become a blob under this path
-├── RecordChanged             somebody else saved the record first: read it again
+├── RecordChanged             another process saved the record first: read it again
 ├── BlobGone                  the blob was deleted meanwhile: nothing is left to do
 ├── BlobChanged               the blob was overwritten meanwhile: look at it again
-├── ImageRejected             the image is at fault: recorded `rejected`, never retried
+├── ImageRejected             because of the image: recorded `rejected`, never retried
 │   ├── ImageTooLarge         too_large
 │   ├── ImageTooSmall         too_small
 │   ├── UnsupportedFormat     unsupported_format
 │   ├── CorruptImage          corrupt
 │   └── ContentFiltered       content_filtered
-├── ServiceDeferred           the moment is at fault: recorded `deferred`, tried again later
+├── ServiceDeferred           because of the moment: recorded `deferred`, tried again later
 │   ├── ServiceThrottled      throttled
 │   ├── ServiceUnavailable    unavailable
 │   │   └── StorageUnavailable  storage itself: the record cannot say so
 │   ├── ServiceTimeout        timeout
 │   ├── BudgetSpent           budget
 │   ├── ContentInProgress     in_progress: another run is paying for the same bytes or burst
-│   └── DeploymentBroken      an operator has to mend something; images wait meanwhile
+│   └── DeploymentBroken      an operator has to fix something; images wait meanwhile
 │       ├── AuthRefused       auth
 │       ├── ModelGone         model_gone
 │       └── EndpointRefused   refused: by the webhook's receiver; no image meets it
@@ -29,7 +29,7 @@ CaptioningError
 └── BadResponse               bad_response: recorded `failed`; the same call would fail the same way
 
 Messages are written here and by the adapters for a person to act on. They never carry a service's
-own text: that may quote the image, the prompt or a key.
+own text, which may quote the image, the prompt or a key.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class BadName(CaptioningError):
 
 
 class RecordChanged(CaptioningError):
-    """A conditional write found another version of the record than the one it was made from."""
+    """A conditional write found another version than the one that it was made from."""
 
     code = "changed"
 
@@ -115,7 +115,7 @@ class UnsupportedFormat(ImageRejected):
 
 
 class CorruptImage(ImageRejected):
-    """Looks like an image, cannot be decoded."""
+    """The bytes look like an image and cannot be decoded."""
 
     code = "corrupt"
 
@@ -127,7 +127,7 @@ class ContentFiltered(ImageRejected):
 
 
 class ServiceDeferred(CaptioningError):
-    """The same call may succeed later; `retry_after` is the service's own wish in seconds."""
+    """The same call may succeed later; `retry_after` are the seconds that the service asks for."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -157,7 +157,7 @@ class ServiceTimeout(ServiceDeferred):
 
 
 class BudgetSpent(ServiceDeferred):
-    """The day's or the month's budget is spent; `retry_after` is the time until it turns."""
+    """The day's or the month's budget is spent; `retry_after` is the time until the next one."""
 
     code = "budget"
 
@@ -169,7 +169,7 @@ class ContentInProgress(ServiceDeferred):
 
 
 class DeploymentBroken(ServiceDeferred):
-    """Every image meets this until an operator mends the deployment."""
+    """Every image fails in this way until an operator fixes the deployment."""
 
 
 class AuthRefused(DeploymentBroken):

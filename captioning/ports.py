@@ -1,7 +1,7 @@
-"""What the flow needs of storage and of the ledger: each interface once.
+"""What the flow needs of storage, each interface once.
 
-The real ones are in `storage`, `records` and `budget`, those in memory in `testing.fakes.stores`.
-Every method raises StorageUnavailable where the service does not answer as it should.
+The real implementations are in `storage` and `records`, those in memory in `testing.fakes.stores`.
+Every method raises StorageUnavailable when the service does not answer as it should.
 """
 
 from __future__ import annotations
@@ -9,58 +9,57 @@ from __future__ import annotations
 from typing import IO, Any, Protocol, TypeVar
 
 from captioning.domain.blobs import BlobDescription
-from captioning.domain.record import CaptionRecord, Status, StoredRecord
-from captioning.domain.usage import Usage
+from captioning.domain.record import CaptionRecord, StoredRecord
 
 M = TypeVar("M", contravariant=True)
 
 
 class BlobReader(Protocol):
-    """Looks at the container of images. BlobGone where there is no such blob."""
+    """Reads the container of images. BlobGone if there is no such blob."""
 
     def describe(self, path: str) -> BlobDescription:
-        """Size, ETag and time of a blob, before a byte is read."""
+        """Size, ETag and time of a blob, without its content."""
 
     def read(self, blob: BlobDescription) -> bytes:
-        """The described content; BlobChanged where it is another by now."""
+        """The described content; BlobChanged if it was overwritten since."""
 
 
 class ImageStore(BlobReader, Protocol):
-    """The container of images, with what changes it."""
+    """Reads and changes the container of images."""
 
     def write(
         self, path: str, data: IO[bytes], sha256: str, media_type: str, *, only_new: bool = False
     ) -> str:
-        """Stores an image and returns its ETag; BlobChanged where `only_new` meets one."""
+        """Stores an image and returns its ETag; BlobChanged if `only_new` and there is one."""
 
     def delete(self, path: str, etag: str | None = None) -> None:
-        """Deletes this version, or any; BlobChanged where it is another by now."""
+        """Deletes this version, or any if None; BlobChanged if it was overwritten since."""
 
 
 class ThumbnailStore(Protocol):
-    """Thumbnails, by version of the image."""
+    """Thumbnails, by version of the image and width in pixels."""
 
     def get(self, image: BlobDescription, width: int) -> bytes | None:
-        """The JPEG of this width; None where none is stored."""
+        """The JPEG of this width; None if none is stored."""
 
     def put(self, image: BlobDescription, width: int, jpeg: bytes) -> None:
-        """Stores it."""
+        """Stores the JPEG of this width."""
 
     def prune(self, path: str, etag: str | None) -> None:
-        """Removes the thumbnails of the image's other versions; of all, without an ETag."""
+        """Removes the thumbnails of the image's other versions; of all of them if None."""
 
 
 class RecordWriter(Protocol):
-    """Records. Writes are conditional: RecordChanged where another version is there."""
+    """Records. Writes are conditional: RecordChanged if another version is there."""
 
     def get(self, path: str) -> StoredRecord | None:
-        """The record of a blob."""
+        """The record of a blob; None without one."""
 
     def get_by_id(self, identity: str) -> StoredRecord | None:
-        """The record with this id: the SHA-256 of its path in hex."""
+        """The record with this id, the SHA-256 of its path in hex; None without one."""
 
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
-        """Replaces `previous`, or creates the record."""
+        """Replaces `previous`, or creates the record if it is None."""
 
     def remove(self, stored: StoredRecord) -> None:
         """Removes this version."""
@@ -73,35 +72,17 @@ class MessageQueue(Protocol[M]):
         """Sends a message that becomes visible after `delay` seconds."""
 
     def depth(self) -> int:
-        """About how many messages there are, hidden ones included."""
+        """The approximate number of messages, including those that are not visible yet."""
 
 
 class StateStore(Protocol):
     """Small JSON documents by kind and name."""
 
     def get(self, kind: str, name: str) -> Any:
-        """The document; None where there is none."""
+        """The document; None without one."""
 
     def put(self, kind: str, name: str, document: Any) -> None:
-        """Stores it."""
+        """Stores the document."""
 
     def delete(self, kind: str, name: str) -> None:
-        """Removes it, where it is there."""
-
-
-class Ledger(Protocol):
-    """Where usage is counted and the budget is known."""
-
-    def check_budget(self) -> None:
-        """BudgetSpent where nothing may be paid now."""
-
-    def add(
-        self,
-        usage: Usage,
-        *,
-        status: Status | None = None,
-        reused: bool = False,
-        reused_usd: float | None = None,
-        burst: bool = False,
-    ) -> None:
-        """Adds what was paid, and the image that reached a final status with it."""
+        """Removes the document, if it is there."""

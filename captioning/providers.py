@@ -1,4 +1,4 @@
-"""Asking about a picture: the vision provider and the caption model, together."""
+"""The vision provider and the caption model as interfaces, and how both are called together."""
 
 from __future__ import annotations
 
@@ -12,21 +12,11 @@ from captioning.domain.record import Captioning, CaptionInput, ImageAnalysis
 from captioning.images.rendition import InputLimits, Rendition
 from captioning.images.sketch import Sketch
 from captioning.resilience.calls import Calls
-from captioning.telemetry import carried
+from captioning.telemetry import in_current_context
 
 
 class Picture(Protocol):
-    """An inspected image."""
-
-    def for_model(self) -> Rendition:
-        """What the caption model sees."""
-
-    def for_service(self, limits: InputLimits) -> Rendition:
-        """What a service with these limits gets. Raises ImageTooSmall."""
-
-
-class InspectedPicture(Picture, Protocol):
-    """A picture and what is known of it; sizes are upright."""
+    """An inspected image; sizes are upright."""
 
     @property
     def format(self) -> str: ...
@@ -39,19 +29,26 @@ class InspectedPicture(Picture, Protocol):
     @property
     def sha256(self) -> str: ...
     def sketch(self) -> Sketch:
-        """What it looks like, to tell near-identical frames by."""
+        """What it looks like, to recognise near-identical frames."""
+
+    def for_model(self) -> Rendition:
+        """What the caption model sees."""
+
+    def for_service(self, limits: InputLimits) -> Rendition:
+        """What a service with these limits gets. Raises ImageTooSmall."""
 
 
 class RunContext(Protocol):
-    """What a run knows already, how it may ask, and where it saves what was paid for."""
+    """One run at a picture: the answers that earlier runs saved, the calls to both services, and
+    where new answers are saved."""
 
     @property
     def analysis(self) -> ImageAnalysis | None:
-        """Where an earlier run had it."""
+        """The analysis of an earlier run."""
 
     @property
     def captioning(self) -> Captioning | None:
-        """Likewise."""
+        """The caption of an earlier run."""
 
     @property
     def vision(self) -> Calls: ...
@@ -61,7 +58,7 @@ class RunContext(Protocol):
         """Saves the analysis as soon as it is there."""
 
     def captioned(self, captioning: Captioning) -> None:
-        """Saves the caption, where it is there before the analysis."""
+        """Saves the caption, if it is there before the analysis."""
 
 
 class ImageAnalyzer(Protocol):
@@ -69,11 +66,11 @@ class ImageAnalyzer(Protocol):
 
     @property
     def identity(self) -> str:
-        """What decides its answers (provider, version, features): part of the fingerprint."""
+        """What its answers depend on (provider, version, features): part of the fingerprint."""
 
     @property
     def limits(self) -> InputLimits:
-        """Which images it takes as they are."""
+        """Which images it accepts as they are."""
 
     def analyze(self, image: Rendition, calls: Calls) -> ImageAnalysis:
         """What it sees; boxes in pixels of the size it reports. Raises ImageRejected,
@@ -85,13 +82,13 @@ class Captioner(Protocol):
 
     @property
     def identity(self) -> str:
-        """What decides its answers (provider, model, prompt, languages): likewise."""
+        """What its answers depend on (provider, model, prompt): part of the fingerprint."""
 
     def caption(
         self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls
     ) -> Captioning:
-        """Texts for the picture, from what it is given. Raises ContentFiltered, ServiceDeferred
-        or BadResponse."""
+        """Texts for the picture, from the image, the evidence, or both. Raises ContentFiltered,
+        ServiceDeferred or BadResponse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,49 +112,52 @@ class Providers:
         parts = [analyzer.identity if analyzer else None, captioner.identity, caption_input]
         self.fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def ask(self, picture: Picture, terms: RunContext) -> Answers:
-        """Analysis and caption; what is known already is not asked for. With input `image` both are
-        asked at the same time, and a refusal of either ends the run when both have answered."""
+    def ask(self, picture: Picture, context: RunContext) -> Answers:
+        """Analysis and caption; an answer that is known already is not requested.
+
+        With input `image` both services are called at the same time, and an error of either is
+        raised when both have answered. Raises what ImageAnalyzer and Captioner do.
+        """
         if self.input == "image":
-            return self._side_by_side(picture, terms)
-        analysis = self._analysis(picture, terms)
+            return self._side_by_side(picture, context)
+        analysis = self._analysis(picture, context)
         image = picture.for_model() if self.input == "image+tags" else None
-        return Answers(analysis, self._caption(image, analysis, terms))
+        return Answers(analysis, self._caption(image, analysis, context))
 
     def close(self) -> None:
         """Ends the threads."""
         self._beside.shutdown()
 
-    def _side_by_side(self, picture: Picture, terms: RunContext) -> Answers:
-        rendition = self._for_analyzer(picture, terms)
-        seen = self._beside.submit(carried(self._analyze), rendition, terms)
+    def _side_by_side(self, picture: Picture, context: RunContext) -> Answers:
+        rendition = self._for_analyzer(picture, context)
+        seen = self._beside.submit(in_current_context(self._analyze), rendition, context)
         try:
-            captioning = self._caption(picture.for_model(), None, terms)
+            captioning = self._caption(picture.for_model(), None, context)
             if not seen.done() or seen.exception():
-                terms.captioned(captioning)
+                context.captioned(captioning)
         finally:
             failure = seen.exception()
         if failure:
             raise failure
         return Answers(seen.result(), captioning)
 
-    def _analysis(self, picture: Picture, terms: RunContext) -> ImageAnalysis | None:
-        return self._analyze(self._for_analyzer(picture, terms), terms)
+    def _analysis(self, picture: Picture, context: RunContext) -> ImageAnalysis | None:
+        return self._analyze(self._for_analyzer(picture, context), context)
 
-    def _for_analyzer(self, picture: Picture, terms: RunContext) -> Rendition | None:
-        """What the analyzer gets, where it is to be asked. An image it cannot take is refused
-        before anybody is."""
-        asked = self.analyzer and terms.analysis is None
+    def _for_analyzer(self, picture: Picture, context: RunContext) -> Rendition | None:
+        """What the analyzer gets, if it has to be called. An image that it cannot accept is refused
+        before any service is called."""
+        asked = self.analyzer and context.analysis is None
         return picture.for_service(self.analyzer.limits) if self.analyzer and asked else None
 
-    def _analyze(self, rendition: Rendition | None, terms: RunContext) -> ImageAnalysis | None:
+    def _analyze(self, rendition: Rendition | None, context: RunContext) -> ImageAnalysis | None:
         if self.analyzer is None or rendition is None:
-            return terms.analysis
-        analysis = rendition.to_stored(self.analyzer.analyze(rendition, terms.vision))
-        terms.analysed(analysis)
+            return context.analysis
+        analysis = rendition.to_stored(self.analyzer.analyze(rendition, context.vision))
+        context.analysed(analysis)
         return analysis
 
     def _caption(
-        self, image: Rendition | None, evidence: ImageAnalysis | None, terms: RunContext
+        self, image: Rendition | None, evidence: ImageAnalysis | None, context: RunContext
     ) -> Captioning:
-        return terms.captioning or self.captioner.caption(image, evidence, terms.model)
+        return context.captioning or self.captioner.caption(image, evidence, context.model)

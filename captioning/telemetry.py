@@ -1,11 +1,31 @@
-"""OpenTelemetry spans: how long each part of an image's way took, and how it ended.
+"""OpenTelemetry spans, and the log line of an image: how long each step took, and how it ended.
 
-The home of `opentelemetry`, of which only the API is known here: where no SDK is configured, spans
-cost next to nothing and go nowhere. They carry names, numbers and codes; never a prompt, a caption,
-a tag or the text of an exception. Attributes are those of OpenTelemetry's semantic conventions 1.44
+This is the home of `opentelemetry`. Only its API is used: when no SDK is configured, spans cost
+next to nothing and go nowhere. They carry names, numbers and codes; never a prompt, a caption, a
+tag or the text of an exception. Attributes are those of OpenTelemetry's semantic conventions 1.44
 and of its GenAI conventions (semantic-conventions-genai at 024a4f9, status Development).
-`captioning.error` and `peer.service` repeat `error.type` and `server.address`: the exporter for
-Azure Monitor (1.0.0b58) leaves these two out of what it sends.
+`captioning.error` and `peer.service` repeat `error.type` and `server.address`, because the exporter
+for Azure Monitor (1.0.0b58) leaves these two out of what it sends.
+
+A run writes one line of JSON for each image on the logger `captioning.images`. In Application
+Insights it is `parse_json(message)` of a row in `traces`. Alerts and dashboards rest on its keys,
+all of which are always there:
+
+event          "image"
+path           of the blob
+status         processing, deferred, captioned, rejected or failed
+code           of the record's error, such as "throttled"; null without one
+attempts       at this upload so far; null without an error
+retry_at       when a deferred image is tried again, RFC 3339 in UTC; else null
+seconds        that this run took
+bytes, format  of the image; format null if it is not known
+vision, model  which services answered; null if none did
+reused         whether the answers are another blob's, with the same bytes or of the same burst
+input_tokens, cached_tokens, output_tokens, vision_calls, usd
+               what the record says was paid; usd null if there is no price
+
+Nothing that is in the image is logged: no caption, tag or text, and no message that might quote
+one. Everything but printable ASCII is escaped, so that a path cannot forge a line.
 """
 
 from __future__ import annotations
@@ -24,7 +44,6 @@ from opentelemetry.util.types import AttributeValue
 from captioning.domain.record import CaptionRecord
 from captioning.domain.usage import Bill, Usage
 from captioning.errors import CaptioningError
-from captioning.resilience.calls import Calls
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -32,14 +51,15 @@ PROVIDERS = {"azure": "azure.ai.openai", "openai": "openai"}
 """CAPTION_PROVIDER as the conventions name it; any other one keeps its name."""
 _PORTS = {"https": 443, "http": 80}
 _tracer = get_tracer("captioning")
+log = logging.getLogger("captioning.images")
 
 
 @contextmanager
 def span(
     name: str, attributes: Mapping[str, AttributeValue] | None = None, *, server: str | None = None
 ) -> Iterator[Span]:
-    """A span around the block, inside the one that is current. `server` is the URL of the service
-    that is called; its host and port are recorded. An exception leaves its code or class name."""
+    """A span around the block, inside the current one. `server` is the URL of the service that is
+    called; its host and port are recorded. Of an exception, its code or class name is."""
     with _tracer.start_as_current_span(
         name,
         kind=SpanKind.CLIENT if server else SpanKind.INTERNAL,
@@ -56,22 +76,15 @@ def span(
             raise
 
 
-class Chat:
-    """Calls of a model for one caption, which may take more than one answer, on a span."""
+class ChatSpan:
+    """The span of one caption, for which a model may be called more than once."""
 
-    def __init__(self, calls: Calls, current: Span) -> None:
-        self._calls = calls
-        self.known, self.remember = calls.known, calls.remember
+    def __init__(self, current: Span) -> None:
         self._span = current
         self._usage = Usage()
 
-    def ask(self, call: Callable[[], Answer]) -> Answer:
-        """Makes one request, as these calls do."""
-        return self._calls.ask(call)
-
     def billed(self, bill: Bill) -> None:
-        """Passes the bill on; the span tells what all of them add up to."""
-        self._calls.billed(bill)
+        """Adds the tokens of an answer to those on the span."""
         self._usage += Usage(bill.input_tokens, bill.cached_tokens, bill.output_tokens)
         if bill.model:
             self._span.set_attribute("gen_ai.response.model", bill.model)
@@ -85,9 +98,9 @@ class Chat:
 
 
 @contextmanager
-def chat(calls: Calls, *, provider: str, model: str, server: str | None = None) -> Iterator[Calls]:
-    """A span `chat MODEL` around all that a model is asked for one caption, by the calls that it
-    gives. `server` is the service's URL."""
+def chat(*, provider: str, model: str, server: str | None = None) -> Iterator[ChatSpan]:
+    """A span `chat MODEL` around all calls of a model for one caption. `server` is the service's
+    URL."""
     attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": PROVIDERS.get(provider, provider),
@@ -95,10 +108,12 @@ def chat(calls: Calls, *, provider: str, model: str, server: str | None = None) 
         "gen_ai.output.type": "json",
     }
     with span(f"chat {model}", attributes, server=server) as current:
-        yield Chat(calls, current)
+        yield ChatSpan(current)
 
 
-def carried(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+def in_current_context(
+    function: Callable[Arguments, Answer],
+) -> Callable[Arguments, Answer]:
     """The function, to be called on other threads: its spans are inside the one current here."""
     context = copy_context()
 
@@ -121,12 +136,9 @@ def _address(server: str | None) -> dict[str, AttributeValue]:
     return {"server.address": host, "server.port": port, "peer.service": host}
 
 
-log = logging.getLogger("captioning.images")
-
-
 def log_image(record: CaptionRecord, seconds: float) -> None:
-    """Writes the line: as a warning where the image failed, or only its new caption did; else as
-    information."""
+    """Writes a line of JSON for an image that a run is done with: a warning if the image or its new
+    caption failed, else information."""
     failed = record.status == "failed" or (record.status == "captioned" and record.error)
     level = logging.WARNING if failed else logging.INFO
     log.log(level, json.dumps(_fields(record, seconds)))

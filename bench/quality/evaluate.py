@@ -45,7 +45,7 @@ class Billed(PlainCalls):
 
 
 @dataclass
-class Terms:
+class RunContext:
     """One picture's run; what Vision said before is not asked for again."""
 
     analysis: ImageAnalysis | None
@@ -94,19 +94,19 @@ def _score(
     score = Score()
     for picture in golden.pictures:
         known = seen.get(picture.file)
-        terms = Terms(known[0] if known else None)
+        context = RunContext(known[0] if known else None)
         score.pictures += 1
         try:
-            answers = providers.ask(inspect((samples / picture.file).read_bytes()), terms)
+            answers = providers.ask(inspect((samples / picture.file).read_bytes()), context)
         except CaptioningError as error:
             score.failed[error.code] += 1
         else:
             score.add(golden, picture, answers.captioning)
             if answers.analysis and not known:
-                known = seen[picture.file] = (answers.analysis, price(terms.vision.bills))
-        score.answers += len(terms.model.bills)
-        score.usage += price(terms.model.bills)
-        score.usage += known[1] if known else price(terms.vision.bills)
+                known = seen[picture.file] = (answers.analysis, price(context.vision.bills))
+        score.answers += len(context.model.bills)
+        score.usage += price(context.model.bills)
+        score.usage += known[1] if known else price(context.vision.bills)
     return score
 
 

@@ -22,7 +22,7 @@ from captioning.reuse.table import BurstTable
 
 
 def bursts(
-    settings: Settings, storage: StorageAccount, works: ReuseStore, now: Callable[[], datetime]
+    settings: Settings, storage: StorageAccount, store: ReuseStore, now: Callable[[], datetime]
 ) -> Bursts | None:
     """None where the setting turns them off, or where no text is read in pictures: two pages with
     different text could not be told apart then."""
@@ -31,7 +31,7 @@ def bursts(
         return None
     return Bursts(
         frames=BurstTable(storage.table("bursts")),
-        works=works,
+        store=store,
         is_near=is_near,
         window=timedelta(seconds=settings.burst_seconds),
         now=now,

@@ -34,7 +34,7 @@ from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reconcile import Reconciler
 from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.maintenance.retag import Retag
-from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.records.catalog import Catalog
 from captioning.records.table import RecordTable
@@ -171,34 +171,29 @@ class Services:
     def _make_pipeline(self) -> CaptionPipeline:
         settings, storage, now = self._settings, self._storage, self._now
         lease = timedelta(seconds=settings.claim_seconds)
-        works = self._reuse
-        contents = CaptionCache(
-            works=works,
+        cache = CaptionCache(
+            store=self._reuse,
             providers=self._providers,
             ledger=self.ledger,
             price=self._price,
             calls=call_maker(self._health),
             lease=lease,
             now=now,
-            bursts=bursts(settings, storage, works, now),
-        )
-        examiner = Examiner(
-            images=storage.images,
-            inspect=inspect,
-            contents=contents,
-            witness=SupportScorer(settings.vision_features, settings.support_threshold),
-            max_image_bytes=settings.max_image_bytes,
-            vocabulary=settings.tag_vocabulary,
+            bursts=bursts(settings, storage, self._reuse, now),
         )
         return CaptionPipeline(
             images=storage.images,
-            examiner=examiner,
+            inspect=inspect,
+            cache=cache,
+            scorer=SupportScorer(settings.vision_features, settings.support_threshold),
             catalog=self._outbox,
-            deferrals=storage.deferrals,
+            queue=storage.deferrals,
             ledger=self.ledger,
             forget=self.cleanup.forget,
+            max_image_bytes=settings.max_image_bytes,
             worker=self._worker,
             lease=lease,
+            vocabulary=settings.tag_vocabulary,
             now=now,
         )
 
@@ -212,7 +207,7 @@ class Services:
             catalog=self.catalog,
             receiver=WebhookClient(webhook.url),
             gate=service_gate("The webhook's receiver", "webhook", self._health),
-            notices=self._storage.notices,
+            queue=self._storage.notices,
             keys=webhook.keys,
             on_outage=partial(self._health.broken, "webhook"),
             now=self._now,
@@ -224,7 +219,7 @@ class Services:
             images=self._storage.images,
             records=self._records,
             catalog=self.catalog,
-            deferrals=self._storage.deferrals,
+            queue=self._storage.deferrals,
             state=self._state,
             forget=self.cleanup.forget,
             now=self._now,

@@ -1,4 +1,4 @@
-"""The ledger: what was paid, by day, over all workers; and the budget it is held against."""
+"""The ledger: what all workers paid, by day; and the budget that limits it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,21 @@ from captioning.domain.record import FINAL, Status
 from captioning.domain.usage import Usage
 from captioning.errors import BudgetSpent, StorageUnavailable
 
+EARLIER_DAYS = timedelta(minutes=5)
+"""How long the sum of the month's finished days is cached: only a late write still changes it."""
+_ROUNDING = 1e-9
+
+log = logging.getLogger("captioning.budget")
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Images by how they ended, how many of these were reused, and what was paid; `saved_usd` is
-    what the reused ones had cost, `unpriced` counts what is missing in `usd`. Of the reused, so
-    many are `bursts`: they share what a near-identical frame had cost, `bursts_saved_usd`."""
+    """Images by their final status, and what was paid for them.
+
+    `reused` of them took over the answers to another image, which had cost `saved_usd`; that
+    includes `bursts`, which took over those to a near-identical frame (`bursts_saved_usd`).
+    `unpriced` counts the runs whose cost is unknown and so not in `usd`.
+    """
 
     captioned: int = 0
     rejected: int = 0
@@ -37,7 +46,7 @@ class Tally:
 
     @property
     def images(self) -> int:
-        """Images that nothing more happens to."""
+        """Images with a final status."""
         return self.captioned + self.rejected + self.failed
 
     def __add__(self, other: Tally) -> Tally:
@@ -46,7 +55,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class DayUsage:
-    """What all workers did in a day (UTC)."""
+    """The sum of all workers' tallies of a day (UTC)."""
 
     day: date
     tally: Tally
@@ -54,7 +63,7 @@ class DayUsage:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Limits (None: there is none) and what all workers have spent, in dollars."""
+    """The limits (None if there is none) and what all workers have spent, in US dollars."""
 
     daily_usd: float | None
     monthly_usd: float | None
@@ -62,24 +71,21 @@ class Budget:
     spent_month_usd: float
 
 
-log = logging.getLogger(__name__)
-EARLIER_DAYS = timedelta(minutes=5)
-"""How long the sum of the month's finished days is kept: only a late write still changes them."""
-_ROUNDING = 1e-9
-
-
 class UsageRows(Protocol):
-    """Where every worker has a row a day."""
+    """A table with a row for each day and worker."""
 
-    def save(self, day: date, worker: str, tally: Tally) -> None: ...
-    def between(self, first: date, last: date) -> Iterable[tuple[date, str, Tally]]: ...
+    def save(self, day: date, worker: str, tally: Tally) -> None:
+        """Writes a worker's row of a day."""
+
+    def between(self, first: date, last: date) -> Iterable[tuple[date, str, Tally]]:
+        """Every worker's row of every day from `first` to `last`."""
 
 
 class Ledger:
-    """One worker's view of it; safe to share between threads. Days are those of UTC.
+    """One worker's view of the ledger; safe to share between threads. Days are in UTC.
 
-    `worker` is new for every process, so that no two write the same row. Every method but `add`
-    and `save` only reads; all raise StorageUnavailable.
+    `worker` is a new name for every process, so that no two write the same row. Only `add` and
+    `save` write. Every method but `log_spent` raises StorageUnavailable.
     """
 
     def __init__(
@@ -110,11 +116,11 @@ class Ledger:
         reused: bool = False,
         burst: bool = False,
     ) -> None:
-        """Adds what a run paid, the final state it led to, and what a reused result had cost, that
-        of a near-identical frame with `burst`.
+        """Adds what a run paid and the final status that it led to.
 
-        Durable when it returns. When it raises it is counted all the same, and goes to the table
-        with the next write: do not add it again.
+        If the run `reused` a result, `reused_usd` is what that had cost; with `burst` it is a
+        near-identical frame's. It is stored when this returns. When this raises it is counted all
+        the same, and written with the next call: do not add it again.
         """
         tally = _tally(usage, status, reused_usd, reused=reused, burst=burst)
         with self._counting:
@@ -123,7 +129,7 @@ class Ledger:
         self.save()
 
     def save(self) -> None:
-        """Writes what is not stored yet. Threads that ask meanwhile share one write, and its
+        """Writes what is not stored yet. Threads that call this meanwhile share one write, and its
         failure."""
         with self._counting:
             self._asked += 1
@@ -136,11 +142,11 @@ class Ledger:
             self._write()
 
     def check_budget(self) -> None:
-        """BudgetSpent when all workers together have spent the day's or the month's limit.
+        """Raises BudgetSpent if all workers together have spent the day's or the month's limit.
 
-        To be called before each payment. What is recorded is read each time, so spending ends at
-        the limit plus at most what is in flight then: the payments, in all workers, that were
-        allowed before and are not recorded yet. Without a limit nothing is read.
+        Call it before each payment. The table is read each time, so spending ends at the limit plus
+        at most the payments, in all workers, that were allowed before and are not recorded yet.
+        Without a limit nothing is read.
         """
         now = self._now().astimezone(UTC)
         if self._daily is None and self._monthly is None:
@@ -154,7 +160,7 @@ class Ledger:
             raise _spent("day", "DAILY_BUDGET_USD", self._daily, following, now)
 
     def days(self, count: int) -> list[DayUsage]:
-        """The last days up to today, newest first; those on which nothing happened too."""
+        """The last `count` days up to today, newest first, including those without any images."""
         today = self._now().astimezone(UTC).date()
         days = [today - timedelta(days=back) for back in range(count)]
         sums = dict.fromkeys(days, Tally())
@@ -163,14 +169,14 @@ class Ledger:
         return [DayUsage(day, tally) for day, tally in sums.items()]
 
     def spent(self) -> Budget:
-        """The limits and what is spent of them."""
+        """The limits, and how much of them is spent."""
         now = self._now().astimezone(UTC)
         today = self._usd(now.date(), now.date())
         return Budget(self._daily, self._monthly, today, today + self._earlier_usd(now))
 
     def log_spent(self) -> None:
-        """Writes a line of JSON with the limits and what is spent of them, which alerts rest on.
-        Without a limit, or where the table does not answer, there is none."""
+        """Writes a line of JSON with the limits and what is spent, which alerts rest on. Without a
+        limit, or when the table does not answer, nothing is written."""
         if self._daily is None and self._monthly is None:
             return
         try:
@@ -193,7 +199,7 @@ class Ledger:
         self._saved = asked
 
     def _earlier_usd(self, now: datetime) -> float:
-        """Spent on the month's finished days; read again after five minutes and on a new day."""
+        """Spent on the month's finished days; cached for five minutes, within a day."""
         if self._earlier:
             read, usd = self._earlier
             if read.date() == now.date() and now - read < EARLIER_DAYS:
@@ -206,7 +212,7 @@ class Ledger:
         return sum(tally.usd for _, tally in self._rows(first, last))
 
     def _rows(self, first: date, last: date) -> Iterator[tuple[date, Tally]]:
-        """The others' rows as they are stored, this worker's as it is known here."""
+        """The other workers' tallies as stored, and this worker's as they are in memory."""
         for day, worker, tally in self._table.between(first, last):
             if worker != self._worker:
                 yield day, tally
@@ -235,7 +241,7 @@ def _tally(
 
 
 def _reached(usd: float, limit: float) -> bool:
-    """Ten times ten cents make a dollar, and a little less in floating point."""
+    """Allows for rounding: as floats, ten times ten cents are a little less than a dollar."""
     return usd >= limit - _ROUNDING
 
 

@@ -1,4 +1,4 @@
-"""What services charge, from a dated file. A price that is not in it is not guessed."""
+"""What services charge, from a dated file. Prices that are not in it are unknown, not guessed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from captioning.domain.usage import Bill, Usage
 BUILT_IN = Path(__file__).with_name("prices.json")
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _VERSION = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
-"""gpt-4o-mini-2024-07-18, mistral-large-2411; not gpt-4o-mini, which is no version of gpt-4o."""
+"""The version in gpt-4o-mini-2024-07-18 or mistral-large-2411; gpt-4o-mini is none of gpt-4o."""
 _SAID = {"missing": "is missing", "unexpected_keyword_argument": "is not known here"}
 
 
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class TokenPrices:
-    """Dollars for a million tokens. Cached ones are part of the input; without a price of their
-    own they cost as much."""
+    """US dollars for a million tokens. Cached tokens are part of the input; without a price of
+    their own they cost the same."""
 
     input: Dollars
     output: Dollars
     cached: Dollars | None = None
 
     def of(self, bill: Bill) -> float:
-        """Dollars for a bill's tokens."""
+        """US dollars for a bill's tokens."""
         cached = min(bill.cached_tokens, bill.input_tokens)
         cached_price = self.input if self.cached is None else self.cached
         millionths = (
@@ -46,7 +46,7 @@ class TokenPrices:
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class VisionPrices:
-    """Dollars for a thousand transactions, by feature."""
+    """US dollars for a thousand transactions, by feature."""
 
     verified: bool
     per_1000: dict[str, Dollars]
@@ -56,7 +56,7 @@ class VisionPrices:
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class PriceFile:
-    """The file. `default` is for models that it does not name."""
+    """The price file. `default` applies to models that it does not name."""
 
     date: dt.date
     currency: Literal["USD"]
@@ -67,7 +67,7 @@ class PriceFile:
 
 
 class PriceList:
-    """Prices by model and feature; upper and lower case are the same."""
+    """Prices by model and feature; names ignore case."""
 
     def __init__(self, file: PriceFile) -> None:
         self.date = file.date
@@ -78,7 +78,7 @@ class PriceList:
 
     @classmethod
     def load(cls, path: Path | None = None) -> PriceList:
-        """The list in a file, or the built-in one. ValueError says what is wrong with it."""
+        """The list in a file, or the built-in one; ValueError says what is wrong with the file."""
         try:
             text = (path or BUILT_IN).read_text("utf-8-sig")
             file = _adapter().validate_json(text, strict=True)
@@ -89,8 +89,8 @@ class PriceList:
         return cls(file)
 
     def usage(self, bill: Bill, *, deployment: str = "") -> Usage:
-        """What the bill says, priced; `usd` is None where a price is not known. `deployment` is the
-        one that was asked: its name counts where the file does not know the model's."""
+        """The bill as usage, with its price; `usd` is None if a price is unknown. `deployment` is
+        the one that was called: its name is looked up if the model's has no price."""
         tokens = self._tokens_usd(bill, deployment)
         transactions = self._vision_usd(bill.features)
         known = tokens is not None and transactions is not None
@@ -123,7 +123,7 @@ class PriceList:
             return None
 
     def _named(self, name: str) -> TokenPrices | None:
-        """By the whole name, else by the name without its version."""
+        """The prices of a whole name, else those of the name without its version."""
         whole = name.casefold()
         return self._models.get(whole) or self._models.get(_VERSION.sub("", whole))
 
@@ -134,7 +134,7 @@ def _adapter() -> TypeAdapter[PriceFile]:
 
 
 def _explained(error: ValidationError) -> str:
-    """The first of what is wrong, by its place in the file; no values of it."""
+    """The first problem and its place in the file, without values from the file."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(step)[:40] for step in first["loc"])
     what = _SAID.get(first["type"], f"- {first['msg']}")

@@ -16,7 +16,7 @@ _COLUMNS = [column.name for column in fields(Tally)]
 
 
 class UsageTable:
-    """A row per day and worker. Only that worker writes it, so nothing is read before."""
+    """A row per day and worker. Only that worker writes it, so nothing is read first."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -39,7 +39,7 @@ class UsageTable:
 
 
 def _stored(value: float) -> Any:
-    """A busy worker's tokens of a day outgrow the SDK's plain integer, which has 32 bits."""
+    """Integers as 64 bits: a busy worker's tokens of a day exceed the SDK's plain 32."""
     return EntityProperty(value, EdmType.INT64) if isinstance(value, int) else value
 
 

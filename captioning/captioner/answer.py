@@ -1,4 +1,4 @@
-"""The texts in a model's answer: found, held against the rules, and as they are kept."""
+"""The texts in a model's answer: reading them, checking them by the rules, and repairing them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MAX_OBJECTS = 20
 
 @dataclass(frozen=True)
 class Answer:
-    """The texts of a completion by language, tidied; `languages` were asked for."""
+    """The texts of a completion by language, tidied; `languages` are those that were requested."""
 
     decorative: bool
     texts: dict[str, CaptionText] = field(repr=False)
     languages: tuple[str, ...]
 
     def faults(self, evidence: ImageAnalysis | None) -> tuple[str, ...]:
-        """The rules it breaks, with the language of the text that does."""
+        """The rules that its texts break, each with the language of the text."""
         absent = (language for language in self.languages if language not in self.texts)
         return (
             *(f"{language}: its texts are missing" for language in absent),
@@ -41,24 +41,24 @@ class Answer:
 
     @property
     def usable(self) -> bool:
-        """Whether it can be mended without another question: the main language has a caption."""
+        """Whether it can be repaired without another call: the main language has a caption."""
         return self.languages[0] in self.captioned
 
     def with_rest_of(self, other: Answer | None) -> Answer:
-        """With the texts of the languages that another answer has beyond it."""
+        """The answer, with another one's texts in the languages that it lacks itself."""
         known = (other.captioned if other else {}) | self.captioned
         return replace(self, texts={name: known[name] for name in self.languages if name in known})
 
-    def mended(self) -> dict[str, CaptionText]:
-        """The texts as they are kept; a language without a caption has none."""
+    def repaired(self) -> dict[str, CaptionText]:
+        """The texts as they are stored, without faults; none for a language without a caption."""
         return {
-            language: rules.mended(text, decorative=self.decorative)
+            language: rules.repaired(text, decorative=self.decorative)
             for language, text in self.captioned.items()
         }
 
     def note(self, evidence: ImageAnalysis | None) -> str | None:
-        """What a person should know of the texts as they are kept."""
-        kept = self.mended()
+        """What a reader should know about the stored texts; None if there is nothing."""
+        kept = self.repaired()
         lacking = [language for language in self.languages if language not in kept]
         unspelled = [
             language
@@ -85,15 +85,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Form:
-    """The object that was asked for; what it holds for a language may be anything."""
+    """The JSON object that was requested; the value of a language is not validated yet."""
 
     decorative: bool
     texts: dict[str, Any]
 
 
 def read_answer(text: str, languages: tuple[str, ...]) -> Answer | None:
-    """The first JSON object in a text that answers the question, in all languages where there is
-    one, else in the most; code fences do not matter."""
+    """The JSON object in a text that has the most languages, the first one of several; None if
+    there is no such object. Text around it, such as code fences, is ignored."""
     found: list[Answer] = []
     for candidate in _objects(text):
         try:
@@ -119,7 +119,7 @@ def _tidied(given: Any) -> CaptionText | None:
 
 
 def _objects(text: str) -> Iterator[Any]:
-    """JSON values that start with a brace, in order; not those inside another one."""
+    """The JSON objects in the text in their order, without those inside another one."""
     decoder = json.JSONDecoder()
     start = text.find("{")
     for _ in range(_MAX_OBJECTS):

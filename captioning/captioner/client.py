@@ -24,7 +24,7 @@ from captioning.errors import (
 )
 from captioning.images.rendition import Rendition
 from captioning.resilience.calls import PLAIN, Calls
-from captioning.telemetry import chat
+from captioning.telemetry import ChatSpan, chat
 
 MAX_TOKENS = 3_000
 """Room for models that reason: the cap counts against the quota, but is not billed."""
@@ -39,8 +39,8 @@ _TRANSPORT_ERRORS = (
 
 
 class OpenAICaptioner:
-    """Asks one model, on any number of threads. An empty key sends none (a local server).
-    `http_client` is closed with the captioner."""
+    """Calls one model; safe to share between threads. With an empty key, none is sent (for a local
+    server). `http_client` is closed with the captioner."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class OpenAICaptioner:
         self._key = api_key
         self._dialect = Dialect()
         timeout = openai.Timeout(read_timeout, connect=connect_timeout)
-        # A redirect would carry picture and key elsewhere; a proxy has no business on loopback.
+        # A redirect would send picture and key elsewhere, and loopback needs no proxy.
         http = http_client or openai.DefaultHttpxClient(
             timeout=timeout, follow_redirects=False, trust_env=not is_loopback(address.hostname)
         )
@@ -76,7 +76,7 @@ class OpenAICaptioner:
 
     @property
     def identity(self) -> str:
-        """Provider, model, detail, token limit, languages, and a hash of all that is asked."""
+        """Provider, model, detail, token limit, languages, and a hash of all that is sent."""
         return f"{self._provider} {self._form.identity}"
 
     def close(self) -> None:
@@ -86,24 +86,24 @@ class OpenAICaptioner:
     def caption(
         self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls = PLAIN
     ) -> Captioning:
-        """Texts for the picture. A faulty answer is asked for once more, then mended; each answer
-        is billed as soon as it is there."""
+        """Texts for the picture. A faulty answer is requested once more, then repaired; each answer
+        is billed as soon as it is there. ValueError without image and evidence."""
         if image is None and evidence is None:
             raise ValueError("neither an image nor evidence to caption")
         asked = self._form.question(image, evidence)
-        with chat(
-            calls, provider=self._provider, model=self._form.model, server=self._server
-        ) as traced:
-            return self._texts(asked, evidence, traced)
+        with chat(provider=self._provider, model=self._form.model, server=self._server) as current:
+            return self._texts(asked, evidence, calls, current)
 
-    def _texts(self, asked: Messages, evidence: ImageAnalysis | None, calls: Calls) -> Captioning:
-        first = self._ask(asked, calls)
+    def _texts(
+        self, asked: Messages, evidence: ImageAnalysis | None, calls: Calls, current: ChatSpan
+    ) -> Captioning:
+        first = self._ask(asked, calls, current)
         answer = read_answer(first.text, self._form.languages)
         faults = answer.faults(evidence) if answer else (NOT_JSON,)
         if answer and not faults:
             return self._captioning(answer, evidence, first)
         try:
-            second = self._ask(asked + reminder(first.text, faults), calls)
+            second = self._ask(asked + reminder(first.text, faults), calls, current)
         except CaptioningError:
             if answer and answer.usable:
                 return self._captioning(answer, evidence, first)
@@ -112,32 +112,34 @@ class OpenAICaptioner:
         for candidate, other in ((later, answer), (answer, later)):
             if candidate and candidate.usable:
                 return self._captioning(candidate.with_rest_of(other), evidence, second)
-        raise BadResponse("The caption model gave no caption in the form asked for, twice.")
+        raise BadResponse("The caption model gave no caption in the requested form, twice.")
 
     def _captioning(
         self, answer: Answer, evidence: ImageAnalysis | None, completion: Completion
     ) -> Captioning:
         return Captioning(
             model=completion.model_name(self._form.model),
-            texts=answer.mended(),
+            texts=answer.repaired(),
             note=answer.note(evidence),
             decorative=answer.decorative,
         )
 
-    def _ask(self, conversation: Messages, calls: Calls) -> Completion:
-        """One answer, in the richest dialect that the server has not refused so far."""
+    def _ask(self, conversation: Messages, calls: Calls, current: ChatSpan) -> Completion:
+        """One answer, in the richest dialect that the server has not refused yet."""
         dialect = self._dialect
         while True:
             outcome = calls.ask(partial(self._answer, conversation, dialect))
             if isinstance(outcome, Completion):
                 self._dialect = dialect
-                calls.billed(outcome.bill(self._form.model))
+                bill = outcome.bill(self._form.model)
+                calls.billed(bill)
+                current.billed(bill)
                 outcome.raise_for_end(self._form.max_tokens)
                 return outcome
             dialect = outcome
 
     def _answer(self, conversation: Messages, dialect: Dialect) -> Completion | Dialect:
-        """The completion, or the simpler dialect to ask for it in."""
+        """The completion, or the simpler dialect to request it in."""
         outcome = self._send(conversation, dialect)
         if isinstance(outcome, Completion):
             return outcome
@@ -147,10 +149,10 @@ class OpenAICaptioner:
         return simpler
 
     def _send(self, conversation: Messages, dialect: Dialect) -> Completion | Refusal:
-        """One call. What openai raises may quote the service's text, so it is not chained.
+        """One call. What `openai` raises may quote the service's text, so it is not chained.
 
-        `completions.create` would look through the body for what to rename, which takes as long as
-        the rest, and read the answer into models that nobody asks for.
+        `completions.create` would search the body for names to convert, which takes as long as all
+        the rest, and would read the answer into models that are not used.
         """
         body = self._form.body(conversation, dialect)
         options: openai.RequestOptions = {"headers": {"Authorization": self._authorization()}}
@@ -164,11 +166,13 @@ class OpenAICaptioner:
             raise ServiceTimeout("The caption service did not answer in time.") from None
         except _TRANSPORT_ERRORS as error:
             kind = type(error.__cause__ or error).__name__
-            raise ServiceUnavailable(f"The caption service is out of reach ({kind}).") from None
+            message = f"The caption service could not be reached ({kind})."
+            raise ServiceUnavailable(message) from None
         return read_completion(answered)
 
     def _authorization(self) -> str | openai.Omit:
-        """Asked of the token provider for every call: what it raises passes through."""
+        """The header of a call. The token provider is called each time; what it raises passes
+        through."""
         if not self._key:
             return openai.omit
         key = self._key() if callable(self._key) else self._key
@@ -178,8 +182,8 @@ class OpenAICaptioner:
 
 
 class _Client(openai.OpenAI):
-    """The openai client without its own retries, and without what it takes from OPENAI_ variables
-    by itself: a key, an organisation, a project, headers."""
+    """The openai client without retries of its own, and without the key, organisation, project and
+    headers that it would take from OPENAI_ variables."""
 
     def __init__(self, base_url: str, timeout: openai.Timeout, http: httpx2.Client) -> None:
         super().__init__(

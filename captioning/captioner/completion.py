@@ -1,4 +1,4 @@
-"""What a chat completions service answered: the completion and its bill."""
+"""The completion in an answer of a chat completions service, and its bill."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Usage:
 
 @dataclass(frozen=True)
 class Completion:
-    """A chat completion, as far as it is used here."""
+    """A chat completion, with the fields that are used here."""
 
     choices: list[_Choice]
     model: str | None = None
@@ -47,15 +47,15 @@ class Completion:
 
     @property
     def text(self) -> str:
-        """What the model said; empty when it said nothing."""
+        """What the model said; empty if it said nothing."""
         return self.choices[0].message.content or ""
 
     def model_name(self, default: str) -> str:
-        """The model that answered, by the service's own name for it."""
+        """The service's name for the model that answered; `default` if it names none."""
         return visible.tidy(self.model or "")[:MAX_MODEL] or default
 
     def bill(self, default: str) -> Bill:
-        """Its tokens, and the model that they are priced by: `default` where none is named."""
+        """Its tokens, and the model whose prices apply: `default` if the answer names none."""
         usage = self.usage or _Usage()
         return Bill(
             model=self.model_name(default),
@@ -65,7 +65,8 @@ class Completion:
         )
 
     def raise_for_end(self, limit: int) -> None:
-        """An error when the model refused, was stopped by a filter, or ran out of tokens."""
+        """Raises ContentFiltered if the model refused or a filter stopped it, and BadResponse if it
+        ran out of tokens."""
         choice = self.choices[0]
         if choice.message.refusal:
             raise ContentFiltered("The caption model declined to describe this picture.")
@@ -80,13 +81,13 @@ class Completion:
 
 
 def read_completion(body: bytes) -> Completion:
-    """The completion in a response; ServiceUnavailable when the body holds none."""
+    """The completion in a response's body; ServiceUnavailable if there is none."""
     try:
         completion = _completion.validate_json(body)
     except ValidationError:
         completion = None
     if completion is None or not completion.choices:
-        raise ServiceUnavailable("The caption service answered with something else than an answer.")
+        raise ServiceUnavailable("The caption service's answer is not a completion.")
     return completion
 
 

@@ -1,4 +1,4 @@
-"""A chat completions service's "no": what it means, and whether a simpler request is the way.
+"""Refusals of a chat completions service: as our errors, and when a simpler request may do.
 
 The service's own text is read to classify, and never passed on.
 """
@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from captioning import errors
 from captioning.captioner.request import Dialect
-from captioning.resilience.retry_after import wished_wait
+from captioning.resilience.refusals import Kind, kind_of
+from captioning.resilience.retry_after import retry_after
 
 Provider = Literal["azure", "openai"]
 ENDPOINT: dict[Provider, str] = {"azure": "AZURE_OPENAI_ENDPOINT", "openai": "OPENAI_BASE_URL"}
@@ -19,6 +20,13 @@ KEY: dict[Provider, str] = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_A
 ROLE = {
     "azure": " or give the app's identity the role Cognitive Services OpenAI User",
     "openai": "",
+}
+# 402 is a spent balance, 409 a lock: neither is the image's fault.
+_KINDS: Mapping[int, Kind] = {402: errors.ServiceThrottled, 409: errors.ServiceUnavailable}
+_SAID: Mapping[Kind, str] = {
+    errors.ServiceThrottled: "The caption service is out of quota.",
+    errors.ServiceTimeout: "The caption service ran out of time.",
+    errors.ServiceUnavailable: "The caption service is out of order (HTTP {status}).",
 }
 _FILTERED = {"content_filter", "content_policy_violation", "moderation_blocked"}
 _GONE = {"deploymentnotfound", "deployment_not_found", "model_not_found"}
@@ -37,13 +45,13 @@ class Refusal:
 
     @classmethod
     def of(cls, status: int, body: object, headers: Mapping[str, str]) -> Refusal:
-        """From a response; `body` is the error object in it, or whatever there was."""
+        """The refusal in a response; `body` is its error object, or whatever it has instead."""
         fields: dict[Any, Any] = body if isinstance(body, dict) else {}
         code = str(fields.get("code") or "").lower()
-        return cls(status, code, str(body).lower(), wished_wait(headers))
+        return cls(status, code, str(body).lower(), retry_after(headers))
 
     def simpler(self, dialect: Dialect) -> Dialect | None:
-        """The dialect to ask again in, when what is refused is a part that can be left out."""
+        """The dialect to try next, if the refused part of the request can be left out."""
         if self.status not in {400, 422, 501} or self.code in _FILTERED:
             return None
         if dialect.structured and ("response_format" in self.text or "json_schema" in self.text):
@@ -54,28 +62,20 @@ class Refusal:
 
     def error(self, provider: Provider, model: str) -> errors.CaptioningError:
         """The refusal as one of our errors."""
-        if self.status in {401, 403}:
+        kind = kind_of(self.status, _KINDS)
+        if kind is errors.AuthRefused:
             return errors.AuthRefused(
                 f"The caption service does not accept the app (HTTP {self.status}): check "
                 f"{KEY[provider]}{ROLE[provider]}."
             )
-        if self.status in {404, 410} or 300 <= self.status < 400 or self.code in _GONE:
+        if kind is errors.ModelGone or self.code in _GONE:
             return errors.ModelGone(
                 f"There is no model {model!r} at the caption service (HTTP {self.status}): check "
                 f"CAPTION_MODEL and {ENDPOINT[provider]}."
             )
-        return self._deferred() or self._image_rejected() or self._bad_response()
-
-    def _deferred(self) -> errors.CaptioningError | None:
-        # 402 is a spent balance, 409 a lock: neither is the image's fault.
-        if self.status in {402, 429}:
-            return errors.ServiceThrottled("The caption service is out of quota.", self.retry_after)
-        if self.status == 408:
-            return errors.ServiceTimeout("The caption service ran out of time.", self.retry_after)
-        if self.status >= 500 or self.status == 409:
-            message = f"The caption service is out of order (HTTP {self.status})."
-            return errors.ServiceUnavailable(message, self.retry_after)
-        return None
+        if kind:
+            return kind(_SAID[kind].format(status=self.status), self.retry_after)
+        return self._image_rejected() or self._bad_response()
 
     def _image_rejected(self) -> errors.CaptioningError | None:
         if self.code in _FILTERED or "responsibleaipolicyviolation" in self.text:
@@ -90,6 +90,6 @@ class Refusal:
 
     def _bad_response(self) -> errors.CaptioningError:
         return errors.BadResponse(
-            f"The caption service does not take the request (HTTP {self.status}): check that "
+            f"The caption service does not accept the request (HTTP {self.status}): check that "
             "CAPTION_MODEL is a chat model and, unless CAPTION_INPUT is tags, takes images."
         )

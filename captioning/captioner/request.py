@@ -1,4 +1,4 @@
-"""The request to a chat completions service, in the words the server understands."""
+"""The request to a chat completions service, in the dialect that the server understands."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from captioning.images.rendition import Rendition
 Detail = Literal["low", "high", "auto"]
 Messages = list[dict[str, Any]]
 MAX_SAID = 20_000
-"""Characters of an answer that go back to the model with what is wrong with it."""
+"""Characters of a faulty answer that are sent back to the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a server understands of a request."""
+    """The parts of a request that a server understands: structured output, and the newer name
+    `max_completion_tokens`."""
 
     structured: bool = True
     completion_tokens: bool = True
@@ -26,7 +27,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What is the same for every picture: the model, what is asked of it, and how."""
+    """The part of a request that is the same for every picture."""
 
     model: str
     languages: tuple[str, ...]
@@ -36,12 +37,12 @@ class Form:
 
     @property
     def identity(self) -> str:
-        """All of it, with a hash of everything said to the model about any picture."""
+        """All of its fields; of the prompt, its digest."""
         settings = f"{self.model} {self.detail} {self.max_tokens} {','.join(self.languages)}"
         return f"{settings} {self.prompt.digest(self.languages)}"
 
     def question(self, image: Rendition | None, evidence: ImageAnalysis | None) -> Messages:
-        """The conversation's beginning; the picture goes in as a data URL."""
+        """The first message of the conversation, with the picture as a data URL."""
         text = question(evidence, has_image=image is not None)
         if image is None:
             return [{"role": "user", "content": text}]
@@ -51,7 +52,7 @@ class Form:
         return [{"role": "user", "content": parts}]
 
     def body(self, conversation: Messages, dialect: Dialect) -> dict[str, Any]:
-        """The whole request. No `temperature`: models that reason refuse it."""
+        """The whole request. It has no `temperature`, which reasoning models refuse."""
         system = self.prompt.system(self.languages, structured=dialect.structured)
         body: dict[str, Any] = {
             "model": self.model,
@@ -65,6 +66,7 @@ class Form:
 
 
 def reminder(said: str, faults: tuple[str, ...]) -> Messages:
-    """What follows an answer that breaks rules; the service remembers nothing by itself."""
+    """The messages that follow a faulty answer: the answer itself, which the service does not
+    remember, and what is wrong with it."""
     answered = [{"role": "assistant", "content": said[:MAX_SAID]}] if said else []
     return [*answered, {"role": "user", "content": again(faults)}]

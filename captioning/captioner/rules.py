@@ -1,7 +1,7 @@
-"""Rules that a caption has to keep: lengths, wording, and what the evidence asks for.
+"""The rules of a caption: lengths, wording, and what it has to say by the evidence.
 
-By W3C's decision tree for alternative texts, short text in a picture is spelled out, and what takes
-more than a sentence is told in the description.
+By W3C's decision tree for alternative texts, short text in a picture is spelled out, and content
+that takes more than a sentence goes into the description.
 """
 
 from __future__ import annotations
@@ -17,16 +17,29 @@ from captioning.text.visible import JOINERS, has_words
 from captioning.text.words import words
 
 ALT_TEXT = 125
-"""Characters at most. W3C names no number; JAWS, the screen reader, took longer ones apart into
-pieces of 125 (washington.edu/accessit, article 1257), and style guides have kept to that."""
-
-
+"""Characters at most. W3C gives no number. The screen reader JAWS split longer texts into pieces of
+125 (washington.edu/accessit, article 1257), and style guides have kept to that."""
 CAPTION = 300
-
-
 DESCRIPTION = 1_000
 """Characters at most."""
-
+MOST_WORDS = 8
+"""Words in the picture, all lines together, that an alternative text has room for."""
+LEAST_HEIGHT = 0.05
+"""Height of a line of text, as a part of the picture's shorter side. Smaller print is rarely what a
+picture is about, and is often misread."""
+NEAR = 0.8
+"""Least similarity of two spellings of a word: a word that is read in a picture may have a wrong
+letter."""
+COMPLEX = frozenset(
+    {
+        *("chart", "bar chart", "pie chart", "line chart", "graph", "plot", "histogram"),
+        *("diagram", "flowchart", "infographic", "floor plan", "blueprint", "schematic"),
+        *("map", "atlas", "timetable", "spreadsheet"),
+    }
+)
+"""Tags of pictures that say more than a sentence can."""
+UNSPELLED = "alt_text must spell out the text in the picture, as it is written there"
+UNTOLD = "description must tell what the text, chart or diagram in the picture says"
 
 _OPENING = re.compile(
     r"\s*(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic)s?\s+(?:that\s+|is\s+)?"
@@ -34,21 +47,15 @@ _OPENING = re.compile(
     r"|\s*in\s+(?:the|this)\s+(?:image|photograph|photo|picture)\s*,?\s+",
     re.IGNORECASE,
 )
-
-
 _NOTHING = re.compile(
     r"(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic|img|untitled)s?[\W\d_]*"
     r"|(?:img|dscn?|dscf|pxl|mvimg|wp)[_-]?\d[\w-]*"
     r"|\S+\.(?:jpe?g|png|gif|webp|tiff?|bmp|ico|heic|heif|avif|svg)",
     re.IGNORECASE,
 )
-
-
 _QUOTED = re.compile(r'“[^”]{2,}”|"[^"]{2,}"|«[^»]{2,}»|„[^“”]{2,}[“”]|「[^」]{2,}」')
 
-
 _STOP = re.compile(r"""[.!?…।۔؟]["'”’»)\]]*(?=\s+["'“‘«„(\[¿¡]*(\w))|[。！？]["'”’»」)]*(?=.)""")
-
 
 _ABBREVIATION = re.compile(
     r"(?:\b\w|\w\.\w|\b(?:mr|mrs|ms|dr|st|no|vs|etc|mt|ft|jr|sr|prof|inc|co|ltd|approx))$",
@@ -74,8 +81,8 @@ def text_faults(text: CaptionText, *, decorative: bool) -> tuple[str, ...]:
     return tuple(rule for rule, broken in rules.items() if broken)
 
 
-def mended(text: CaptionText, *, decorative: bool) -> CaptionText:
-    """The texts with every fault removed that can be without a word of our own."""
+def repaired(text: CaptionText, *, decorative: bool) -> CaptionText:
+    """The texts without the faults that can be removed without writing words of our own."""
     caption = without_opening(text.caption)
     has_alt = has_words(text.alt_text) and not says_nothing(text.alt_text)
     alt = without_opening(text.alt_text if has_alt else text.caption)
@@ -92,19 +99,19 @@ def opening(text: str) -> bool:
 
 
 def says_nothing(text: str) -> bool:
-    """Whether it is "an image" or the like, or the name of a file."""
+    """Whether the text is only "an image" or the like, or the name of a file."""
     return _NOTHING.fullmatch(text.strip(" .\"'“”")) is not None
 
 
 def without_opening(text: str) -> str:
-    """The text without such openings, starting with a capital where one was dropped."""
+    """The text without such openings, starting with a capital letter if one was removed."""
     while (found := _OPENING.match(text)) and has_words(rest := text[found.end() :]):
         text = rest[:1].upper() + rest[1:]
     return text
 
 
 def first_sentence(text: str) -> str:
-    """Up to the first full stop that ends a sentence; what is quoted may hold several."""
+    """The text up to the first stop that ends a sentence; a quotation may hold several."""
     masked = _QUOTED.sub(lambda quote: f"x{'x' * (len(quote[0]) - 3)}{quote[0][-2:]}", text)
     for stop in _STOP.finditer(masked):
         following = stop[1]
@@ -117,7 +124,7 @@ def first_sentence(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters: cut after a whole word, and an ellipsis says so."""
+    """The text in at most `limit` characters, cut after a whole word and with an ellipsis."""
     if len(text) <= limit:
         return text
     head = text[: limit - 1]
@@ -137,35 +144,6 @@ def _attaches(char: str) -> bool:
     return char in JOINERS or unicodedata.category(char) in {"Mn", "Mc", "Me", "Sk"}
 
 
-MOST_WORDS = 8
-"""Words in the picture, all told, that an alternative text has room for."""
-
-
-LEAST_HEIGHT = 0.05
-"""Of a line of text, by the picture's shorter side: smaller print is not what a picture is about,
-and what is read in it is often wrong."""
-
-
-NEAR = 0.8
-"""How alike two spellings of a word are at least: what is read in a picture may be a letter off."""
-
-
-COMPLEX = frozenset(
-    {
-        *("chart", "bar chart", "pie chart", "line chart", "graph", "plot", "histogram"),
-        *("diagram", "flowchart", "infographic", "floor plan", "blueprint", "schematic"),
-        *("map", "atlas", "timetable", "spreadsheet"),
-    }
-)
-"""Tags of pictures that say more than a sentence can."""
-
-
-UNSPELLED = "alt_text must spell out the text in the picture, as it is written there"
-
-
-UNTOLD = "description must tell what the text, chart or diagram in the picture says"
-
-
 def evidence_faults(
     text: CaptionText, evidence: ImageAnalysis | None, *, decorative: bool
 ) -> tuple[str, ...]:
@@ -180,15 +158,15 @@ def evidence_faults(
 
 
 def spells_out(alt_text: str, evidence: ImageAnalysis) -> bool:
-    """Whether at least half of the words that are to be spelled out are, each as it is read or
-    nearly so."""
+    """Whether the text has at least half of the words that are to be spelled out, in the spelling
+    that was read or a similar one."""
     wanted = short_text(evidence)
     said = list(words(alt_text))
     return 2 * sum(_is_in(word, said) for word in wanted) >= len(wanted)
 
 
 def short_text(evidence: ImageAnalysis) -> tuple[str, ...]:
-    """The words in large print, folded, of a picture with few words in all; else none."""
+    """The words in large print, folded; none if the picture has many words."""
     if _is_long(evidence):
         return ()
     side = min(evidence.width, evidence.height)
@@ -197,7 +175,7 @@ def short_text(evidence: ImageAnalysis) -> tuple[str, ...]:
 
 
 def is_complex(evidence: ImageAnalysis) -> bool:
-    """Whether the picture says more than a sentence can: by its text, or by what it is."""
+    """Whether the picture says more than a sentence can, by its text or by its kind."""
     is_named = any(tag.name.casefold() in COMPLEX for tag in evidence.tags)
     return is_named or _is_long(evidence)
 
@@ -216,7 +194,8 @@ def _words(lines: Iterable[TextLine]) -> Iterator[str]:
 
 
 def _is_in(word: str, said: list[str]) -> bool:
-    """Whether it is said: by itself, within a longer one, or, where it is long, a letter off."""
+    """Whether the word was said: by itself, within a longer one, or, if it is long, in a similar
+    spelling."""
     if word in said or (len(word) > 2 and word in "".join(said)):
         return True
     return len(word) > 4 and any(

@@ -22,7 +22,7 @@ from captioning.domain.record import Captioning, ImageAnalysis
 from captioning.domain.usage import NOTHING, Bill, Usage
 from captioning.errors import CaptioningError, ImageTooLarge, SettingsError
 from captioning.images.picture import Picture, inspect
-from captioning.resilience.calls import PLAIN
+from captioning.resilience.calls import FORGETFUL
 
 PROMPT, MODEL, LANGUAGES = "CAPTION_PROMPT_FILE", "CAPTION_MODEL", "CAPTION_LANGUAGES"
 _OPTIONS = {PROMPT: "--prompt", MODEL: "--model", LANGUAGES: "--languages"}
@@ -141,18 +141,18 @@ class Trial:
     def _ask(self, picture: Picture, tried: Tried) -> None:
         seen: ImageAnalysis | None = None
         for way, providers in zip(self._ways, self._providers, strict=True):
-            terms = _RunContext(seen)
+            context = _RunContext(seen)
             price = partial(self._prices.usage, deployment=way.settings.caption_model)
             started = time.monotonic()
             captioning = failure = None
             try:
-                captioning = providers.ask(picture, terms).captioning
+                captioning = providers.ask(picture, context).captioning
             except CaptioningError as error:
                 failure = error
             seconds = time.monotonic() - started
-            seen = terms.analysis
-            tried.vision += sum(map(price, terms.of_vision), NOTHING)
-            paid = sum(map(price, terms.of_model), NOTHING)
+            seen = context.analysis
+            tried.vision += sum(map(price, context.of_vision), NOTHING)
+            paid = sum(map(price, context.of_model), NOTHING)
             tried.attempts.append(Attempt(way.name, paid, seconds, captioning, failure))
 
 
@@ -165,7 +165,7 @@ class _RunContext:
         self.captioning: Captioning | None = None
         self.of_vision: list[Bill] = []
         self.of_model: list[Bill] = []
-        self.vision, self.model = call_maker()(lambda: None, self._billed, PLAIN)
+        self.vision, self.model = call_maker()(lambda: None, self._billed, FORGETFUL)
 
     def analysed(self, analysis: ImageAnalysis) -> None:
         """Keeps the analysis for the next attempts."""

@@ -31,10 +31,8 @@ from captioning.config.sections import (
 from captioning.domain.record import LEFT_FOR_A_CALL, CaptionInput
 from captioning.errors import SettingsError
 from captioning.records.tag_vocabulary import Vocabulary
+from captioning.vision.features import FEATURES, ONLY_40
 
-FEATURES_40 = frozenset({"tags", "objects", "read", "caption", "denseCaptions", "people"})
-FEATURES_32 = frozenset({"brands", "description", "adult"})
-ONLY_40 = frozenset({"denseCaptions", "people"})
 MAX_VISION_SECONDS, MAX_CAPTION_SECONDS = 30, 120
 """The upper limits of VISION_TIMEOUT_SECONDS and CAPTION_TIMEOUT_SECONDS."""
 CONNECT_SECONDS = 5
@@ -132,7 +130,7 @@ def _parse(env: Environment) -> Settings:
         vision_endpoint=env.url("VISION_ENDPOINT", required=vision_provider == "azure"),
         vision_key=env.secret("VISION_KEY"),
         vision_api=env.choice("VISION_API", "4.0", "3.2"),
-        vision_features=env.words("VISION_FEATURES", FEATURES_40 | FEATURES_32),
+        vision_features=env.words("VISION_FEATURES", FEATURES),
         vision_min_confidence=env.fraction("VISION_MIN_CONFIDENCE"),
         caption_provider=captioner,
         azure_openai_endpoint=env.url("AZURE_OPENAI_ENDPOINT", required=captioner == "azure"),
@@ -166,7 +164,7 @@ def _openai_base_url(env: Environment, captioner: CaptionProvider) -> str:
 def _check_together(settings: Settings, env: Environment) -> None:
     """Checks values that are valid by themselves, but not together."""
     if settings.vision_api == "3.2" and ONLY_40.intersection(settings.vision_features):
-        env.problem("VISION_FEATURES", "denseCaptions and people need VISION_API 4.0")
+        env.problem("VISION_FEATURES", f"{' and '.join(sorted(ONLY_40))} need VISION_API 4.0")
     if settings.vision_provider == "none" and settings.caption_input == "tags":
         env.problem("CAPTION_INPUT", "`tags` needs a VISION_PROVIDER")
     if settings.caption_provider == "embedded":

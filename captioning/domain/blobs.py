@@ -1,7 +1,7 @@
-"""Names of blobs: which of them a new image may have, and how a URL carries them.
+"""Names of blobs: which of them a new image may have, and how they are written in a URL.
 
-Storage takes more than it keeps: it makes a backslash a slash and drops a trailing dot, and what
-resolves `..` on the way finds another blob. A name that would come out as another is refused.
+Storage accepts more names than it keeps: it turns a backslash into a slash and drops a trailing
+dot, and a client that resolves `..` finds another blob. Names that would change are refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NOT_IN_XML = frozenset("\ufffe\uffff")
 
 @dataclass(frozen=True, slots=True)
 class BlobDescription:
-    """What is known of a blob before a byte is read. The ETag is quoted, as HTTP has it."""
+    """What is known of a blob without its content. The ETag is quoted, as in HTTP headers."""
 
     path: str
     bytes: int
@@ -37,7 +37,7 @@ class BlobDescription:
 
 
 def name_problem(path: str) -> str:
-    """Why no image can be stored under this path; empty where one can."""
+    """Why no image can be stored under this path; empty if one can."""
     segments, categories = path.split("/"), {unicodedata.category(each) for each in path}
     if {".", ".."}.intersection(segments):
         return "has a segment . or .., which URLs resolve."
@@ -57,8 +57,8 @@ def name_problem(path: str) -> str:
 
 
 def url_path(path: str) -> str:
-    """What stands for the blob in the URL of an item route: its path, percent-encoded, or
-    `sha256:<id>` where a URL cannot carry that. The host decodes all but `%2F`."""
+    """The blob's name in the URL of an item route: its path, percent-encoded, or `sha256:<id>` if a
+    URL cannot hold the path. The host decodes everything but `%2F`."""
     quoted = quote(path, safe="/", errors="surrogatepass")
     carries = (
         not {".", ".."}.intersection(path.split("/"))
@@ -70,11 +70,11 @@ def url_path(path: str) -> str:
 
 
 def item_id(item: str) -> str:
-    """The id of the record that is named by its blob's path, or by `sha256:<id>` in its place."""
+    """The id of the record that an item route names, by its blob's path or by `sha256:<id>`."""
     return given_id(item) or record_id(item)
 
 
 def given_id(item: str) -> str | None:
-    """The id in `sha256:<id>`; None where the item is a path."""
+    """The id in `sha256:<id>`; None if the item is a path."""
     by_id = _BY_ID.fullmatch(item)
     return by_id[1] if by_id else None

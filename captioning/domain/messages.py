@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Message(Protocol):
-    """What a queue carries."""
+    """A message of a queue."""
 
     def to_json(self) -> str:
         """The message's text."""
@@ -19,9 +19,9 @@ class Message(Protocol):
 class CaptionMessage:
     """Process the blob at this path.
 
-    `ticket` names the run whose claim the message was sent for: it is to look at the image when
-    that claim ends, and is void once another run has taken over. `afresh` is the id of a request to
-    caption the image again, whatever is known of it.
+    `ticket` names the run whose claim the message was sent for: the image is tried again when that
+    claim ends, and the message is void once another run has taken over. `afresh` is the id of a
+    request to caption the image again, even if there is a caption.
     """
 
     path: str
@@ -29,12 +29,12 @@ class CaptionMessage:
     afresh: str | None = None
 
     def to_json(self) -> str:
-        """The message's text; a blob's name may hold any character."""
+        """The message's text, in ASCII: a blob's name may hold any character."""
         return json.dumps({name: value for name, value in asdict(self).items() if value})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> CaptionMessage:
-        """ValueError where the message is not one of ours."""
+        """The message in a queue message's text; ValueError if it is not one of ours."""
         document = json.loads(text)
         if not isinstance(document, dict) or not isinstance(document.get("path"), str):
             raise ValueError("a message needs a `path`")
@@ -46,8 +46,10 @@ class CaptionMessage:
 
 @dataclass(frozen=True, slots=True)
 class NotificationMessage:
-    """The receiver is to get the record of this path, as it will have been saved at `updated` or
-    later. `attempts` of them failed, and `since` is when the first one did."""
+    """Send the record of this path, as it was saved at `updated` or later, to the receiver.
+
+    So many `attempts` have failed, the first of them at `since`.
+    """
 
     path: str
     updated: datetime
@@ -62,7 +64,7 @@ class NotificationMessage:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> NotificationMessage:
-        """ValueError where the message is not one of ours."""
+        """The message in a queue message's text; ValueError if it is not one of ours."""
         document = json.loads(text)
         if not isinstance(document, dict) or not isinstance(document.get("path"), str):
             raise ValueError("a notice needs a `path`")

@@ -1,7 +1,7 @@
-"""What crosses files: the record of an image and the parts it is made of.
+"""The record of an image and the parts that it is made of.
 
-One JSON shape serves the table, the API, the command line and exports. It is the shape of these
-dataclasses; pydantic reads and writes it.
+The table, the API, the command line and exports share one JSON shape: that of these dataclasses.
+Pydantic reads and writes it.
 """
 
 from __future__ import annotations
@@ -16,41 +16,15 @@ from pydantic import TypeAdapter
 
 from captioning.domain.usage import Usage
 
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """JSON values of the fields that people wrote, and the SHA-256 of the bytes they meant."""
-
-    sha256: str
-    edits: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Previous:
-    """The texts that others took the place of: JSON values of the record's fields by name, how they
-    came to be (the record's `provenance` then), what they cost, and until when they stood."""
-
-    texts: dict[str, Any]
-    provenance: dict[str, Any]
-    usage: Usage
-    until: datetime
-
-
 Status = Literal["processing", "deferred", "captioned", "rejected", "failed"]
-
-
 FINAL: frozenset[Status] = frozenset({"captioned", "rejected", "failed"})
 """Nothing more happens to the image by itself."""
-
-
 Review = Literal["none", "needed", "done"]
-
-
 CaptionInput = Literal["image+tags", "image", "tags"]
-
-
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
+LEFT_FOR_A_CALL = 0.75
+"""The least part of a claim's time that is left when a service is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +48,7 @@ class TextLine:
 
 @dataclass(frozen=True, slots=True)
 class ImageAnalysis:
-    """What a vision provider saw, whichever service and version it asked.
+    """What a vision provider saw, in one shape for all services and versions.
 
     Boxes are in pixels of a picture of `width` x `height`, the size the provider reports.
     """
@@ -104,7 +78,7 @@ class CaptionText:
 class Captioning:
     """What a caption model answered: texts by language, the main language first.
 
-    No texts means that there is nothing the model can say; `note` tells why.
+    Without texts there is nothing that the model can say; `note` says why.
     """
 
     model: str
@@ -115,7 +89,7 @@ class Captioning:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """The stored image. What is not known of a refused one is None."""
+    """The stored image. Fields from `format` on are None until it has been inspected."""
 
     bytes: int
     etag: str
@@ -129,7 +103,7 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """How far the evidence carries the caption: 0 to 1, and the words it does not carry."""
+    """How well the evidence supports the caption, 0 to 1, and the words without support."""
 
     score: float
     unsupported: tuple[str, ...] = ()
@@ -137,9 +111,13 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How the texts came to be; `afresh` is the request that they answer. With `burst`, those of
-    `reused_from` are of a near-identical frame, not of the same bytes. `reverted`: a person went
-    back to them, and no run is to replace them unasked."""
+    """How the texts came to be.
+
+    `reused_from` is the path of the blob that they were paid for; with `burst` that is a
+    near-identical frame, otherwise it has the same bytes. `afresh` is the id of the request that
+    they answer. `reverted` is set when a person went back to them: no run replaces them unless it
+    is requested.
+    """
 
     vision: str | None = None
     model: str | None = None
@@ -149,18 +127,19 @@ class Provenance:
     burst: bool = False
     afresh: str | None = None
     vocabulary: str | None = None
-    """Hash of what TAG_VOCABULARY_FILE made of the tags."""
+    """`digest` of the tag vocabulary that the tags were made with."""
     edited_by_human: tuple[str, ...] = ()
     reverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RecordError:
-    """Why there is no caption (yet), or not the new one that was asked for. The message is for a
+    """Why there is no caption (yet), or not the new one that was requested. The message is for a
     person and holds no image content.
 
-    `since` is when the image was first deferred. Where an earlier caption stays, `fingerprint` and
-    `afresh` are of the run that failed: see Provenance."""
+    `since` is when the image was first deferred. If an earlier caption stays, `fingerprint` and
+    `afresh` are those of the run that failed: see Provenance.
+    """
 
     code: str
     message: str
@@ -173,7 +152,7 @@ class RecordError:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Until when a run has an image, or the bytes of one, to itself; free afterwards.
+    """A run's exclusive claim on an image, or on its bytes, until it expires.
 
     `crashes` counts the runs of this upload that ended without a trace.
     """
@@ -181,6 +160,25 @@ class Claim:
     worker: str
     until: datetime
     crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """JSON values of the fields that people wrote, and the SHA-256 of the bytes these are about."""
+
+    sha256: str
+    edits: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The texts that were replaced: JSON values of the record's fields by name, how they came to be
+    (the record's `provenance` then), what they cost, and when they were replaced."""
+
+    texts: dict[str, Any]
+    provenance: dict[str, Any]
+    usage: Usage
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +193,7 @@ class CaptionRecord:
     updated: datetime
     review: Review = "none"
     language: str | None = None
-    """Of caption, alt text and description."""
+    """The language of caption, alt text and description."""
     caption: str | None = None
     alt_text: str | None = None
     decorative: bool = False
@@ -211,13 +209,14 @@ class CaptionRecord:
     error: RecordError | None = None
     seconds: float | None = None
     claim: Claim | None = None
-    """The run that processes the image; of a deferred one: until it is tried again."""
+    """The run that processes the image; until when a deferred one waits."""
     note: str | None = None
     """What a reader of a captioned record should know, such as why it holds no caption."""
     carried: Carried | None = None
-    """What people wrote about an earlier upload, until it is known whether this has its bytes."""
+    """What people wrote about an earlier upload, until it is known whether this one has its
+    bytes."""
     previous: Previous | None = None
-    """What it said before, where a model or a person has replaced that."""
+    """The texts that a model or a person has replaced last."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values; times are RFC 3339 in UTC."""
@@ -236,13 +235,15 @@ def _adapter() -> TypeAdapter[CaptionRecord]:
 
 
 def record_id(path: str) -> str:
-    """A record's id: SHA-256 of the blob's path, in hex. Names may hold what keys may not."""
+    """A record's id: SHA-256 of the blob's path, in hex. A path may hold characters that the key of
+    a table's row may not."""
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class RowVersions:
-    """Which rows of the index are the record's: by what changes them, see `terms.Terms`."""
+    """The versions of the record's rows in the index, by what changes them: see
+    `search.terms.Terms`."""
 
     upload: str = ""
     content: str = ""
@@ -251,12 +252,9 @@ class RowVersions:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record, the ETag of the version read, and those of its rows in the index."""
+    """A record, the ETag of the version that was read, and the versions of its rows in the
+    index."""
 
     record: CaptionRecord
     etag: str
     versions: RowVersions = RowVersions()
-
-
-LEFT_FOR_A_CALL = 0.75
-"""The part of a claim's time that is left at least when a service is called."""

@@ -1,4 +1,4 @@
-"""What services are paid: the bill of an answer, and what bills add up to."""
+"""What services charge: the bill of an answer, and the sum of bills."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one answer is billed for: Vision's transactions by feature, or a model's tokens.
+    """What one answer is charged for: Vision's transactions by feature, or a model's tokens.
 
-    `model` is the name that the service reports; cached tokens are among the input tokens.
+    `model` is the name that the service reports; cached tokens are part of the input tokens.
     """
 
     features: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was paid for: tokens, billed Vision transactions, dollars (None: not priced)."""
+    """What was charged: tokens, Vision transactions, US dollars (None if a price is unknown)."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
@@ -41,4 +41,4 @@ class Usage:
 
 
 NOTHING = Usage(usd=0.0)
-"""Nothing was paid."""
+"""Nothing was charged."""

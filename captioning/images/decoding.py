@@ -1,6 +1,6 @@
-"""Decoding: damaged, deep, turned, transparent and huge images to plain pixels, by Pillow.
+"""Decodes damaged, deep, rotated, transparent and huge images to plain pixels, by Pillow.
 
-One image per core is decoded at a time: it is CPU work, and it is where the memory goes.
+One image per core is decoded at a time: decoding needs the CPU, and most of the memory.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from captioning.errors import CorruptImage, UnsupportedFormat
 from captioning.images.rendition import TURNED
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "HEIF", "AVIF")
-"""By Pillow's names; a JPEG of several pictures comes out as MPO."""
+"""Pillow's names; a JPEG with several pictures is opened as MPO."""
 
-Image.MAX_IMAGE_PIXELS = None  # images.inspect() refuses by the header, with our limit and error
+Image.MAX_IMAGE_PIXELS = None  # the header is checked before decoding, with our limit and error
 pillow_heif.register_heif_opener()
 _slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
@@ -29,14 +29,15 @@ _CORRUPT = "The file is damaged or cut off: it cannot be decoded. Upload it agai
 
 
 def file_extensions() -> frozenset[str]:
-    """Lower-case extensions that files of these formats have, with the dot."""
+    """The lower-case extensions of these formats, with the dot."""
     known = Image.registered_extensions().items()
     return frozenset(extension for extension, name in known if name in FORMATS)
 
 
 @contextmanager
 def opened(data: bytes) -> Iterator[Image.Image]:
-    """The image with its header read and nothing decoded."""
+    """The image with its header read and nothing decoded. Raises UnsupportedFormat or
+    CorruptImage."""
     if not data:
         raise CorruptImage("The blob is empty. Upload the image again.")
     try:
@@ -53,10 +54,10 @@ def opened(data: bytes) -> Iterator[Image.Image]:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as a viewer shows it, by the header: nothing is decoded. A PNG that tells
-    its orientation behind the pixels is taken as it is stored."""
-    told = image.format != "PNG" or "exif" in image.info
-    if image.format == "TIFF" or not told:  # of a TIFF, Pillow gives it upright
+    """Width and height as a viewer shows the image, by its header: nothing is decoded. A PNG with
+    its orientation after the pixels is taken as it is stored."""
+    has_orientation = image.format != "PNG" or "exif" in image.info
+    if image.format == "TIFF" or not has_orientation:  # Pillow's size of a TIFF is upright already
         return image.size
     with corrupt_if_it_fails():
         return image.size[::-1] if _orientation(image) in TURNED else image.size
@@ -65,11 +66,11 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 def decode(image: Image.Image, side: int, least: int) -> tuple[Image.Image, int]:
     """The upright first frame as RGB, at most `side` px long, and the EXIF orientation it had.
 
-    A scale that the decoder reaches by itself is taken as it is down to `least` px. Transparency
-    becomes white.
+    If the decoder can scale by itself, its result is used as it is, down to a long side of `least`
+    px. Transparency becomes white. Raises CorruptImage.
     """
     with _slots, corrupt_if_it_fails():
-        # Pillow turns a TIFF while loading it; a PNG may tell its orientation behind the pixels.
+        # Pillow rotates a TIFF while loading it; a PNG may have its orientation after the pixels.
         before = _orientation(image) if image.format == "TIFF" else None
         scale = least / max(image.size)
         if scale < 1:
@@ -83,7 +84,7 @@ def decode(image: Image.Image, side: int, least: int) -> tuple[Image.Image, int]
 
 
 def at_most(image: Image.Image, side: int) -> Image.Image:
-    """The image scaled down to `side` px, or itself."""
+    """The image scaled down to a long side of `side` px, or itself if it is smaller."""
     if max(image.size) <= side:
         return image
     if image.mode in {"P", "1"}:
@@ -96,7 +97,8 @@ def at_most(image: Image.Image, side: int) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow clips deeper samples to 255 on conversion; the range is scaled instead."""
+    """The image with 8 bits per sample. The range of deeper samples is scaled, where Pillow would
+    clip them to 255."""
     if image.mode.startswith("I;16"):
         return image.point(lambda value: value * (1 / 256)).convert("L")
     if image.mode in {"I", "F"}:
@@ -107,7 +109,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """RGB without metadata."""
+    """The image as RGB on white, without metadata."""
     if image.has_transparency_data:
         with_alpha = image.convert("RGBA")
         page = Image.new("RGB", image.size, "white")
@@ -119,14 +121,14 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none that makes sense."""
+    """The EXIF orientation, 1 to 8; 1 if there is no valid one."""
     value = image.getexif().get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 
 
 @contextmanager
 def corrupt_if_it_fails() -> Iterator[None]:
-    """Decoders fail on broken files in a dozen ways; each of them means the same."""
+    """Raises CorruptImage for whatever a decoder raises on a broken file."""
     try:
         yield
     except MemoryError:

@@ -1,10 +1,10 @@
 """Whether two pictures are near-identical frames, by sketches of their previews.
 
-The hash is a difference hash: is each of 8 x 8 cells darker than the next. It finds what may be
-alike and no more than that: a sign that says something else has the same. The pixels decide, cell
-by cell: each must lie between the darkest and the brightest of the other's cells around it, which a
-hand that moves a little allows and an object that comes or goes does not. Pillow does all of it.
-ImageHash would bring numpy, scipy and PyWavelets into the cloud app.
+The hash is a difference hash: one bit for each of 8 x 8 cells, set if the cell is darker than the
+next. It only finds candidates: two signs with different text may have the same hash. The pixels
+decide, cell by cell: each must lie between the darkest and the brightest of the cells around it in
+the other picture. That allows for a hand that moves a little, and not for an object that appears or
+disappears. Pillow does all of it; ImageHash would bring numpy, scipy and PyWavelets into the app.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from PIL import Image, ImageChops, ImageFilter, ImageStat
 from captioning.images.sketch import Sketch
 
 SIDE, COLOUR_SIDE, BLOCK = 64, 16, 4
-"""Cells a side of brightness and of colour; cells of brightness a side of what is compared."""
+"""Cells per side of brightness and of colour; cells of brightness per side of a compared block."""
 MOST_EXCESS = 12
-"""Levels of 255 by which a block, or a cell's colour, may be out of the other's range."""
+"""Levels of 255 by which a block, or the colour of a cell, may be outside the other's range."""
 MOST_EXPOSURE = 1.15
 """How many times as bright as the other a frame may be."""
 _FINE = 2 * SIDE
@@ -33,7 +33,7 @@ def sketch(preview: Image.Image) -> Sketch:
 
 
 def is_near(one: Sketch, other: Sketch) -> bool:
-    """Whether they are of near-identical frames."""
+    """Whether the sketches are of near-identical frames."""
     if not one.may_be(other) or {len(one.pixels), len(other.pixels)} != {_BYTES}:
         return False
     first, second = _bands(one.pixels), _bands(other.pixels)
@@ -52,7 +52,7 @@ def _hash(cells: Image.Image) -> int:
 
 
 def _bands(pixels: bytes) -> list[Image.Image]:
-    """Brightness and the two colours."""
+    """The bands of a sketch: brightness and the two colours."""
     cells, tint = SIDE * SIDE, COLOUR_SIDE * COLOUR_SIDE
     sides, start, bands = (SIDE, COLOUR_SIDE, COLOUR_SIDE), 0, []
     for side, length in zip(sides, (cells, tint, tint), strict=True):
@@ -67,7 +67,7 @@ def _mean(band: Image.Image) -> float:
 
 
 def _excess(band: Image.Image, other: Image.Image) -> int:
-    """By how much the second is out of the first's range where it is most."""
+    """The largest amount by which the second band is outside the first one's range."""
     above = ImageChops.subtract(other, band.filter(ImageFilter.MaxFilter(3)))
     below = ImageChops.subtract(band.filter(ImageFilter.MinFilter(3)), other)
     excess = ImageChops.add(above, below)

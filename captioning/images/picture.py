@@ -1,7 +1,7 @@
-"""Images: bytes in; what they are and the rendition each service gets out.
+"""Inspects the bytes of an image, and makes the rendition that each service gets.
 
-An image is decoded once, at reduced scale where its format allows, to the preview that the caption
-model sees; that also proves the file whole.
+An image is decoded once, at reduced scale if its format allows that, to the preview that the
+caption model sees. This also proves that the file is complete.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from captioning.images.sketch import Sketch
 
 MAX_PIXELS = 100_000_000
 PREVIEW_PIXELS = 1_000_000
-"""What a picture is scaled down to: some models count tokens by its area."""
+"""Area of the preview: some models count tokens by area."""
 PREVIEW_SIDE = 1_536
 PREVIEW_QUALITY = 85
-"""Of its JPEG: a quarter less to send than at 90, and no difference that one would describe."""
+"""JPEG quality of the preview: a quarter fewer bytes than at 90, without a visible difference."""
 PREVIEW_MIN_SIDE = 768
-"""A scale that the JPEG decoder reaches by itself is taken as it is down to this long side."""
+"""A preview that the JPEG decoder has scaled by itself is used as it is, down to this long side."""
 REENCODED_SIDE = 4_096
-"""Long side of what a service gets that does not take the original: enough to read small print."""
+"""Long side for a service that cannot take the original: enough to read small print."""
 THUMBNAIL_RATIO = 2
-"""A thumbnail is at most so many times as high as it may be wide: a strip stays small."""
+"""The greatest height of a thumbnail, in widths, so that a tall strip stays small."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What an image says of itself before it is decoded. `width` x `height` are upright."""
+    """What the header of an image says. `width` x `height` are upright, in pixels."""
 
     format: str
     media_type: str
@@ -45,7 +45,7 @@ class ImageHeader:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An inspected image. `width` x `height` are upright, as a viewer shows it."""
+    """An inspected image. `width` x `height` are upright, as a viewer shows it, in pixels."""
 
     data: bytes = field(repr=False)
     format: str
@@ -61,13 +61,13 @@ class Picture:
         return self._encoded(self.preview)
 
     def sketch(self) -> Sketch:
-        """To tell near-identical frames by."""
+        """What it looks like, to recognise near-identical frames."""
         return sketch(self.preview)
 
     def for_service(self, limits: InputLimits) -> Rendition:
-        """The original bytes where `limits` take them, otherwise a JPEG that they take.
+        """The original bytes if they are within `limits`, else a JPEG that is.
 
-        Raises ImageTooSmall where no size is in the limits.
+        Raises ImageTooSmall if no size is within the limits.
         """
         _check_sides(self.width, self.height, limits.min_side)
         if self._is_taken(limits):
@@ -123,14 +123,17 @@ class Picture:
 
 
 def inspect(data: bytes) -> Picture:
-    """What the bytes are, by content. Raises ImageTooLarge, UnsupportedFormat or CorruptImage."""
+    """The decoded picture; the format is detected from the content. Raises ImageTooLarge,
+    UnsupportedFormat or CorruptImage."""
     with opened(data) as image:
         _check_size(image)
         size, file_format = image.size, image.format or ""
         with corrupt_if_it_fails():
             frames = getattr(image, "n_frames", 1)
         preview, orientation = decode(image, _preview_side(*size), PREVIEW_MIN_SIDE)
-    turned = orientation in TURNED and file_format != "TIFF"  # of a TIFF, Pillow gives it upright
+    turned = (
+        orientation in TURNED and file_format != "TIFF"
+    )  # Pillow's size of a TIFF is upright already
     return Picture(
         data=data,
         format=file_format,
@@ -144,14 +147,18 @@ def inspect(data: bytes) -> Picture:
 
 
 def read_header(data: bytes) -> ImageHeader:
-    """What the header says, by content. Raises UnsupportedFormat or CorruptImage."""
+    """What the header says; the format is detected from the content. Raises UnsupportedFormat or
+    CorruptImage."""
     with opened(data) as image:
         return _header(image)
 
 
 def check_header(data: bytes, min_side: int) -> ImageHeader:
-    """What the header of a new image says. Raises what `inspect` and a service with this smallest
-    side would refuse it for, as far as the header tells."""
+    """What the header of a new image says.
+
+    Raises the ImageRejected that `inspect`, or a service with this least side, would raise later,
+    as far as the header shows it.
+    """
     with opened(data) as image:
         _check_size(image)
         header = _header(image)
@@ -173,14 +180,14 @@ def thumbnail(data: bytes, width: int) -> bytes:
 
 
 def _fitted(across: int, down: int, width: int) -> tuple[int, int]:
-    """The size in a box of the width."""
+    """The size of a thumbnail with at most this width."""
     scale = min(1.0, width / max(1, across), width * THUMBNAIL_RATIO / max(1, down))
     return max(1, round(across * scale)), max(1, round(down * scale))
 
 
 def _header(image: Image.Image) -> ImageHeader:
     name = image.format or ""
-    shown_as = "JPEG" if name == "MPO" else name  # pictures after the first, which viewers skip
+    shown_as = "JPEG" if name == "MPO" else name  # viewers skip the pictures after the first
     media_type = Image.MIME.get(shown_as, "application/octet-stream")
     return ImageHeader(name, media_type, *upright_size(image))
 
@@ -206,7 +213,7 @@ def _preview_side(width: int, height: int) -> int:
 
 
 def _check_size(image: Image.Image) -> None:
-    """By the header: nothing has been decoded."""
+    """Raises ImageTooLarge by the header, before anything is decoded."""
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise ImageTooLarge(

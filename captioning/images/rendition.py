@@ -1,4 +1,4 @@
-"""A rendition: the bytes one service gets of an image, and the way back to the stored pixels."""
+"""A rendition: the bytes of an image that a service gets, and the way back to its own pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TURNED = frozenset({5, 6, 7, 8})
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """What a service takes: formats by Pillow's names, bytes (exclusive), pixels per side."""
+    """What a service accepts: formats by Pillow's names, bytes (exclusive), pixels per side."""
 
     formats: frozenset[str]
     max_bytes: int
@@ -43,8 +43,8 @@ class Rendition:
     def to_stored(self, analysis: ImageAnalysis) -> ImageAnalysis:
         """The analysis with its boxes in upright pixels of the stored image.
 
-        Whether Azure AI Vision applies the EXIF orientation is not documented; the size it
-        reports tells. Where it cannot (a square, a half turn), an upright reading is assumed.
+        It is not documented whether Azure AI Vision applies the EXIF orientation; the size that it
+        reports shows it. If it cannot (a square, a half turn), an upright reading is assumed.
         """
         seen = (analysis.width, analysis.height)
         raw = seen == (self.width, self.height) and seen != self.upright

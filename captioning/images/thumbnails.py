@@ -1,6 +1,6 @@
 """Thumbnails: made once for a version of an image and a width, and stored.
 
-Pillow is not imported here: `import function_app` comes by, and must stay fast.
+Pillow is not imported here: `import function_app` imports this module, and must stay fast.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ log = logging.getLogger("captioning.images.thumbnails")
 class Thumbnails:
     """Thumbnails of the images in the container; safe to share between threads.
 
-    `make` gives the JPEG for the bytes of an image and a width; ImageRejected for what is no whole
-    image.
+    `make` returns the JPEG for the bytes of an image and a width, or raises ImageRejected.
     """
 
     def __init__(
@@ -35,7 +34,8 @@ class Thumbnails:
         self._max_image_bytes = max_image_bytes
 
     def get(self, blob: BlobDescription, width: int) -> bytes:
-        """The JPEG, made where none is stored. BlobGone, BlobChanged, ImageRejected."""
+        """The JPEG, which is made if none is stored. Raises BlobGone, BlobChanged or
+        ImageRejected."""
         stored = self._store.get(blob, width)
         if stored is not None:
             return stored
@@ -43,12 +43,12 @@ class Thumbnails:
         try:
             self._put(blob, width, made)
         except StorageUnavailable as error:
-            log.warning("a thumbnail is not kept: %s", error.message)
+            log.warning("A thumbnail is not stored: %s", error.message)
         return made
 
     def of_version(self, path: str, etag: str, width: int) -> bytes | None:
-        """The JPEG for this version of an image; None where it is gone, another by now, too large
-        or no image."""
+        """The JPEG for this version of an image; None if the version is gone, too large or no
+        image."""
         try:
             blob = self._images.describe(path)
             if blob.etag != etag or blob.bytes > self._max_image_bytes:

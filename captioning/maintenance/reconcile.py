@@ -82,7 +82,7 @@ class Reconciler:
         images: Images,
         records: Records,
         catalog: Catalog,
-        deferrals: MessageQueue[CaptionMessage],
+        queue: MessageQueue[CaptionMessage],
         state: StateStore,
         forget: Callable[[str], bool],
         now: Callable[[], datetime],
@@ -95,7 +95,7 @@ class Reconciler:
         self._images = images
         self._records = records
         self._catalog = catalog
-        self._deferrals = deferrals
+        self._queue = queue
         self._state = state
         self._forget = forget
         self._now = now
@@ -120,7 +120,7 @@ class Reconciler:
 
     def _walk_blobs(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
         for _ in range(self._blob_pages):
-            if self._deferrals.depth() >= self._deepest:
+            if self._queue.depth() >= self._deepest:
                 report.is_full = True
                 return
             blobs, position = self._next_page("blobs", self._images.page)
@@ -128,7 +128,7 @@ class Reconciler:
             found = [
                 CaptionMessage(blob.path) for blob, look in zip(blobs, looks, strict=True) if look
             ]
-            list(pool.map(self._deferrals.put, found, cycle(range(SPREAD_SECONDS))))
+            list(pool.map(self._queue.put, found, cycle(range(SPREAD_SECONDS))))
             report.blobs += len(blobs)
             report.queued += len(found)
             report.unreadable += looks.count(None)

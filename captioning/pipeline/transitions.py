@@ -20,7 +20,7 @@ from captioning.domain.record import (
     RecordError,
 )
 from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
-from captioning.providers import Answers, InspectedPicture
+from captioning.providers import Answers, Picture
 from captioning.records.edits import JUDGED, kept, record_of
 from captioning.records.history import after_failure, has_model_text
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary, has_other_tags
@@ -32,8 +32,8 @@ from captioning.text.visible import has_words
 def doubt(
     record: CaptionRecord, captioning: Captioning, analysis: ImageAnalysis | None
 ) -> str | None:
-    """Why a person should look at the verdict; None where nothing speaks against it, or where a
-    person has given it."""
+    """Why a person should review that the picture is called decorative; None if the analysis
+    agrees, or if a person said so."""
     by_a_person = "decorative" in record.provenance.edited_by_human
     if not captioning.decorative or by_a_person or analysis is None:
         return None
@@ -54,54 +54,58 @@ class Standing(Enum):
     """What a delivery finds."""
 
     FREE = auto()
-    """Nobody is at it: take it."""
+    """No run has a claim: this one may take it."""
     BUSY = auto()
-    """A claim is running: look again when it ends."""
+    """Another run has a claim: try again when that ends."""
     SETTLED = auto()
-    """Nothing is left to do, or another message is there to see to it."""
+    """Nothing is left to do, or another message takes care of it."""
 
 
 def standing(
     record: CaptionRecord | None,
     blob: BlobDescription,
-    wake: CaptionMessage,
+    message: CaptionMessage,
     *,
     run: str,
     fingerprint: str,
     vocabulary: str | None,
     now: datetime,
 ) -> Standing:
-    """How the blob stands for this run. A newer upload is free whatever the older one's claim."""
+    """Whether this run may claim the blob's record. A newer upload is free, whatever claim there is
+    on the older one."""
     if record is None or record.image.etag != blob.etag:
         return Standing.FREE
     if record.status in FINAL:
         if has_other_tags(record, fingerprint, vocabulary):
             return Standing.FREE
-        return Standing.SETTLED if _is_answered(record, wake, fingerprint) else Standing.FREE
+        return Standing.SETTLED if _is_answered(record, message, fingerprint) else Standing.FREE
     claim = record.claim
     if claim is None or claim.until <= now or claim.worker == run:
         return Standing.FREE
     if record.status == "processing":
-        return Standing.BUSY  # whoever asks: it may be the message of a run that was killed
-    if wake.afresh or wake.ticket == claim.worker:
+        return Standing.BUSY  # even for its own message: that run may have been killed
+    if message.afresh or message.ticket == claim.worker:
         return Standing.FREE
-    return Standing.BUSY if wake.ticket is None else Standing.SETTLED  # it has its own message
+    # The image has a message of its own. One with another ticket is void; an event asks again.
+    return Standing.BUSY if message.ticket is None else Standing.SETTLED
 
 
-def _is_answered(record: CaptionRecord, wake: CaptionMessage, fingerprint: str) -> bool:
-    """By its texts, or by the error beside them."""
+def _is_answered(record: CaptionRecord, message: CaptionMessage, fingerprint: str) -> bool:
+    """Whether the record answers the message, by its texts or by the error beside them."""
     made, error = record.provenance, record.error
-    if wake.afresh:
-        return made.afresh == wake.afresh or (error is not None and error.afresh == wake.afresh)
+    if message.afresh:
+        return made.afresh == message.afresh or (
+            error is not None and error.afresh == message.afresh
+        )
     if made.reverted or (error and error.fingerprint == fingerprint):
         return True
-    return made.fingerprint in {None, fingerprint}  # None: given up before anybody was asked
+    return made.fingerprint in {None, fingerprint}  # None: given up before a service was called
 
 
 def claimed(
     previous: CaptionRecord | None, blob: BlobDescription, claim: Claim, now: datetime
 ) -> CaptionRecord:
-    """The record in the hands of a run. What is known of the same upload stays meanwhile."""
+    """The record with the run's claim. What is known of the same upload stays meanwhile."""
     known = record_of(blob, previous, now)
     crashed = known.status == "processing" and known.claim and known.claim.worker != claim.worker
     crashes = known.claim.crashes + 1 if known.claim and crashed else 0
@@ -115,8 +119,8 @@ def claimed(
     )
 
 
-def with_picture(image: ImageInfo, picture: InspectedPicture) -> ImageInfo:
-    """What is known of the image once it has been inspected."""
+def with_picture(image: ImageInfo, picture: Picture) -> ImageInfo:
+    """The stored image with what its inspection found."""
     return replace(
         image,
         format=picture.format,
@@ -136,7 +140,10 @@ def ended(
     uniform: Callable[[float, float], float],
     vocabulary: Vocabulary = NO_VOCABULARY,
 ) -> CaptionRecord:
-    """What the run ends with: a final record, or a deferred one until it is tried again."""
+    """The record that the run ends with: a final one, or a deferred one that is tried again.
+
+    `record` is the claimed one, `made` how its texts come to be if this run makes them.
+    """
     error = result.error
     if isinstance(error, ServiceDeferred):
         since = waiting_since(error, record.error.since if record.error else None, now)
@@ -157,7 +164,7 @@ def ended(
 
 
 def outranks(saved: CaptionRecord, ours: CaptionRecord) -> bool:
-    """Whether somebody else's run of the same upload has already ended better than ours."""
+    """Whether another run of the same upload has already ended better than this one."""
     same = saved.image.etag == ours.image.etag
     is_new = saved.status == "captioned" and saved.error is None
     return same and (is_new or ours.status == "deferred")
@@ -193,7 +200,8 @@ def _captioned(record: CaptionRecord, answers: Answers) -> CaptionRecord:
 
 
 def _with_support(record: CaptionRecord, result: Result) -> CaptionRecord:
-    """Doubt is about the model's texts: where a person wrote one, there is none."""
+    """The record with its support. Only texts of the model are doubted: if a person wrote one of
+    those that support judges, the record needs no review for it."""
     is_doubtful = result.is_doubtful and not JUDGED.intersection(record.provenance.edited_by_human)
     review = "needed" if is_doubtful else record.review
     return replace(record, support=result.support, review=review)
@@ -202,12 +210,13 @@ def _with_support(record: CaptionRecord, result: Result) -> CaptionRecord:
 def _refused(
     record: CaptionRecord, error: CaptioningError, asked: Provenance, now: datetime
 ) -> CaptionRecord:
-    """The end by an error, which tells how services were asked where the record itself does not."""
+    """The record that ends with an error. `asked` is how services were called, for an error beside
+    an earlier caption; the record itself says so otherwise."""
     attempts = record.error.attempts + 1 if record.error else 1
-    told = RecordError(
+    failure = RecordError(
         error.code, error.message, attempts, fingerprint=asked.fingerprint, afresh=asked.afresh
     )
-    return after_failure(record, told, is_rejected=isinstance(error, ImageRejected), now=now)
+    return after_failure(record, failure, is_rejected=isinstance(error, ImageRejected), now=now)
 
 
 def _put_off(

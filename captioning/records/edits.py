@@ -1,7 +1,7 @@
-"""What people write into records. It stays: whatever else makes a record goes through here.
+"""What people write into records. It stays: everything that makes a record goes through here.
 
-Edits are JSON values by field. `provenance.edited_by_human` tells which fields of a record are a
-person's, about the bytes of the upload that the record is of.
+Edits are JSON values by field. `provenance.edited_by_human` names the fields of a record that a
+person wrote about the bytes of its upload.
 """
 
 from __future__ import annotations
@@ -15,12 +15,19 @@ from captioning.domain.blobs import BlobDescription
 from captioning.domain.record import CaptionRecord, Carried, ImageInfo, record_id
 from captioning.records.history import after_edit, after_run
 
+Edits = Mapping[str, Any]
+JUDGED = frozenset({"caption", "alt_text", "decorative"})
+"""The fields that support is about: it is removed when a person changes one of them."""
+
 
 def record_of(
     blob: BlobDescription, previous: CaptionRecord | None, now: datetime
 ) -> CaptionRecord:
-    """The record of the blob's path where it is of this upload; else a new one, of which nothing
-    is known yet but what people wrote about the one before, for when its bytes are."""
+    """The record of the blob's path if it is of this upload, else a new one.
+
+    The new one keeps what people wrote about the upload before it (`carried`), until its bytes are
+    known.
+    """
     if previous and previous.image.etag == blob.etag:
         return previous
     return CaptionRecord(
@@ -34,18 +41,13 @@ def record_of(
     )
 
 
-Edits = Mapping[str, Any]
-JUDGED = frozenset({"caption", "alt_text", "decorative"})
-"""What support is about: where a person changes one of them, it is gone."""
-
-
 def edited(record: CaptionRecord, edits: Edits, now: datetime) -> CaptionRecord:
-    """The record as a person wants it, whatever its status."""
+    """The record with a person's edits, whatever its status."""
     return after_edit(replace(_with_edits(record, edits), updated=now), record)
 
 
 def kept(made: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
-    """What was made of an upload, with what people wrote into its `known` record."""
+    """The record that was made of an upload, with what people wrote into its `known` record."""
     edits = edits_of(known)
     if not edits:
         return after_run(made, made, known)
@@ -56,7 +58,7 @@ def kept(made: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
 def carried_on(previous: CaptionRecord | None) -> Carried | None:
     """What the record of a new upload takes over from the one before, until its bytes are known.
 
-    Edits of an upload whose own bytes nobody knew end with it.
+    Edits of an upload whose bytes never were known end with it.
     """
     if previous is None or previous.image.sha256 is None:
         return previous.carried if previous else None
@@ -65,8 +67,8 @@ def carried_on(previous: CaptionRecord | None) -> Carried | None:
 
 
 def with_carried(record: CaptionRecord) -> CaptionRecord:
-    """The record of an inspected picture: what was carried on is its own where it is about the
-    same bytes, and ends here where it is not. What was written since has the word."""
+    """The record of an inspected picture, without `carried`. Carried edits are merged if they are
+    about the same bytes, and dropped if not; edits that were made since win over them."""
     carried = record.carried
     if carried is None or record.image.sha256 is None:
         return record
@@ -77,7 +79,7 @@ def with_carried(record: CaptionRecord) -> CaptionRecord:
 
 
 def edits_of(record: CaptionRecord) -> dict[str, Any]:
-    """What people wrote into the record."""
+    """The edits in the record, as JSON values by field."""
     names = record.provenance.edited_by_human
     document = record.to_json() if names else {}
     return {name: document[name] for name in names}
@@ -94,11 +96,11 @@ def _with_edits(record: CaptionRecord, edits: Edits) -> CaptionRecord:
         document["decorative"] = False
     made = CaptionRecord.from_json(document)
     names = sorted({*record.provenance.edited_by_human, *edits})
-    told_why_none = record.caption is None and made.caption is not None
+    is_captioned_now = record.caption is None and made.caption is not None
     said, says = ([getattr(one, name) for name in JUDGED] for one in (record, made))
     return replace(
         made,
         provenance=replace(record.provenance, edited_by_human=tuple(names)),
-        note=None if told_why_none else record.note,
+        note=None if is_captioned_now else record.note,
         support=record.support if said == says else None,
     )

@@ -1,7 +1,7 @@
-"""One step back: what a record said before, kept while it says something else.
+"""One step back: what a record said before its texts were replaced.
 
-A step is new text of a model, or a person's corrections of a model's text: however many there are,
-they are one step, so that what the model itself said is there to go back to.
+A step is new text of a model, or a person's corrections of a model's text. All corrections of one
+text are one step, so that a revert restores what the model itself said.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ TEXTS = (
     *("language", "caption", "alt_text", "decorative", "description"),
     *("translations", "tags", "support", "note"),
 )
-"""The fields that one makes and reverts together."""
+"""The fields that are made and reverted together."""
 
 
 def has_model_text(record: CaptionRecord) -> bool:
-    """Whether a model has captioned this upload, whatever came afterwards."""
+    """Whether a model has captioned this upload, whatever happened afterwards."""
     return record.provenance.model is not None
 
 
 def snapshot(record: CaptionRecord, until: datetime) -> Previous:
-    """What the record says."""
+    """The record's texts and how they came to be, which stood `until` then."""
     document = record.to_json()
     return Previous(texts_in(document), document["provenance"], record.usage, until)
 
@@ -37,8 +37,8 @@ def texts_in(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def after_edit(edited: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
-    """The edited record with what the `known` one said; with what the model said, where that was
-    edited before."""
+    """The edited record, with the texts of the `known` one as its previous ones; with those of the
+    model, if the known ones were edited already."""
     if not has_model_text(known) or not _differ(edited, known):
         return edited
     if _is_original(_earlier(known), known):
@@ -47,8 +47,10 @@ def after_edit(edited: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
 
 
 def after_run(made: CaptionRecord, alone: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
-    """The record that a run ends with, with what the `known` one said. `alone` is what was made,
-    without what people wrote: where a model said nothing before, that is kept beside their words.
+    """The record that a run ends with, with the texts of the `known` one as its previous ones.
+
+    `alone` is what the run made, without what people wrote. If no model had captioned the image
+    before, that is kept as the previous text, beside the words of people.
     """
     previous = known.previous
     if _making(made.provenance) != _making(known.provenance):
@@ -63,8 +65,8 @@ def after_run(made: CaptionRecord, alone: CaptionRecord, known: CaptionRecord) -
 def after_failure(
     record: CaptionRecord, error: RecordError, *, is_rejected: bool, now: datetime
 ) -> CaptionRecord:
-    """The record of an image whose run failed for good. One that a model has captioned stays so, as
-    it was, with the error beside it."""
+    """The record of an image whose run failed for good. If a model has captioned it before, it
+    stays `captioned` with its texts, and the error beside them."""
     status: Status = "rejected" if is_rejected else "failed"
     return replace(
         record,
@@ -76,18 +78,20 @@ def after_failure(
 
 
 def obstacle(record: CaptionRecord) -> tuple[str, str] | None:
-    """Why the record cannot be reverted, as a code and for a person; None where it can be."""
+    """Why the record cannot be reverted, as a code and a text for a person; None if it can."""
     if record.status not in FINAL:
-        return "in_progress", "New text is on its way: revert when the image has it."
+        return "in_progress", "The image is being captioned: revert it when that is done."
     if record.previous is None:
-        return "no_previous", "The record has had no other text: there is nothing to go back to."
+        return "no_previous", "There is nothing to go back to: the record has had no other text."
     return None
 
 
 def reverted(record: CaptionRecord, now: datetime) -> CaptionRecord:
-    """The record with its texts and those before in each other's place; as it is where there are
-    none. Text of an earlier making is held: only an upload, or a request for this very image,
-    replaces it."""
+    """The record with its texts and its previous ones swapped; unchanged without previous ones.
+
+    Texts of an earlier run are marked as `reverted`: only an upload, or a request for this very
+    image, replaces them.
+    """
     earlier = _earlier(record)
     if earlier is None or record.previous is None:
         return record
@@ -104,7 +108,7 @@ def reverted(record: CaptionRecord, now: datetime) -> CaptionRecord:
 
 
 def _earlier(record: CaptionRecord) -> CaptionRecord | None:
-    """The record with the texts that it had before, and how these came to be."""
+    """The record with its previous texts and their provenance."""
     previous = record.previous
     if previous is None:
         return None
@@ -113,14 +117,14 @@ def _earlier(record: CaptionRecord) -> CaptionRecord | None:
 
 
 def _is_original(earlier: CaptionRecord | None, record: CaptionRecord) -> bool:
-    """Whether the record is what people made of these texts."""
+    """Whether the record is what people made of the `earlier` texts."""
     if earlier is None or _making(earlier.provenance) != _making(record.provenance):
         return False
     return _edited_texts(earlier.provenance) < _edited_texts(record.provenance)
 
 
 def _making(made: Provenance) -> Provenance:
-    """How texts came to be, whatever people did to them, and however their tags are called."""
+    """How texts were made, regardless of edits, a revert, and the names of tags."""
     return replace(made, edited_by_human=(), reverted=False, vocabulary=None)
 
 

@@ -1,12 +1,12 @@
 """A controlled vocabulary of tags: one name for each thing, and a stop list.
 
-    # a line a tag, and behind a colon what else it is called
+    # one tag per line, its aliases after a colon
     dog: dogs, puppy, canine
     beach
     !indoor, outdoor
     *
 
-`!` leaves tags out; a line with `*` alone leaves out all that are in no line.
+`!` drops tags; a line with `*` alone drops all tags that are not listed.
 """
 
 from __future__ import annotations
@@ -23,29 +23,31 @@ from captioning.text.words import tag_key
 LONGEST = 100
 """Characters of a name."""
 _SHOWN = 3
-"""Bad lines that are told at a time."""
+"""Bad lines that are reported at a time."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tags by what they are called; spellings that a search takes for one are one. `digest` changes
-    with what it does to tags, and is None where there is no vocabulary."""
+    """Maps tags to their names; spellings that a search does not distinguish are one tag.
+
+    `digest` changes with what the vocabulary does to tags, and is None without a vocabulary.
+    """
 
     names: dict[str, str] = field(default_factory=dict)
-    """By the key of the tag and of each alias."""
+    """Names by `tag_key` of the tag and of each alias."""
     stopped: frozenset[str] = frozenset()
     only_these: bool = False
 
     @cached_property
     def digest(self) -> str | None:
-        """Of its meaning: comments and the order of lines do not count."""
+        """A hash of its meaning: comments and the order of lines do not count."""
         if not self.names and not self.stopped:
             return None
         meaning = [sorted(self.names.items()), sorted(self.stopped), self.only_these]
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
     def normalised(self, tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
-        """The tags under their names, each once with its highest confidence, the highest first."""
+        """The tags under their names, each once with its highest confidence, highest first."""
         if self.digest is None:
             return tags
         best: dict[str, Tag] = {}
@@ -61,7 +63,7 @@ class Vocabulary:
         return tuple(sorted(best.values(), key=lambda tag: -tag.confidence))
 
     def beginning(self, beginning: str) -> list[str]:
-        """Its tags that begin so, by the alphabet."""
+        """Its names with this prefix, sorted alphabetically."""
         key = tag_key(beginning)
         return [name for name in self._listed if tag_key(name).startswith(key)]
 
@@ -71,35 +73,38 @@ class Vocabulary:
 
 
 NO_VOCABULARY = Vocabulary()
-"""Tags as they come."""
+"""Leaves tags as they are."""
 
 
 def parse(text: str) -> Vocabulary:
-    """The vocabulary in a file; ValueError says which lines are wrong and what to do, and quotes
-    nothing of them."""
+    """The vocabulary in a file's text; ValueError says which lines are wrong and what to do, and
+    does not quote them."""
     lines = _Lines()
     for number, line in enumerate(text.splitlines(), 1):
         lines.read(number, line.strip())
     if lines.problems:
         more = len(lines.problems) - _SHOWN
-        told = "; ".join(lines.problems[:_SHOWN])
-        raise ValueError(f"{told}; and {more} more" if more > 0 else told)
+        shown = "; ".join(lines.problems[:_SHOWN])
+        raise ValueError(f"{shown}; and {more} more" if more > 0 else shown)
     if not lines.names and not lines.stopped:
-        raise ValueError("names no tag: write one a line, or leave the setting empty")
+        raise ValueError("names no tag: write one per line, or leave the setting empty")
     return Vocabulary(lines.names, frozenset(lines.stopped), lines.only_these)
 
 
 def has_other_tags(record: CaptionRecord, fingerprint: str, vocabulary: str | None) -> bool:
-    """Whether its tags are of another vocabulary, and are made anew at no cost: from what is known
-    of the bytes. A run would pay where other settings made the text or another caption failed, and
-    what a person went back to stays."""
+    """Whether its tags are of another vocabulary and can be made again at no cost, from the answers
+    that are saved.
+
+    That excludes records of other settings and those with a failed re-caption, for which a run
+    would pay, and texts that a person reverted to.
+    """
     made = record.provenance
     is_known = made.fingerprint == fingerprint and record.error is None and not made.reverted
     return record.status == "captioned" and is_known and made.vocabulary != vocabulary
 
 
 class _Lines:
-    """What the lines say so far."""
+    """The meaning of the lines that were read so far."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
@@ -109,7 +114,7 @@ class _Lines:
         self._seen: dict[str, int] = {}
 
     def read(self, number: int, line: str) -> None:
-        """Takes a line, or notes what is wrong with it."""
+        """Adds a line, or a problem if it is wrong."""
         if not line or line.startswith("#"):
             return
         if line == "*":
@@ -122,7 +127,7 @@ class _Lines:
                 self.names[tag_key(name)] = " ".join(tag.split())
 
     def _named(self, number: int, listed: str) -> Iterator[str]:
-        """The names in a list with commas, where nothing is wrong with any."""
+        """The names in a comma-separated list; none if one of them is wrong."""
         names = [name.strip() for name in listed.split(",")]
         problem = _problem(names) or self._repeated(number, names)
         if problem:
@@ -134,7 +139,7 @@ class _Lines:
         for name in names:
             line = self._seen.setdefault(tag_key(name), number)
             if line != number:
-                return f"has a name that is on line {line} already: keep one of them"
+                return f"repeats a name of line {line}: keep one of them"
         return None
 
 

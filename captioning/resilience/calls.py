@@ -1,4 +1,4 @@
-"""How an adapter asks its service: through what it is given, which knows when to wait."""
+"""How an adapter calls its service: through a `Calls`, which knows when to wait and to retry."""
 
 from __future__ import annotations
 
@@ -11,47 +11,57 @@ Answer = TypeVar("Answer")
 
 
 class Memory(Protocol):
-    """Answers that are part of what a service is asked for, as JSON values, by a name: a run that
-    comes after one that failed halfway does not pay for them again."""
+    """Partial answers of a service by name, as JSON values. A run that follows one which failed
+    halfway does not pay for them again."""
 
     def known(self, part: str) -> Any:
-        """The answer that was kept, or None."""
+        """The answer that was saved; None if there is none."""
 
     def remember(self, part: str, answer: Any) -> None:
-        """Saves an answer; None drops it."""
+        """Saves an answer; None removes it."""
 
 
-class Calls(Memory, Protocol):
-    """One run's calls of one service; safe to share between threads."""
+class Calls(Protocol):
+    """One run's calls to one service; safe to share between threads."""
+
+    @property
+    def memory(self) -> Memory:
+        """Where answers to parts of a request are saved."""
 
     def ask(self, call: Callable[[], Answer]) -> Answer:
-        """Makes one request when the service may be asked, again where it says later; raises what
-        the last attempt raised, or ServiceDeferred where it would have to wait too long."""
+        """Makes one request when the service may be called, and retries it after the pause that the
+        service asks for. Raises what the last attempt raised, or ServiceDeferred if the wait would
+        be too long."""
 
     def billed(self, bill: Bill) -> None:
-        """Notes what an answer costs, as soon as it is there and whatever becomes of it."""
+        """Records the cost of an answer, as soon as it is there and whatever becomes of it."""
 
 
 class Forgetful:
-    """No memory."""
+    """A Memory that saves nothing."""
 
     def known(self, part: str) -> Any:  # noqa: ARG002 - a Memory's
-        """Nothing."""
+        """Always None."""
         return None
 
     def remember(self, part: str, answer: Any) -> None:
-        """Nothing."""
+        """Drops the answer."""
 
 
-class PlainCalls(Forgetful):
-    """Each request once and at once; bills go nowhere."""
+FORGETFUL = Forgetful()
+
+
+class PlainCalls:
+    """Makes each request once, without waiting; ignores bills."""
+
+    memory: Memory = FORGETFUL
 
     def ask(self, call: Callable[[], Answer]) -> Answer:
         """Makes the request."""
         return call()
 
     def billed(self, bill: Bill) -> None:
-        """Nothing."""
+        """Ignores the bill."""
 
 
 PLAIN = PlainCalls()

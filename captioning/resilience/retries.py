@@ -1,4 +1,4 @@
-"""What one run asks of one service: in its turn, and again while its patience lasts."""
+"""One run's calls to one service: each in its turn, and retried while the wait budget lasts."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from typing import TypeVar
 
 from captioning.domain.usage import Bill
 from captioning.errors import DeploymentBroken, ServiceDeferred, ServiceTimeout
-from captioning.resilience.calls import Forgetful, Memory
+from captioning.resilience.calls import FORGETFUL, Memory
 from captioning.resilience.gate import Gate
 
 Answer = TypeVar("Answer")
 
 ATTEMPTS = 4
-"""At one exchange."""
-FORGETFUL = Forgetful()
+"""Attempts at one request."""
 FIRST_PAUSE = 0.5
 """Seconds before the second attempt; twice as long before each further one."""
 
 
 class WaitBudget:
-    """How many seconds a run may lose, to all services together: waiting, and in calls that fail.
+    """Seconds that a run may lose to all services together, by waiting and in calls that fail.
     Safe to share between threads; `clock` is monotonic, in seconds."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +33,7 @@ class WaitBudget:
 
     @property
     def left(self) -> float:
-        """Seconds; negative when the last call that failed took longer than there was."""
+        """Seconds; negative when the last failed call took longer than was left."""
         return self._left
 
     def lost_since(self, begun: float) -> None:
@@ -44,7 +43,7 @@ class WaitBudget:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """The time in this block is lost."""
+        """Takes off the time that this block takes."""
         begun = self.now()
         try:
             yield
@@ -55,13 +54,14 @@ class WaitBudget:
 class RetryingCalls:
     """The Calls of one run to one service; safe to share between threads.
 
-    `before` goes ahead of every call: what it raises ends the run, and is not the service's doing.
+    `before` is called ahead of every request: what it raises ends the run, and does not count as a
+    failure of the service.
     """
 
     def __init__(
         self,
         gate: Gate,
-        patience: WaitBudget,
+        budget: WaitBudget,
         before: Callable[[], None],
         billed: Callable[[Bill], None],
         *,
@@ -69,21 +69,20 @@ class RetryingCalls:
         sleep: Callable[[float], None] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.known, self.remember = memory.known, memory.remember
+        self.memory = memory
+        self.billed = billed
         self._gate = gate
-        self._patience = patience
+        self._budget = budget
         self._before = before
-        self._billed = billed
         self._sleep = sleep
         self._uniform = uniform
 
-    def billed(self, bill: Bill) -> None:
-        """Notes what an answer costs."""
-        self._billed(bill)
-
     def ask(self, call: Callable[[], Answer]) -> Answer:
-        """The call's answer. Raises what its last attempt raised, what the gate is closed for, or
-        ServiceThrottled where others are first; `retry_after` is then the longest wait known."""
+        """The call's answer.
+
+        Raises what the last attempt raised, the error that closed the gate, or ServiceThrottled
+        when other calls are ahead. Its `retry_after` is the longest wait known.
+        """
         attempt = 0
         while True:
             attempt += 1
@@ -94,13 +93,13 @@ class RetryingCalls:
                 pause = self._pause(error, attempt)
                 if pause is None:
                     raise
-            with self._patience.waiting():
+            with self._budget.waiting():
                 self._sleep(pause)
 
     def _entered(self) -> int:
-        """The call's turn has come, and the run may go on."""
-        with self._patience.waiting():
-            epoch = self._gate.enter(self._patience.left)
+        """Waits for the call's turn, and returns its epoch if the run may go on."""
+        with self._budget.waiting():
+            epoch = self._gate.enter(self._budget.left)
         try:
             self._before()
         except BaseException:
@@ -109,24 +108,24 @@ class RetryingCalls:
         return epoch
 
     def _made(self, call: Callable[[], Answer], epoch: int) -> Answer:
-        begun = self._patience.now()
+        begun = self._budget.now()
         try:
             answer = call()
         except BaseException as error:
-            self._patience.lost_since(begun)
+            self._budget.lost_since(begun)
             self._gate.leave(epoch, error)
             raise
         self._gate.leave(epoch)
         return answer
 
     def _pause(self, error: ServiceDeferred, attempt: int) -> float | None:
-        """Seconds to wait before the next attempt; None where there is none in this run, and the
-        error says how long it would have been."""
+        """Seconds to wait before the next attempt. None if this run makes none; then the error's
+        `retry_after` is set to the wait."""
         rest = self._gate.rest
         pause = FIRST_PAUSE * 2.0 ** (attempt - 1) * self._uniform(0.5, 1.0)
-        # a hang has used the time, and an operator is not that fast
+        # A hang has used up the time already, and no operator fixes anything that fast.
         is_last = attempt == ATTEMPTS or isinstance(error, ServiceTimeout | DeploymentBroken)
-        if not is_last and max(pause, rest) <= self._patience.left:
+        if not is_last and max(pause, rest) <= self._budget.left:
             return pause
         waits = [wait for wait in (error.retry_after, rest or None) if wait is not None]
         error.retry_after = max(waits, default=None)

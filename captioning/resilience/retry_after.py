@@ -1,4 +1,4 @@
-"""How long a service asks to be left alone."""
+"""How long a service asks its clients to wait, by the headers of its answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 
-def wished_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds from `retry-after-ms`, else from `Retry-After` (seconds or an HTTP date)."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from `retry-after-ms`, else from `Retry-After` (seconds or an HTTP date); None if
+    there is neither. Header names are in lower case or `headers` ignores case."""
     for name, unit in (("retry-after-ms", 1_000), ("retry-after", 1)):
         try:
             seconds = float(headers.get(name, "")) / unit

@@ -1,6 +1,6 @@
-"""Which service an operator has to mend, as runs found it.
+"""Which services an operator has to fix, as runs found them.
 
-Runs and health checks are on different instances in the cloud, so it is noted in a table.
+In the cloud, runs and health checks are on different instances, so the marks are in a table.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from typing import Literal
 from captioning.errors import ServiceDeferred, StorageUnavailable
 from captioning.ports import StateStore
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("captioning.resilience")
 
 Service = Literal["vision", "model", "webhook"]
 SERVICES: tuple[Service, ...] = ("vision", "model")
-"""What every app has."""
+"""Those that every app has; the webhook is optional."""
 KIND = "service"
 NOTE_EVERY = timedelta(seconds=30)
 LOOK_EVERY = timedelta(minutes=1)
 
 
 class ServiceHealth:
-    """Notes of broken services; safe to share between threads. Noting never fails a run."""
+    """Marks services as broken; safe to share between threads.
+
+    `broken` and `answered` never fail a run: when storage fails, they only log that.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class ServiceHealth:
         self._looked: dict[Service, datetime] = {}
 
     def broken(self, service: Service, error: ServiceDeferred) -> None:
-        """Notes that an operator has to act, and since when; once in 30 seconds at most."""
+        """Marks the service as broken, and since when; at most once in 30 seconds."""
         now = self._now()
         if not self._is_due(self._noted, service, NOTE_EVERY):
             return
@@ -56,11 +59,11 @@ class ServiceHealth:
             }
             self._state.put(KIND, service, note)
         with self._lock:
-            self._looked.pop(service, None)  # the next answer looks at once
+            self._looked.pop(service, None)  # the next answer looks for the mark at once
 
     def answered(self, service: Service) -> None:
-        """Takes back what was noted: the service works. Looks once a minute at most for what
-        another process has left, and at once for what this one has."""
+        """Clears the mark, because the service works. Looks at most once a minute for a mark that
+        another process has left, and at once for one of its own."""
         if not self._is_due(self._looked, service, LOOK_EVERY):
             return
         with _quietly(service):
@@ -68,12 +71,12 @@ class ServiceHealth:
                 self._state.delete(KIND, service)
 
     def troubles(self) -> dict[str, str]:
-        """The code of what is wrong, by service. StorageUnavailable when it cannot be read."""
+        """The error code of each broken service. StorageUnavailable when it cannot be read."""
         notes = {service: self._state.get(KIND, service) for service in self.services}
         return {service: note["code"] for service, note in notes.items() if note}
 
     def _is_due(self, last: dict[Service, datetime], service: Service, every: timedelta) -> bool:
-        """Whether it is time again; where it is, the next time is counted from now."""
+        """Whether `every` has passed since the last time; if so, the time starts again now."""
         now = self._now()
         with self._lock:
             if service in last and now - last[service] < every:
@@ -87,4 +90,4 @@ def _quietly(service: Service) -> Iterator[None]:
     try:
         yield
     except StorageUnavailable as error:
-        log.warning("The health of %s could not be noted: %s", service, error.message)
+        log.warning("The health of %s could not be recorded: %s", service, error.message)

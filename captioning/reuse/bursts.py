@@ -1,4 +1,4 @@
-"""Bursts: near-identical frames that are uploaded together share what one of them was paid for."""
+"""Bursts: near-identical frames that are uploaded together share the answers to one of them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from typing import Protocol
 from captioning.domain.blobs import BlobDescription
 from captioning.errors import ContentInProgress, StorageUnavailable
 from captioning.images.sketch import Sketch
-from captioning.providers import InspectedPicture
+from captioning.providers import Picture
 from captioning.reuse.entries import ReuseEntry, ReuseStore
+
+MOST_AROUND = 50
+"""Frames of a group whose hashes are compared: the newest in the window."""
+MOST_LOOKED_AT = 3
+"""Frames with a similar hash whose pixels are compared."""
+
+log = logging.getLogger("captioning.reuse")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """An image that may be one of a burst.
 
-    `group` names what is uploaded to one folder in one size, for captions of one kind; `since` is
-    when a run began to look after it. Listed frames have a sketch without pixels.
+    `group` is a hash of folder, size and fingerprint, which the frames of a burst share; `since` is
+    when a run began to process it. Frames that were listed have a sketch without pixels.
     """
 
     group: str
@@ -33,76 +40,72 @@ class Frame:
     sketch: Sketch
 
 
-MOST_AROUND = 50
-"""Frames of a group whose hashes are compared: the newest that were uploaded about then."""
-
-
-MOST_LOOKED_AT = 3
-"""Of these, frames whose pixels are."""
-
-
-log = logging.getLogger(__name__)
-
-
 class Frames(Protocol):
-    """Where frames are kept."""
+    """The table of frames. Every method raises StorageUnavailable."""
 
-    def put(self, frame: Frame) -> None: ...
-    def around(self, frame: Frame, window: timedelta, most: int) -> list[Frame]: ...
-    def pixels(self, frame: Frame) -> bytes | None: ...
-    def remove(self, frame: Frame) -> None: ...
+    def put(self, frame: Frame) -> None:
+        """Writes the frame."""
+
+    def around(self, frame: Frame, window: timedelta, most: int) -> list[Frame]:
+        """Up to `most` other frames of its group, uploaded at most `window` before or after it."""
+
+    def pixels(self, frame: Frame) -> bytes | None:
+        """The pixels of the frame's sketch; None if it is gone."""
+
+    def remove(self, frame: Frame) -> None:
+        """Removes the frame, if it is there."""
 
 
 class Bursts:
-    """Finds the frame whose answers serve for another; safe to share between threads.
+    """Finds the frame whose answers serve for another one; safe to share between threads.
 
-    Whoever is about to pay says so first, and looks at the others then: of two that do so at the
-    same time at least one sees the other, and the later waits. A frame that was given its answers
-    is never passed on, so that a group does not drift.
+    A run that is about to pay writes its frame first and then reads the others: of two that do so
+    at the same time at least one sees the other, and the later one waits. Answers that a frame took
+    over are not passed on to a third frame, so that a group does not drift.
     """
 
     def __init__(
         self,
         *,
         frames: Frames,
-        works: ReuseStore,
+        store: ReuseStore,
         is_near: Callable[[Sketch, Sketch], bool],
         window: timedelta,
         now: Callable[[], datetime],
     ) -> None:
         self._frames = frames
-        self._works = works
+        self._store = store
         self._is_near = is_near
         self._window = window
         self._now = now
 
     def leader(
-        self, work: ReuseEntry, picture: InspectedPicture, blob: BlobDescription
+        self, entry: ReuseEntry, picture: Picture, blob: BlobDescription
     ) -> ReuseEntry | None:
-        """The finished work of a near-identical frame; None where this one is to be paid for, which
-        is also where storage fails. ContentInProgress while the other is being paid for."""
+        """The finished entry of a near-identical frame; None if this one has to be paid for, which
+        includes that storage fails. ContentInProgress while the other frame is being paid for."""
         frame = Frame(
-            _group(work.fingerprint, blob.path, picture),
-            work.sha256,
+            _group(entry.fingerprint, blob.path, picture),
+            entry.sha256,
             blob.modified,
             self._now(),
             picture.sketch(),
         )
         try:
-            self._frames.put(frame)
-            return self._found(frame, work.fingerprint)
+            self._frames.put(frame)  # before reading the others: see the class
+            return self._found(frame, entry.fingerprint)
         except StorageUnavailable as error:
-            log.warning("Bursts are not looked for: %s", error.message)
+            log.warning("Storage fails, a burst is not looked for: %s", error.message)
             return None
 
     def _found(self, frame: Frame, fingerprint: str) -> ReuseEntry | None:
         for other in self._alike(frame):
-            stored = self._works.get(other.sha256, fingerprint)
+            stored = self._store.get(other.sha256, fingerprint)
             if stored is None or stored.work.burst or stored.work.refusal:
                 continue
             known = stored.work
             if known.analysis and known.analysis.text:
-                return None  # a page or a sign looks like another that says something else
+                return None  # pages and signs look alike and differ in their text
             if known.is_done:
                 if known.analysis is None or known.captioning is None:
                     return None
@@ -112,19 +115,19 @@ class Bursts:
             if claimed and _turn(other) < _turn(frame):
                 self._withdraw(frame)
                 raise ContentInProgress(
-                    f"A near-identical frame is being captioned, {known.path}; what is said of it"
-                    " may serve for this one."
+                    f"A near-identical frame is being captioned, {known.path}; its caption may"
+                    " serve for this one."
                 )
         return None
 
     def _withdraw(self, frame: Frame) -> None:
-        """Who waits, or was given answers, is nobody for others to look at. Where that fails they
-        see as much by its work."""
+        """Removes a frame that waits or takes answers over, so that others do not compare with it.
+        If that fails, its entry tells them as much."""
         with suppress(StorageUnavailable):
             self._frames.remove(frame)
 
     def _alike(self, frame: Frame) -> Iterator[Frame]:
-        """Near-identical frames, those that were looked after first before others."""
+        """Near-identical frames, in the order in which runs began to process them."""
         around = self._frames.around(frame, self._window, MOST_AROUND)
         alike = sorted((o for o in around if o.sketch.may_be(frame.sketch)), key=_turn)
         for other in alike[:MOST_LOOKED_AT]:
@@ -137,8 +140,8 @@ def _turn(frame: Frame) -> tuple[datetime, str]:
     return frame.since, frame.sha256
 
 
-def _group(fingerprint: str, path: str, picture: InspectedPicture) -> str:
-    """Names what a frame can be of one burst with: the folder's, of its size, asked alike."""
+def _group(fingerprint: str, path: str, picture: Picture) -> str:
+    """A hash of what the frames of a burst have in common."""
     folder = path.rpartition("/")[0]
     parts = [fingerprint, folder, picture.width, picture.height]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Captions for contents: each set of bytes is paid for once, whichever blobs hold it."""
+"""The cache of captions: the same bytes are charged once, whichever blobs hold them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from captioning.budget.ledger import Ledger
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.record import Captioning, Claim, ImageAnalysis, Support
 from captioning.domain.usage import NOTHING, Bill, Usage
@@ -20,8 +21,7 @@ from captioning.errors import (
     ServiceDeferred,
     StorageUnavailable,
 )
-from captioning.ports import Ledger
-from captioning.providers import Answers, InspectedPicture, Providers
+from captioning.providers import Answers, Picture, Providers
 from captioning.resilience.calls import Calls, Memory
 from captioning.reuse.bursts import Bursts
 from captioning.reuse.claim import ContentClaim
@@ -29,7 +29,7 @@ from captioning.reuse.entries import Refusal, ReuseEntry, ReuseStore
 
 
 class CallMaker(Protocol):
-    """Makes a run's calls: of Vision and of the model, with one patience."""
+    """Makes the calls of a run, to Vision and to the model, which share one wait budget."""
 
     def __call__(
         self, before: Callable[[], None], billed: Callable[[Bill], None], memory: Memory
@@ -40,9 +40,10 @@ class CallMaker(Protocol):
 class Result:
     """What became of a content: answers, or the error that ended the run.
 
-    `usage` is what was paid for it so far, `spent` what this run adds to the ledger, `saved` what
-    a reused result had cost; with `burst` that is a near-identical frame's. `support` is of the
-    answers' main text; `is_doubtful` where it is too low.
+    `usage` is what was paid for it so far, `spent` what this run adds to the ledger, `saved` what a
+    reused result had cost. `reused_from` is the path of the blob that it was paid for; with `burst`
+    that holds a near-identical frame. `support` is that of the main text; `is_doubtful` if it is
+    too low.
     """
 
     answers: Answers | None = None
@@ -57,12 +58,12 @@ class Result:
 
 
 class CaptionCache:
-    """Captions a picture, or finds what is known of its bytes; safe to share between threads."""
+    """Captions a picture, or finds the caption of its bytes; safe to share between threads."""
 
     def __init__(
         self,
         *,
-        works: ReuseStore,
+        store: ReuseStore,
         providers: Providers,
         ledger: Ledger,
         price: Callable[[Bill], Usage],
@@ -71,7 +72,7 @@ class CaptionCache:
         now: Callable[[], datetime],
         bursts: Bursts | None = None,
     ) -> None:
-        self._works = works
+        self._store = store
         self._providers = providers
         self._ledger = ledger
         self._price = price
@@ -83,10 +84,10 @@ class CaptionCache:
         self.input = providers.input
 
     def caption(
-        self, picture: InspectedPicture, blob: BlobDescription, *, run: str, afresh: str | None
+        self, picture: Picture, blob: BlobDescription, *, run: str, afresh: str | None
     ) -> Result:
-        """What the services say of the picture in this blob. Errors of theirs are in the result;
-        storage's raise StorageUnavailable."""
+        """What the services say about the picture in this blob. Their errors are in the result;
+        StorageUnavailable is raised."""
         wanted = ReuseEntry(
             picture.sha256,
             self.fingerprint,
@@ -97,96 +98,101 @@ class CaptionCache:
             upload=blob.etag,
         )
         try:
-            content = ContentClaim.take(self._works, wanted, lease=self._lease, now=self._now)
+            claim = ContentClaim.take(self._store, wanted, lease=self._lease, now=self._now)
         except ContentInProgress as error:
             return Result(error=error)
-        if content.work.is_done:
-            return _known(content.work, wanted)
+        if claim.entry.is_done:
+            return _known(claim.entry, wanted)
         try:
-            found = self._shared(content, picture, blob)
+            found = self._shared(claim, picture, blob)
         except ContentInProgress as error:
             return Result(error=error)
-        return _known(found, wanted) if found else self._ask(content, picture)
+        return _known(found, wanted) if found else self._ask(claim, picture)
 
     def _shared(
-        self, content: ContentClaim, picture: InspectedPicture, blob: BlobDescription
+        self, claim: ContentClaim, picture: Picture, blob: BlobDescription
     ) -> ReuseEntry | None:
-        """The work as it ends with what a near-identical frame was paid for; None without one."""
-        if self._bursts is None or not content.is_untouched:
+        """The entry with the answers to a near-identical frame; None if there is no such frame."""
+        if self._bursts is None or not claim.is_untouched:
             return None
         try:
-            found = self._bursts.leader(content.work, picture, blob)
+            found = self._bursts.leader(claim.entry, picture, blob)
         except Exception:
-            content.release(NOTHING)
+            # A frame that waits for another keeps no claim: if the other one fails, any frame of
+            # the burst may go on.
+            claim.release(NOTHING)
             raise
-        return content.share(found) if found else None
+        return claim.share(found) if found else None
 
-    def _ask(self, content: ContentClaim, picture: InspectedPicture) -> Result:
-        terms = _RunContext(content, self._price, self._calls)
+    def _ask(self, claim: ContentClaim, picture: Picture) -> Result:
+        context = _RunContext(claim, self._price, self._calls)
         try:
-            return self._answered(content, picture, terms)
+            return self._answered(claim, picture, context)
         except Exception:
-            content.release(terms.paid)
+            # The run ends without a Result, by which its caller would count what it paid. Releasing
+            # the claim empties `unbooked`, so that no later run counts it: it is counted here.
+            claim.release(context.paid)
             with suppress(StorageUnavailable):
-                self._ledger.add(terms.paid + content.inherited)
+                self._ledger.add(context.paid + claim.inherited)
             raise
 
-    def _answered(
-        self, content: ContentClaim, picture: InspectedPicture, terms: _RunContext
-    ) -> Result:
+    def _answered(self, claim: ContentClaim, picture: Picture, context: _RunContext) -> Result:
         try:
             self._ledger.check_budget()
-            answers = self._providers.ask(picture, terms)
+            answers = self._providers.ask(picture, context)
         except ImageRejected as error:
-            content.done(terms.paid, refusal=Refusal(error.code, error.message))
-            return terms.result(error=error)
+            claim.done(context.paid, refusal=Refusal(error.code, error.message))
+            return context.result(error=error)
         except StorageUnavailable:
             raise
         except (BadResponse, ServiceDeferred) as error:
-            content.release(terms.paid)
-            return terms.result(error=error)
-        content.done(terms.paid, captioning=answers.captioning)
-        return terms.result(answers=answers)
+            claim.release(context.paid)
+            return context.result(error=error)
+        claim.done(context.paid, captioning=answers.captioning)
+        return context.result(answers=answers)
 
 
 class _RunContext:
-    """The providers' terms for one content: what is known, how to ask, where to save."""
+    """A RunContext that knows what earlier runs saved, and saves each answer at once.
+
+    It is also the Memory of the calls to Vision.
+    """
 
     def __init__(
-        self, content: ContentClaim, price: Callable[[Bill], Usage], calls: CallMaker
+        self, claim: ContentClaim, price: Callable[[Bill], Usage], calls: CallMaker
     ) -> None:
-        self._content = content
+        self._claim = claim
         self._price = price
         self._lock = threading.Lock()
         self.paid = NOTHING
-        self.analysis, self.captioning = content.work.analysis, content.work.captioning
-        self.vision, self.model = calls(content.renew, self._billed, self)
+        self.analysis, self.captioning = claim.entry.analysis, claim.entry.captioning
+        self.vision, self.model = calls(claim.renew, self._billed, self)
 
     def analysed(self, analysis: ImageAnalysis) -> None:
         """Saves the analysis."""
-        self._content.learned(self.paid, analysis=analysis)
+        self._claim.learned(self.paid, analysis=analysis)
 
     def captioned(self, captioning: Captioning) -> None:
         """Saves the caption."""
-        self._content.learned(self.paid, captioning=captioning)
+        self._claim.learned(self.paid, captioning=captioning)
 
     def known(self, part: str) -> Any:
-        """A part of the analysis that an earlier run has paid."""
-        return self._content.work.parts.get(part)
+        """A part of the analysis that an earlier run has paid for; None if there is none."""
+        return self._claim.entry.parts.get(part)
 
     def remember(self, part: str, answer: Any) -> None:
         """Saves a part of the analysis."""
-        self._content.learned(self.paid, parts={part: answer})
+        self._claim.learned(self.paid, parts={part: answer})
 
     def result(
         self, *, answers: Answers | None = None, error: CaptioningError | None = None
     ) -> Result:
-        """The result with what was paid."""
+        """The result, with what was paid."""
         return Result(
             answers,
             error,
-            usage=self._content.before + self.paid,
-            spent=self.paid + self._content.inherited,
+            usage=self._claim.before + self.paid,
+            spent=self.paid + self._claim.inherited,
         )
 
     def _billed(self, bill: Bill) -> None:
@@ -194,15 +200,18 @@ class _RunContext:
             self.paid += self._price(bill)
 
 
-def _known(work: ReuseEntry, wanted: ReuseEntry) -> Result:
-    """The result of another run, at no cost; or of one of the same upload, whose record does not
-    tell of it: that run died before it could say so, or is slower than this one."""
+def _known(entry: ReuseEntry, wanted: ReuseEntry) -> Result:
+    """The result of a finished entry, at no cost to this run.
+
+    If it was paid for this very upload, it is not reused: that run died before it saved the record,
+    or is slower than this one.
+    """
     error = answers = None
-    if work.refusal:
+    if entry.refusal:
         kinds = {kind.code: kind for kind in ImageRejected.__subclasses__()}
-        error = kinds[work.refusal.code](work.refusal.message)
-    elif work.captioning:
-        answers = Answers(work.analysis, work.captioning)
-    if (work.path, work.upload) == (wanted.path, wanted.upload):
-        return Result(answers, error, usage=work.usage)
-    return Result(answers, error, saved=work.usage, reused_from=work.path, burst=work.burst)
+        error = kinds[entry.refusal.code](entry.refusal.message)
+    elif entry.captioning:
+        answers = Answers(entry.analysis, entry.captioning)
+    if (entry.path, entry.upload) == (wanted.path, wanted.upload):
+        return Result(answers, error, usage=entry.usage)
+    return Result(answers, error, saved=entry.usage, reused_from=entry.path, burst=entry.burst)

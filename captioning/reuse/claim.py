@@ -1,4 +1,4 @@
-"""One content in the hands of one run: nobody else pays for it meanwhile."""
+"""One run's claim on a content: no other run pays for the same bytes meanwhile."""
 
 from __future__ import annotations
 
@@ -16,43 +16,46 @@ from captioning.reuse.entries import Refusal, ReuseEntry, ReuseStore, StoredEntr
 
 
 class ContentClaim:
-    """Work with this run's claim on it; safe to share between the run's threads.
+    """An entry with this run's claim on it; safe to share between the run's threads.
 
-    Every change raises ContentInProgress where the claim ran out and another run took over.
+    `renew` and `learned` raise ContentInProgress when the claim ran out and another run took over.
     """
 
     def __init__(
-        self, works: ReuseStore, stored: StoredEntry, lease: timedelta, now: Callable[[], datetime]
+        self, store: ReuseStore, stored: StoredEntry, lease: timedelta, now: Callable[[], datetime]
     ) -> None:
-        self._works = works
-        self._work, self._etag = stored.work, stored.etag
-        self.before = stored.work.usage
-        """What earlier runs have paid."""
+        self._store = store
+        self._stored = stored
         self._lease = lease
         self._now = now
         self._lock = threading.Lock()
+        self.before = stored.work.usage
+        """What earlier runs have paid."""
         self.inherited = stored.work.unbooked
-        """What of that is of runs that died, and in no ledger."""
+        """The part of it that runs paid which died before they could add it to the ledger."""
 
     @classmethod
     def take(
-        cls, works: ReuseStore, wanted: ReuseEntry, *, lease: timedelta, now: Callable[[], datetime]
+        cls, store: ReuseStore, wanted: ReuseEntry, *, lease: timedelta, now: Callable[[], datetime]
     ) -> ContentClaim:
-        """Claims what `wanted` names, with its claim; what is done already is not claimed.
-        ContentInProgress while another run has it."""
+        """Claims the content that `wanted` names, for the run and the time in its `claim`.
+
+        A finished entry is returned as it is, without a claim. ContentInProgress while another run
+        has the claim.
+        """
         try:
-            stored = StoredEntry(wanted, works.put(wanted, None))
+            stored = StoredEntry(wanted, store.put(wanted, None))
         except RecordChanged:
-            found = works.get(wanted.sha256, wanted.fingerprint)
+            found = store.get(wanted.sha256, wanted.fingerprint)
             if found is None:
-                raise _elsewhere(wanted) from None
-            return cls._take_over(works, found, wanted, lease, now)
-        return cls(works, stored, lease, now)
+                raise _in_progress(wanted) from None
+            return cls._take_over(store, found, wanted, lease, now)
+        return cls(store, stored, lease, now)
 
     @classmethod
     def _take_over(
         cls,
-        works: ReuseStore,
+        store: ReuseStore,
         found: StoredEntry,
         wanted: ReuseEntry,
         lease: timedelta,
@@ -61,11 +64,12 @@ class ContentClaim:
         known, claim = found.work, found.work.claim
         ours = claim and known.run == wanted.run
         if claim and not ours and claim.until > now():
-            raise _elsewhere(known)
+            raise _in_progress(known)
         if known.is_done:
             if wanted.afresh in {None, known.afresh}:
-                return cls(works, found, lease, now)
+                return cls(store, found, lease, now)
             known = wanted
+        # Another run's claim that ran out: that run died before it counted what it had paid.
         unbooked = known.unbooked if claim and not ours else NOTHING
         taken = replace(
             known,
@@ -77,27 +81,27 @@ class ContentClaim:
             unbooked=unbooked,
         )
         try:
-            stored = StoredEntry(taken, works.put(taken, found.etag))
-        except RecordChanged:
-            raise _elsewhere(known) from None
-        return cls(works, stored, lease, now)
+            stored = StoredEntry(taken, store.put(taken, found.etag))
+        except RecordChanged:  # of two runs that take over, one gets it
+            raise _in_progress(known) from None
+        return cls(store, stored, lease, now)
 
     @property
-    def work(self) -> ReuseEntry:
-        """As it is known to be stored."""
-        return self._work
+    def entry(self) -> ReuseEntry:
+        """The entry as this run last saved or read it."""
+        return self._stored.work
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nothing has been paid for it yet, nor a new caption been asked for."""
-        known = self._work
+        """Whether nothing has been paid for it yet, and no new caption was requested."""
+        known = self.entry
         learned = known.parts or known.analysis or known.captioning or known.afresh
         return not learned and known.usage == NOTHING
 
     def renew(self) -> None:
-        """Renews the claim where less of it is left than the longest call may take."""
+        """Renews the claim if less of it is left than the longest call may take."""
         with self._lock:
-            claim = self._work.claim
+            claim = self.entry.claim
             if claim and claim.until - self._now() < self._lease * LEFT_FOR_A_CALL:
                 self._change(lambda known: replace(known, claim=self._renewed(known)))
 
@@ -109,7 +113,11 @@ class ContentClaim:
         analysis: ImageAnalysis | None = None,
         captioning: Captioning | None = None,
     ) -> None:
-        """Saves an answer, so that it is not paid again whatever happens now."""
+        """Saves an answer and renews the claim. `paid` is what this run has paid so far.
+
+        It is saved as soon as it is there, so that no later run pays for it again, whatever becomes
+        of this one.
+        """
 
         def more(known: ReuseEntry) -> ReuseEntry:
             return replace(
@@ -128,12 +136,15 @@ class ContentClaim:
     def done(
         self, paid: Usage, captioning: Captioning | None = None, refusal: Refusal | None = None
     ) -> None:
-        """Saves what it ended with and gives the claim up. Where that fails, the caller has the
-        answers all the same."""
+        """Saves the outcome and gives the claim up. Never raises: the caller has the answers even
+        if they cannot be saved."""
         self._end(paid, captioning=captioning, refusal=refusal, is_done=True)
 
     def share(self, found: ReuseEntry) -> ReuseEntry:
-        """Ends with the answers to a near-identical frame, and what they cost there; likewise."""
+        """Ends with the answers to a near-identical frame, and gives the claim up; never raises.
+
+        Path, upload and usage of the returned entry are that frame's.
+        """
 
         def shared(known: ReuseEntry) -> ReuseEntry:
             return replace(
@@ -142,10 +153,11 @@ class ContentClaim:
 
         with self._lock, suppress(ContentInProgress, RecordChanged, StorageUnavailable):
             self._change(shared)
-        return shared(self._work)
+        return shared(self.entry)
 
     def release(self, paid: Usage) -> None:
-        """Gives the claim up, for whoever comes next; where that fails it runs out by itself."""
+        """Gives the claim up, so that the next run need not wait for its end. Never raises: a claim
+        that cannot be given up runs out by itself."""
         self._end(paid)
 
     def _end(self, paid: Usage, **outcome: Any) -> None:
@@ -159,21 +171,26 @@ class ContentClaim:
         return replace(known.claim, until=self._now() + self._lease) if known.claim else None
 
     def _change(self, change: Callable[[ReuseEntry], ReuseEntry]) -> None:
-        """Saves the work as changed. The version in the way may be this run's own, the answer to
-        whose save was lost."""
-        changed = change(self._work)
+        """Saves the changed entry; the caller holds the lock."""
         try:
-            self._etag = self._works.put(changed, self._etag)
+            self._put(change(self.entry))
         except RecordChanged:
-            found = self._works.get(changed.sha256, changed.fingerprint)
-            if found is None or found.work.run != changed.run:
-                raise _elsewhere(changed) from None
-            changed = change(found.work)
-            self._etag = self._works.put(changed, found.etag)
-        self._work = changed
+            # The version in the way may be this run's own: a save that storage carried out although
+            # its answer was lost. Then the change is made to that version, once.
+            self._stored = self._own_version()
+            self._put(change(self.entry))
+
+    def _put(self, changed: ReuseEntry) -> None:
+        self._stored = StoredEntry(changed, self._store.put(changed, self._stored.etag))
+
+    def _own_version(self) -> StoredEntry:
+        found = self._store.get(self.entry.sha256, self.entry.fingerprint)
+        if found is None or found.work.run != self.entry.run:
+            raise _in_progress(self.entry) from None
+        return found
 
 
-def _elsewhere(work: ReuseEntry) -> ContentInProgress:
+def _in_progress(entry: ReuseEntry) -> ContentInProgress:
     return ContentInProgress(
-        f"The same content is being captioned for {work.path}; its result will be used."
+        f"The same content is being captioned for {entry.path}; its result will be used."
     )

@@ -1,4 +1,8 @@
-"""What is known of one content: an image's bytes, under one way of captioning them."""
+"""Entries of the cache: what is known of one content, captioned in one way.
+
+A content is an image's bytes, by their SHA-256; the fingerprint of providers, prompt and settings
+names the way.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from captioning.domain.usage import NOTHING, Usage
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a service will not have this content."""
+    """Why a service refuses this content: code and message of an ImageRejected."""
 
     code: str
     message: str
@@ -22,14 +26,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ReuseEntry:
-    """What services said of the bytes with this SHA-256, asked as the fingerprint says.
+    """What services said about the bytes with this SHA-256, called as the fingerprint says.
 
-    `path` is the blob it was paid for, `upload` the ETag that it had, `run` the run that saved it
-    last, `usage` what was paid so far. A claim is of the run that pays at the moment, `unbooked`
-    what of the usage is that run's and in no ledger yet. `parts` are answers of an analysis that is
-    not whole yet; `is_done` when
-    nothing is left to pay for. `afresh` is the request for a new caption that it answers. With
-    `burst` the answers are to a near-identical frame: that one's are path, upload and usage.
+    `path` is the blob that it was paid for, `upload` the ETag which that blob had, `run` the run
+    that saved it last, `usage` what was paid so far. `claim` belongs to the run that is paying;
+    `unbooked` is the part of `usage` that this run has not added to the ledger yet. `parts` are
+    answers of an analysis that is not complete; `is_done` is set when nothing is left to pay for.
+    `afresh` is the id of the request for a new caption that it answers. With `burst` the answers,
+    path, upload and usage are those of a near-identical frame.
     """
 
     sha256: str
@@ -49,13 +53,13 @@ class ReuseEntry:
     burst: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The entry as JSON values."""
         document: dict[str, Any] = _adapter().dump_python(self, mode="json")
         return document
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> ReuseEntry:
-        """pydantic.ValidationError where the document is not one."""
+        """The entry of a JSON document; pydantic.ValidationError if it is none."""
         return _adapter().validate_python(document)
 
 
@@ -66,17 +70,17 @@ def _adapter() -> TypeAdapter[ReuseEntry]:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """Work and the ETag of the version read."""
+    """An entry and the ETag of the version that was read."""
 
     work: ReuseEntry
     etag: str
 
 
 class ReuseStore(Protocol):
-    """What is known of contents."""
+    """The table of entries. Every method raises StorageUnavailable."""
 
     def get(self, sha256: str, fingerprint: str) -> StoredEntry | None:
-        """The entry of these bytes, captioned this way."""
+        """The entry of these bytes, captioned in this way; None without one."""
 
     def put(self, entry: ReuseEntry, etag: str | None) -> str:
         """Replaces the version with the ETag, or creates the entry, and returns the new ETag;

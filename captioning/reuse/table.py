@@ -1,4 +1,4 @@
-"""What is known of contents and of frames of bursts, on Table Storage.
+"""Entries of contents and frames of bursts, on Table Storage.
 
 `captionsreuse`: PartitionKey is the SHA-256 of the bytes, RowKey the fingerprint of how services
 were called. `captionsbursts`: PartitionKey is the frame's group, RowKey `99999…-ab12…`: upload
@@ -19,56 +19,56 @@ from captioning.storage.entities import ENTITY_BYTES, size, to_document, to_prop
 from captioning.storage.tables import Table
 
 _PLAIN = frozenset({"sha256", "fingerprint", "path", "run", "is_done", "afresh", "upload", "burst"})
+"""Fields that are columns as they are; others are JSON text."""
+_END_OF_TIME = 99_999_999_999_999
+"""Milliseconds from which upload times are counted down; 14 digits."""
+_PIXELS = "pixels"
+"""Stored as base64 text: bytes would go through the SDK, which is slower."""
+_LISTED = ["PartitionKey", "RowKey", "uploaded", "since", "hash"]
 
 
 class ReuseTable:
-    """Work by content and fingerprint; every write is conditional on the version it replaces."""
+    """A ReuseStore: a row for each content and fingerprint; every write is conditional."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def get(self, sha256: str, fingerprint: str) -> StoredEntry | None:
-        """The work and its ETag, or None."""
+        """The entry and its ETag; None without one."""
         row = self._table.get(sha256, fingerprint)
-        return (
-            StoredEntry(ReuseEntry.from_json(to_document(row.entity, _PLAIN)), row.etag)
-            if row
-            else None
-        )
+        if row is None:
+            return None
+        return StoredEntry(ReuseEntry.from_json(to_document(row.entity, _PLAIN)), row.etag)
 
-    def put(self, work: ReuseEntry, etag: str | None) -> str:
-        """Replaces the version with this ETag, or creates it where it is None; the new ETag.
-        RecordChanged when another version is there."""
-        return self._table.put(_to_entity(work), etag)
+    def put(self, entry: ReuseEntry, etag: str | None) -> str:
+        """Replaces the version with this ETag, or creates the entry if it is None, and returns the
+        new ETag. RecordChanged when another version is there."""
+        return self._table.put(_to_entity(entry), etag)
 
 
-def _to_entity(work: ReuseEntry) -> dict[str, Any]:
-    document = work.to_json()
+def _to_entity(entry: ReuseEntry) -> dict[str, Any]:
+    """The row of an entry. What does not fit into an entity is left out: first the parts, then
+    text from the end."""
+    document = entry.to_json()
     entity = to_properties(document, _PLAIN)
     if size(entity) > ENTITY_BYTES:
-        document["parts"] = {}  # rather paid again than not saved
+        document["parts"] = {}  # paying for them again is better than saving nothing
         entity = to_properties(document, _PLAIN)
     while size(entity) > ENTITY_BYTES and document["analysis"]["text"]:
         text = document["analysis"]["text"]
         document["analysis"]["text"] = text[: len(text) // 2]
         entity = to_properties(document, _PLAIN)
-    return {"PartitionKey": work.sha256, "RowKey": work.fingerprint, **entity}
-
-
-_END_OF_TIME = 99_999_999_999_999
-_PIXELS = "pixels"
-"""As text: bytes are left to the SDK, which takes its time."""
-_LISTED = ["PartitionKey", "RowKey", "uploaded", "since", "hash"]
+    return {"PartitionKey": entry.sha256, "RowKey": entry.fingerprint, **entity}
 
 
 class BurstTable:
-    """A row per frame; what is written of one does not depend on another."""
+    """Frames on Table Storage: a row for each, which no other row depends on."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def put(self, frame: Frame) -> None:
-        """Writes the frame, whatever is known of it."""
+        """Writes the frame's row, unconditionally."""
         self._table.upsert(
             {
                 "PartitionKey": frame.group,
@@ -81,20 +81,20 @@ class BurstTable:
         )
 
     def around(self, frame: Frame, window: timedelta, most: int) -> list[Frame]:
-        """Others of its group, uploaded at most so long before or after it: the newest of them, up
-        to so many. One request, however many there are."""
+        """Up to `most` other frames of its group, uploaded at most `window` before or after it, the
+        newest first. Makes one request, however many there are."""
         start, end = _place(frame.uploaded + window), _place(frame.uploaded - window, "~")
         rows = self._table.first(frame.group, start, end, most + 1, _LISTED)
         found = [_to_frame(row) for row in rows]
         return [other for other in found if other.sha256 != frame.sha256][:most]
 
     def pixels(self, frame: Frame) -> bytes | None:
-        """Those of its sketch; None where it is gone."""
+        """The pixels of the frame's sketch; None if its row is gone."""
         row = self._table.get(frame.group, _place(frame.uploaded, frame.sha256))
         return b64decode(row.entity[_PIXELS]) if row else None
 
     def remove(self, frame: Frame) -> None:
-        """Removes it; a missing one is no error."""
+        """Removes the frame's row, if it is there."""
         self._table.delete(frame.group, _place(frame.uploaded, frame.sha256))
 
 

@@ -1,7 +1,7 @@
-"""English words by meaning: groups that tell how a caption is read, and broader concepts.
+"""English words by meaning: groups that decide how a caption is read, and broader concepts.
 
-The table of concepts is WordNet's, cut down (`data/broader_terms.tsv`; its licence is beside it).
-It is read when it is first needed.
+The table of concepts is a small part of WordNet (`data/broader_terms.tsv`, beside its licence). It
+is read when it is first needed.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ NUMBERS = {word: n for n, word in enumerate(_GROUPS["numbers"].split(), start=2)
 NEGATIONS, NEGATION_ENDS = _group("negations"), _group("ends of a negation")
 BEFORE_NOUNS = _group("before nouns") | COLOURS | NUMBERS.keys()
 BODY = _group("body")
-"""Parts of whoever is seen: no service lists them."""
+"""Parts of people and animals, which no service lists."""
 SEX_AND_AGE = _group("sex and age")
 TOGETHER = _group("kinds that come together")
-"""Of which a picture often shows several: one that was recognised does not exclude another."""
+"""Kinds of which a picture often shows several: one that was seen does not exclude another."""
 PLURALS = dict(pair.split("=") for pair in _PLURALS.split())
-"""Those that no rule makes."""
+"""Plurals that follow no rule, and their singular."""
 DATA = Path(__file__).parent / "data"
 LONGEST = 3
-"""Words of a phrase that is looked up."""
+"""Words of a phrase that is looked up, at most."""
 _MARKS = "*~-"
 
 
 class BroaderTerms:
-    """The table. Concepts are named by their first word, `crane#2` where that has several."""
+    """The table. A concept is named by its first word, with `#2` if that word has several."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.rarely_nouns: set[str] = set()
@@ -87,15 +87,16 @@ class BroaderTerms:
         self._wholes[name] = list(filter(None, wholes.split(",")))
 
     def concepts(self, phrase: str) -> tuple[str, ...]:
-        """What a noun in lower case may mean, in singular or plural; of one or more words."""
+        """The concepts that a noun may mean. It is in lower case, has one or more words, and may be
+        a plural."""
         return self._found(phrase)[1]
 
     def lemma(self, phrase: str) -> str:
-        """The form under which the table has it; itself where it has none."""
+        """The form of the phrase that is in the table; the phrase itself if none is."""
         return self._found(phrase)[0]
 
     def wholes(self, concept: str) -> list[str]:
-        """What it is part of."""
+        """The things that a concept is part of."""
         return self._wholes.get(concept, [])
 
     def _find(self, phrase: str) -> tuple[str, tuple[str, ...]]:
@@ -105,7 +106,7 @@ class BroaderTerms:
         return phrase, ()
 
     def _ancestors(self, concept: str) -> frozenset[str]:
-        """It and everything broader."""
+        """The concept and everything broader."""
         found, waiting = set(), [concept]
         while waiting:
             name = waiting.pop()
@@ -117,12 +118,13 @@ class BroaderTerms:
 
 @cache
 def broader_terms() -> BroaderTerms:
-    """The table that comes with the app."""
+    """The table that is shipped with the app."""
     return BroaderTerms((DATA / "broader_terms.tsv").read_text("utf-8").splitlines())
 
 
 def _forms(phrase: str) -> Iterator[str]:
-    """The phrase, then what it may be the plural of; with hyphens as spaces, and without."""
+    """The phrase, then the singulars that it may be the plural of; also with its hyphens as spaces
+    and without them."""
     for spelt in dict.fromkeys((phrase, phrase.replace("-", " "), phrase.replace("-", ""))):
         head, space, last = spelt.rpartition(" ")
         if last in PLURALS:

@@ -1,7 +1,7 @@
-"""Support: how far what Vision saw carries what a caption says.
+"""Support: how well Vision's results back up what a caption says.
 
 Only what such evidence could confirm is judged: things, counts, names, text. docs/captions.md says
-what cannot be.
+what cannot be judged.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from captioning.support.statements import Noun, marked_names, numbers, quoted_te
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """One statement: how far it is carried (0 to 1), and its words that are not."""
+    """One statement: how well it is supported, 0 to 1, and its words that are not."""
 
     score: float
     unsupported: tuple[str, ...] = ()
 
 
 class SupportScorer:
-    """Judges captions by the evidence of these features of Vision; doubts those whose support is
+    """Scores captions by the evidence of these features of Vision, and doubts those with a score
     below the threshold. Safe to share between threads."""
 
     def __init__(self, features: Collection[str], threshold: float) -> None:
@@ -40,7 +40,10 @@ class SupportScorer:
     def support(
         self, text: CaptionText, language: str, analysis: ImageAnalysis | None
     ) -> Support | None:
-        """Of caption and alternative text, in this language; None where nothing can be judged."""
+        """The support of caption and alternative text; None if nothing in them can be judged.
+
+        All words are judged in English, only quotations, numbers and names in other languages.
+        """
         if analysis is None or not _has_evidence(analysis):
             return None
         said = f"{text.caption}\n{text.alt_text}"
@@ -54,7 +57,7 @@ class SupportScorer:
         return Support(round(sum(each.score for each in judged) / len(judged), 2), tuple(words))
 
     def _english(self, said: str, seen: Sightings) -> Iterator[tuple[object, _Judged]]:
-        """What is judged, by what makes it one statement."""
+        """The judged statements of an English text, each with a key that its repetitions share."""
         stated = statements(said, broader_terms())
         if seen.has_things:
             for noun in stated.nouns:
@@ -67,7 +70,7 @@ class SupportScorer:
             yield from _texts(stated.names, seen.names)
 
     def _foreign(self, said: str, seen: Sightings) -> Iterator[tuple[object, _Judged]]:
-        """What means the same in any language."""
+        """The same for a text in another language: only what means the same in all of them."""
         if self._reads:
             yield from _texts((*quoted_texts(said), *numbers(said)), seen.text)
         if self._knows_names:
@@ -75,7 +78,7 @@ class SupportScorer:
 
 
 def _thing(noun: Noun, seen: Sightings) -> Iterator[tuple[object, _Judged]]:
-    """The noun, its number, its colour; of what is not there, only that it is."""
+    """The noun, its number and its colour; for a noun that is denied, only whether it was seen."""
     if noun.is_denied:
         if seen.denies(noun):
             yield ("no", noun.lemma), _Judged(0.0, (noun.text,))
@@ -93,7 +96,7 @@ def _thing(noun: Noun, seen: Sightings) -> Iterator[tuple[object, _Judged]]:
 
 
 def _colour(colour: str, seen: Sightings) -> Iterator[tuple[object, _Judged]]:
-    """A colour that was seen; or any in a picture that has none."""
+    """A colour that was seen, or a colour in a picture without any."""
     if colour in seen.colours:
         yield colour, _Judged(1.0)
     elif seen.is_monochrome and colour not in GREYS:
@@ -101,7 +104,7 @@ def _colour(colour: str, seen: Sightings) -> Iterator[tuple[object, _Judged]]:
 
 
 def _texts(texts: tuple[str, ...], there: Spelling) -> Iterator[tuple[object, _Judged]]:
-    """Each text is carried as far as its words are there."""
+    """Each text is supported by the share of its words that were read."""
     for text in texts:
         missing, count = there.missing(text)
         if count:

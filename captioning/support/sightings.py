@@ -1,4 +1,4 @@
-"""What a recognition service saw, in the concepts that a caption's words are held against."""
+"""What a recognition service saw, as concepts that the words of a caption are compared with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from captioning.text.words import folded, words
 
 @cache
 def _related() -> dict[str, dict[str, list[str]]]:
-    """By the word seen: what it means, what it hints at."""
+    """By word: the words that it `means` and those that it `hints` at."""
     found: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for line in (DATA / "seen_words.tsv").read_text("utf-8").splitlines():
         if not line.startswith("#"):
@@ -33,7 +33,7 @@ def _related() -> dict[str, dict[str, list[str]]]:
 
 
 class Sightings:
-    """An analysis, looked up by what captions say."""
+    """An analysis, in a form that the statements of a caption are looked up in."""
 
     def __init__(self, analysis: ImageAnalysis, table: BroaderTerms) -> None:
         self._table = table
@@ -43,9 +43,9 @@ class Sightings:
         names += [found.name for found in (*analysis.objects, *analysis.people)]
         for name in names:
             self._add(folded(name))
-        self._told = [statements(caption, table) for caption in analysis.captions]
-        for told in self._told:
-            for noun in told.nouns:
+        self._stated = [statements(caption, table) for caption in analysis.captions]
+        for stated in self._stated:
+            for noun in stated.nouns:
                 if not noun.is_denied:
                     self._add(noun.lemma)
         self._named = {c for word in self._words for c in table.concepts(word)}
@@ -59,11 +59,11 @@ class Sightings:
         self.names = Spelling([*(line.text for line in analysis.text), *brands, *names,
                                *analysis.captions])  # fmt: skip
         self.colours = frozenset(COLOURS & {w for name in names for w in words(name)})
-        self.colours |= {colour for told in self._told for colour in told.colours}
+        self.colours |= {colour for stated in self._stated for colour in stated.colours}
         self.is_monochrome = bool({"black and white", "monochrome"} & self._words)
 
     def carries(self, noun: Noun) -> float | None:
-        """How far the noun is seen: 1, 0.5 or 0; None where nothing could tell."""
+        """How well the noun is supported: 1, 0.5 or 0; None if the evidence cannot show that."""
         if noun.lemma in self._words or self._seen.intersection(noun.concepts):
             return 1.0
         if self._is_part(noun):
@@ -75,12 +75,15 @@ class Sightings:
         return 0.0
 
     def denies(self, noun: Noun) -> bool:
-        """Whether what the caption says is not there was seen."""
+        """Whether a thing that the caption denies was seen."""
         return noun.lemma in self._words or bool(self._seen.intersection(noun.concepts))
 
     def counted(self, noun: Noun) -> float | None:
-        """How far the number is seen; None where no object of the kind was detected. Detectors
-        overlook some of many, and small ones: a few more in the caption are half carried."""
+        """How well the number is supported; None if no object of the kind was detected.
+
+        Detectors overlook small objects, and some of many: a few more in the caption are supported
+        by half.
+        """
         exact = self._number_of(frozenset(noun.concepts))
         broader = frozenset(c for own in noun.concepts for c in self._table.ancestors(own))
         found = exact or self._number_of_broader(broader)
@@ -93,12 +96,12 @@ class Sightings:
         return 0.0 if exact else 0.5
 
     def colour_of(self, noun: Noun) -> str:
-        """The colour that the service's own captions give such a thing."""
-        told = (other for each in self._told for other in each.nouns)
-        return next((n.colour for n in told if n.lemma == noun.lemma and n.colour), "")
+        """The colour of such a thing in the service's own captions; empty if they give none."""
+        nouns = (other for each in self._stated for other in each.nouns)
+        return next((n.colour for n in nouns if n.lemma == noun.lemma and n.colour), "")
 
     def _add(self, name: str) -> None:
-        """A name of a tag or object: as a whole where it is known, else its words."""
+        """Adds the name of a tag or object: as a whole if it is known, else its words."""
         if name in self._words:
             return
         self._words.add(name)
@@ -122,14 +125,14 @@ class Sightings:
         return name if self._table.concepts(name) else name.rpartition(" ")[2]
 
     def _is_part(self, noun: Noun) -> bool:
-        """Whether it is part of something seen, which goes without saying."""
+        """Whether the noun is part of something seen, so that it needs no evidence of its own."""
         if noun.lemma in BODY and self._seen & {"person", "animal"}:
             return True
         wholes = {whole for concept in noun.concepts for whole in self._table.wholes(concept)}
         return bool(wholes & self._seen)
 
     def _is_narrower(self, concept: str) -> bool:
-        """Whether the concept is a kind of something seen, and nothing seen speaks against it."""
+        """Whether the concept is a kind of something seen, and nothing seen excludes it."""
         mine = self._table.ancestors(concept)
         return any(
             not any(self._excludes(other, kind, mine) for other in self._named)
@@ -137,7 +140,7 @@ class Sightings:
         )
 
     def _excludes(self, other: str, kind: str, mine: frozenset[str]) -> bool:
-        """Whether `other` is what was seen of the kind, in place of what the caption says."""
+        """Whether `other` is the thing of this kind that was seen, instead of the caption's."""
         theirs = self._table.ancestors(other)
         if other in mine or kind not in theirs or kind == other:
             return False
@@ -155,7 +158,7 @@ class Sightings:
 
 
 def _phrases(tokens: list[str], table: BroaderTerms) -> Iterable[str]:
-    """The name's parts: the longest that the table knows, then what is left."""
+    """The parts of a name: the longest phrases that the table knows, and single words."""
     at = 0
     while at < len(tokens):
         lengths = range(min(LONGEST, len(tokens) - at), 1, -1)

@@ -1,4 +1,4 @@
-"""Whether words stand in a text that was read in a picture, and so may be misread a little."""
+"""Whether words are in a text that was read in a picture, and so may have a few wrong letters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import islice
 from captioning.text.words import words
 
 LETTERS_PER_EDIT = 4
-"""A word of so many letters may differ by one, of twice as many by two."""
+"""A word may differ by one letter for each four that it has."""
 MOST_EDITS = 2
 MOST_WORDS = 2_000
-"""Of a longer text, those after them count as not there."""
+"""Words of the texts that are read; further ones count as missing."""
 
 
 class Spelling:
-    """The words of some texts, folded, to be found in near spellings."""
+    """The folded words of some texts, which are found in similar spellings too."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         every = (word for text in texts for word in words(text))
@@ -29,11 +29,12 @@ class Spelling:
         return bool(self._words)
 
     def has(self, text: str) -> bool:
-        """Whether all its words are there, as they are spelt."""
+        """Whether all words of the text are there, in this spelling."""
         return all(word in self._words for word in words(text))
 
     def missing(self, text: str) -> tuple[list[str], int]:
-        """The words of the text that are not there in any near spelling, and how many it has."""
+        """The words of the text that are missing in any similar spelling, and the number of all its
+        words."""
         asked = list(words(text))
         return [word for word in asked if not self._is_near(word)], len(asked)
 
@@ -44,7 +45,7 @@ class Spelling:
         if not most or word.isdecimal():
             return False
         if len(word) > LETTERS_PER_EDIT and word in self._joined:
-            return True  # glued to another by the reader
+            return True  # read as one word with its neighbour
         lengths = range(len(word) - most, len(word) + most + 1)
         return any(
             edits(word, other, most) <= most
@@ -54,8 +55,8 @@ class Spelling:
 
 
 def edits(one: str, other: str, most: int) -> int:
-    """Letters to insert, delete or replace to make one of the other; more than `most` where it
-    takes more than that."""
+    """The edit distance of two words: letters to insert, delete or replace. Any number above `most`
+    if it is more than that."""
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, start=1):
         before, row = row, [i]

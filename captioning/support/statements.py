@@ -28,7 +28,7 @@ _AT_CAMERA = re.compile(r"\b(?:at|for|toward|towards|into|facing)\s+(?:the\s+)?(
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """A noun as it is written, what it may mean, and what is said of it."""
+    """A noun as it is written, the concepts that it may mean, and what is said about it."""
 
     text: str
     lemma: str
@@ -41,7 +41,8 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """`colours` are all of them; `names` words that begin with a capital, where no noun does."""
+    """What a text states. `colours` are all in it; `names` are groups of capitalised words that are
+    no nouns."""
 
     nouns: tuple[Noun, ...]
     colours: tuple[str, ...]
@@ -51,31 +52,31 @@ class Statements:
 
 @cache
 def unjudged_words() -> frozenset[str]:
-    """Nouns that say nothing about what there is to see."""
+    """Nouns that say nothing about what can be seen."""
     lines = (DATA / "unjudged_words.txt").read_text("utf-8").splitlines()
     return frozenset(w for line in lines if not line.startswith("#") for w in line.split())
 
 
 def quoted_texts(text: str) -> tuple[str, ...]:
-    """What stands in quotation marks."""
+    """The texts in quotation marks."""
     return tuple(next(filter(None, found.groups())) for found in _QUOTED.finditer(text))
 
 
 def marked_names(text: str) -> tuple[str, ...]:
-    """Words that are names in any language by their look: in capitals inside, or digits after
-    letters."""
+    """Words that look like names in any language: those with capital letters inside, such as NASA
+    or iPhone. None if the whole text is in capitals."""
     bare = _QUOTED.sub(" ; ", text)
     found = re.findall(r"\b(?:[A-Z]{2,}[\w&-]*|[a-z]+[A-Z]\w*)\b", bare)
     return () if bare.isupper() else tuple(dict.fromkeys(found))
 
 
 def numbers(text: str) -> tuple[str, ...]:
-    """Numbers of two digits or more."""
+    """The numbers of two digits or more, outside quotation marks."""
     return tuple(dict.fromkeys(re.findall(r"\b\d[\d.,:]*\d\b", _QUOTED.sub(" ; ", text))))
 
 
 def statements(text: str, table: BroaderTerms) -> Statements:
-    """What an English text states."""
+    """The statements of an English text."""
     bare = _AT_CAMERA.sub(" ", _QUOTED.sub(" , ", text))
     tokens = [_bare(token) for token in _TOKEN.findall(bare)]
     reader = _Reader(tokens, table)
@@ -93,7 +94,7 @@ def _bare(token: str) -> str:
 
 
 class _Reader:
-    """Goes through the tokens of a text once."""
+    """Reads nouns and names from the tokens of a text; nouns first, since names are the rest."""
 
     def __init__(self, tokens: list[str], table: BroaderTerms) -> None:
         self._tokens = tokens
@@ -102,7 +103,7 @@ class _Reader:
         self._used: set[int] = set()
 
     def nouns(self) -> Iterator[Noun]:
-        """The nouns in their order."""
+        """The nouns in their order, each with what is said about it."""
         at, denied = 0, False
         while at < len(self._tokens):
             denied = self._lower[at] in NEGATIONS or (
@@ -118,7 +119,7 @@ class _Reader:
             at += length
 
     def names(self) -> Iterator[str]:
-        """Groups of capitalised words that are not the first of a sentence and no nouns."""
+        """Groups of capitalised words that are no nouns and do not begin a sentence."""
         group: list[str] = []
         for at, token in enumerate([*self._tokens, "."]):
             if self._is_name(at, token):
@@ -134,7 +135,8 @@ class _Reader:
         return (not starts and len(token) > 1) or (len(token) > 1 and token.isupper())
 
     def _length(self, at: int) -> int:
-        """Tokens of the longest phrase of the table that begins here; 0: none does."""
+        """The number of tokens in the longest phrase of the table that begins here; 0 if none
+        does."""
         for length in range(LONGEST, 0, -1):
             phrase = " ".join(self._lower[at : at + length])
             if at + length <= len(self._tokens) and self._table.concepts(phrase):
@@ -149,7 +151,8 @@ class _Reader:
         return lemma not in self._table.rarely_nouns or self._follows_article(at)
 
     def _follows_article(self, at: int) -> bool:
-        """Directly, or with one word between that is no noun."""
+        """Whether the noun follows an article or the like, at most one other word apart that is no
+        noun."""
         before = self._lower[max(0, at - 2) : at]
         if not before or before[-1] in BEFORE_NOUNS:
             return bool(before)

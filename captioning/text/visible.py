@@ -1,4 +1,4 @@
-"""What of a text is visible: control, invisible and broken characters are left out."""
+"""The visible part of a text: control, invisible and broken characters are removed."""
 
 from __future__ import annotations
 
@@ -6,36 +6,29 @@ import re
 import unicodedata
 
 MOST = 4_000
-"""Characters of a text that are looked at: all limits are below it, and some rules slow beyond."""
-
-
+"""Characters of a text that are read: all limits are below it, and some rules are slow beyond."""
 JOINERS = "\u200c\u200d\ufe0e\ufe0f"
-"""Invisible, and part of Persian words and of emoji."""
-
-
+"""Invisible characters that are part of Persian words and of emoji."""
 _ROW = re.compile(f"(\ufe0f\u200d|(?!\ufe0f\u200d)[{JOINERS}])[{JOINERS}]+")
-"""More of them than any word or emoji has: what they could spell is hidden."""
-
-
+"""More joiners in a row than any word or emoji has: they could hide a message."""
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories: control, format, surrogate and private-use characters, line separators."""
-
-
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-"""Of other categories, and not shown either: fillers, variation selectors, and what Unicode keeps
-free for such."""
+"""Invisible characters of other categories: fillers, variation selectors, and what Unicode reserves
+for such."""
 
 
 def tidy(text: str) -> str:
-    """One line of visible characters, of the first MOST."""
+    """The visible characters of the first MOST, in one line."""
     return " ".join(visible(text[:MOST], keep=JOINERS).split())
 
 
 def visible(text: str, keep: str = "") -> str:
-    """The text without control, invisible and broken characters; line breaks become spaces."""
+    """The text without control, invisible and broken characters, except those in `keep`; line
+    breaks become spaces."""
     if text.isascii() and text.isprintable():
         return text.strip()
     shown = "".join(" " if char.isspace() else char for char in text if _seen(char, keep))
@@ -43,7 +36,7 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def has_words(text: str) -> bool:
-    """Whether there is a letter or digit in it."""
+    """Whether the text has a letter or a digit."""
     return any(char.isalnum() for char in text)
 
 

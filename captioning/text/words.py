@@ -1,6 +1,6 @@
-"""Words: text taken apart, folded and stemmed, so that a search finds what was written.
+"""Words of a text, folded and stemmed, so that a search finds other spellings and forms.
 
-Letters of scripts that put no spaces between words (Chinese, Japanese, Thai, …) are words each.
+In scripts without spaces between words (Chinese, Japanese, Thai, …) each letter is a word.
 """
 
 from __future__ import annotations
@@ -15,26 +15,16 @@ import regex
 import snowballstemmer
 
 LONGEST = 64
-"""Letters of a word that count; the rest of a longer one is left out."""
-
-
+"""Letters of a word that count; the rest of a longer one is dropped."""
+LONGEST_TAG = 200
+"""Letters of a tag's key."""
 ALWAYS = "en"
-"""The language that every word is looked up in beside the app's own: file names are mostly so."""
-
-
+"""The language of every search beside the app's own: most file names are in it."""
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-
-
 _WORD = regex.compile(rf"[{_UNSPACED}]\p{{M}}*|(?:(?![{_UNSPACED}])[\p{{L}}\p{{N}}]\p{{M}}*)+")
-
-
 _ACCENTS = regex.compile(r"(?<!и)[\u0300-\u036f]|[\u0591-\u05c7\u064b-\u0655\u0670]|['’ʼ]")
 """Latin, Greek and Cyrillic accents (not that of й), Hebrew and Arabic vowels, apostrophes."""
-
-
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
-
-
 STEMMERS = {
     "ar": "arabic",
     "ca": "catalan",
@@ -72,8 +62,6 @@ STEMMERS = {
     "yi": "yiddish",
 }
 """Snowball's algorithms by language; words of other languages are taken as they are."""
-
-
 COMMON = {
     "en": "a an and are as at be by for from in into is it its of on or that the their there this "
     "to was were with",
@@ -90,9 +78,7 @@ COMMON = {
     "pt": "a ao as com da das de do dos e em na nas no nos o os ou para pela pelo por que se sua "
     "um uma",
 }
-"""Words that tell pictures least apart, folded: neither indexed nor looked for."""
-
-
+"""Words that distinguish pictures least, folded: they are neither indexed nor searched for."""
 _COMMON = {language: frozenset(words.split()) for language, words in COMMON.items()}
 
 
@@ -114,18 +100,18 @@ def folded(text: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def stem(word: str, language: str) -> str:
-    """What a folded word shares with its other forms in the language (a tag such as pt-BR)."""
+    """The stem that a folded word shares with its other forms; `language` is like pt-BR."""
     name = STEMMERS.get(_primary(language))
     if name is None:
         return word
-    stemmers = _local.__dict__.setdefault("stemmers", {})  # they hold the word they are at
+    stemmers = _local.__dict__.setdefault("stemmers", {})  # one per thread: it holds a word
     if name not in stemmers:
         stemmers[name] = snowballstemmer.stemmer(name)
     return str(stemmers[name].stemWord(word)) or word
 
 
 def is_common(word: str, language: str) -> bool:
-    """Whether a folded word tells nothing in the language."""
+    """Whether a folded word says nothing in the language."""
     return word in _COMMON.get(_primary(language), frozenset())
 
 
@@ -133,11 +119,8 @@ def _primary(language: str) -> str:
     return language.partition("-")[0].lower()
 
 
-LONGEST_TAG = 200
-
-
 def tag_key(name: str) -> str:
-    """What two spellings of a tag share: its words; of a tag without any, the tag itself."""
+    """The key that all spellings of a tag share: its words, or the quoted tag if it has none."""
     return (
         " ".join(words(name))[:LONGEST_TAG] or quote(name.strip(), safe="", errors="replace")[:99]
     )

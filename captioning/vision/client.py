@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import requests
-
 from captioning.domain.record import ImageAnalysis
 from captioning.domain.usage import Bill
 from captioning.errors import BadResponse, ServiceTimeout, ServiceUnavailable
 from captioning.images.rendition import InputLimits, Rendition
 from captioning.resilience.calls import PLAIN, Calls
 from captioning.telemetry import span
+from captioning.transport import NEW_SESSION, SessionFactory
 from captioning.vision.answers import ReadResult, merged, parse, read_result, read_v32, read_v40
 from captioning.vision.features import API_VERSION_40, plan_features
 from captioning.vision.transport import Credential, Endpoint, VisionHttp, document
@@ -21,16 +20,16 @@ from captioning.vision.transport import Credential, Endpoint, VisionHttp, docume
 READ_POLL_SECONDS = 1.0
 READ_SECONDS = 30.0
 READ = "read operation"
-"""The part of an analysis that names where the text is to be had."""
+"""The part of an analysis that holds the address of its 3.2 Read operation."""
 
 
 class VisionClient:
     """Analyses images; safe to share between threads, each of which has its own session.
 
     `token` returns a Microsoft Entra token (scope https://cognitiveservices.azure.com/.default)
-    and raises our own errors where it cannot. `read` with API 3.2 is asynchronous there: the
-    image is submitted, and the result asked for every second for half a minute (`clock` and `sleep`
-    are in seconds).
+    and raises our own errors if it cannot. `read` is asynchronous with API 3.2: the image is
+    submitted, and the result polled every second for half a minute (`clock` and `sleep` are in
+    seconds).
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class VisionClient:
         min_confidence: float = 0.6,
         timeouts: tuple[float, float] = (5.0, 30.0),
         pool_size: int = 1,
-        session: Callable[[], requests.Session] = requests.Session,
+        session: SessionFactory = NEW_SESSION,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -69,12 +68,12 @@ class VisionClient:
 
     @property
     def limits(self) -> InputLimits:
-        """Images that every call of these features takes."""
+        """The images that every call for these features takes."""
         return self._plan.limits
 
     def analyze(self, image: Rendition, calls: Calls = PLAIN) -> ImageAnalysis:
-        """What the service sees. One call for 4.0, one for 3.2, as the features need, each billed
-        and kept as soon as it is answered."""
+        """What the service sees. Makes one call for each API version that the features need; each
+        is billed and remembered as soon as it is answered."""
         with span("vision", server=self._endpoint.address):
             return self._analysis(image, calls)
 
@@ -102,8 +101,8 @@ class VisionClient:
     def _part(
         self, path: str, image: Rendition, query: dict[str, str], bill: Bill, calls: Calls
     ) -> Any:
-        """The answer's JSON; one that cannot be read counts as a failed call."""
-        known = calls.known(path)
+        """The answer's JSON. An answer that cannot be read counts as a failed call."""
+        known = calls.memory.known(path)
         if known is not None:
             return known
         found = calls.ask(lambda: document(self._http.post(path, image, query)))
@@ -112,8 +111,8 @@ class VisionClient:
         return found
 
     def _submitted_read(self, image: Rendition, calls: Calls) -> str:
-        """The address of the operation, which is paid for once it is accepted."""
-        known = calls.known(READ)
+        """The address of the operation, which is charged once it is accepted."""
+        known = calls.memory.known(READ)
         if known is not None:
             return str(known)
         answer = calls.ask(lambda: self._http.post("/vision/v3.2/read/analyze", image, {}))
@@ -121,8 +120,8 @@ class VisionClient:
         operation = self._endpoint.own(answer.headers.get("Operation-Location", ""))
         if operation is None:
             raise BadResponse(
-                "Azure AI Vision names no address, or another server's, for the text it reads:"
-                " check that VISION_ENDPOINT is the resource's own address."
+                "Azure AI Vision names no address of its own for the text that it reads: check that"
+                " VISION_ENDPOINT is the resource's own address."
             )
         self._remember(READ, operation, calls)
         return operation
@@ -141,6 +140,6 @@ class VisionClient:
         raise ServiceTimeout("Azure AI Vision did not finish reading the image's text in time.")
 
     def _remember(self, part: str, answer: Any, calls: Calls) -> None:
-        """A single answer is the whole analysis, and kept as that."""
+        """Saves a part. A single answer is the whole analysis, which is saved as such."""
         if self._plan.is_split:
-            calls.remember(part, answer)
+            calls.memory.remember(part, answer)

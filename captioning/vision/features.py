@@ -1,4 +1,7 @@
-"""What a list of features asks of Azure AI Vision: which calls, and which images they take."""
+"""The features of Azure AI Vision: the calls that serve them, and which images these take.
+
+This is the only list of features. The settings read it too, so nothing heavy is imported here.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ _TAKES_READ = InputLimits(
 
 @dataclass(frozen=True, slots=True)
 class FeaturePlan:
-    """The calls for one image: features by the call that serves them, by the wire's names."""
+    """The calls for one image, with the features of each by their names in the request."""
 
     name: str
     v40: tuple[str, ...]
@@ -51,18 +54,18 @@ class FeaturePlan:
 
     @property
     def billed32(self) -> tuple[str, ...]:
-        """`v32` by the settings' names: every feature is a transaction, and 3.2 spells it with a
-        capital. Its captions are its `description`."""
+        """`v32` by the names of the settings, which 3.2 spells with a capital; every feature is a
+        transaction. Its captions are its `description`."""
         return tuple(feature.lower() for feature in self.v32)
 
     @property
     def is_split(self) -> bool:
-        """Whether more than one request answers it."""
+        """Whether the analysis takes more than one request."""
         return self.read32 or bool(self.v40 and self.v32)
 
     @property
     def limits(self) -> InputLimits:
-        """Images that every one of the calls takes."""
+        """The images that every one of the calls takes."""
         asked = ((self.v40, _TAKES_40), (self.v32, _TAKES_32), (self.read32, _TAKES_READ))
         takes = [limits for wanted, limits in asked if wanted]
         return InputLimits(
@@ -74,7 +77,7 @@ class FeaturePlan:
 
 
 def supported_features(api: str) -> tuple[str, ...]:
-    """Every feature that can be asked for with this API version; ValueError: no such version."""
+    """Every feature that this API version has; ValueError if there is no such version."""
     if api == "4.0":
         return (*_IN_40, *_BESIDE_40)
     if api == "3.2":
@@ -82,8 +85,13 @@ def supported_features(api: str) -> tuple[str, ...]:
     raise ValueError("VISION_API must be 4.0 or 3.2")
 
 
+FEATURES = frozenset(supported_features("4.0"))
+"""All of them: 4.0 comes with the calls of 3.2 for those that it lacks itself."""
+ONLY_40 = FEATURES.difference(supported_features("3.2"))
+
+
 def plan_features(api: str, features: tuple[str, ...]) -> FeaturePlan:
-    """The calls that serve these features. ValueError names the ones this version lacks."""
+    """The calls that serve these features; ValueError names those that this version lacks."""
     supported = supported_features(api)
     if unknown := sorted(set(features) - set(supported)):
         raise ValueError(

@@ -1,18 +1,11 @@
-"""HTTP with an Azure AI Vision resource: its address, what opens it, and requests to it."""
+"""HTTP with an Azure AI Vision resource: its address, its credential, and requests to it."""
 
 from __future__ import annotations
 
-import io
 import json
-import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from captioning.addresses import check_address, fits_a_header
 from captioning.errors import (
@@ -23,6 +16,7 @@ from captioning.errors import (
     ServiceUnavailable,
 )
 from captioning.images.rendition import InputLimits, Rendition
+from captioning.transport import Answer, SessionFactory, ThreadSessions, Unanswered, send
 from captioning.vision.refusals import Refusal
 
 
@@ -39,7 +33,7 @@ class Endpoint:
         self._root = f"{parts.scheme}://{parts.netloc}"
 
     def own(self, link: str) -> str | None:
-        """The address a link of the service points to; None when it is another server's."""
+        """The address that a link of the service points to; None if it is another server's."""
         try:
             parts = urlsplit(urljoin(self.address, link))
             own = bool(link) and _origin(parts) == self._origin
@@ -49,7 +43,8 @@ class Endpoint:
 
 
 class Credential:
-    """A key, or what gets a Microsoft Entra token; ValueError unless there is just one."""
+    """A key, or a function that gets a Microsoft Entra token; ValueError unless there is just one
+    of them."""
 
     def __init__(self, key: str | None, token: Callable[[], str] | None) -> None:
         if (key is None) == (token is None):
@@ -59,7 +54,7 @@ class Credential:
         self._key, self._token = key, token
 
     def headers(self) -> dict[str, str]:
-        """What identifies the app; AuthRefused where the token is none."""
+        """The header that authenticates the app; AuthRefused if the token is unusable."""
         if self._token is None:
             return {"Ocp-Apim-Subscription-Key": self._key or ""}
         token = self._token()
@@ -73,19 +68,11 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return (parts.scheme, parts.hostname, port)
 
 
-_BAD_ADDRESS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.URLRequired,
-)
-
-
 class VisionHttp:
-    """One request at a time and thread, each of which has its own session; safe to share.
+    """Requests to the resource, by one session per thread; safe to share.
 
-    Every request raises one of our errors where there is no successful answer. `limits` are those
-    of the images that are sent, for what a refusal is to say.
+    Every request raises one of our errors unless it is answered with success. `limits` are those
+    of the images that are sent, for the error of an image that is refused.
     """
 
     def __init__(
@@ -96,89 +83,76 @@ class VisionHttp:
         *,
         timeouts: tuple[float, float],
         pool_size: int,
-        session: Callable[[], requests.Session],
+        session: SessionFactory,
     ) -> None:
         self._endpoint = endpoint
         self._credential = credential
         self._limits = limits
         self._timeouts = timeouts
-        self._pool_size = pool_size
-        self._new_session = session
-        self._own = threading.local()
-        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        self._sessions = ThreadSessions(session, pool_size=pool_size)
 
-    def post(self, path: str, image: Rendition, query: dict[str, str]) -> requests.Response:
+    def post(self, path: str, image: Rendition, query: dict[str, str]) -> Answer:
         """Sends the image."""
-        url = self._endpoint.address + path
-        # a file goes out in pieces, each in the connect timeout; of bytes, all have to
-        return self._exchange("POST", url, image, params=query, data=io.BytesIO(image.data))
+        return self._exchange(
+            "POST", self._endpoint.address + path, image, query=query, body=image.data
+        )
 
-    def get(self, url: str, image: Rendition) -> requests.Response:
-        """Asks for what became of the image."""
+    def get(self, url: str, image: Rendition) -> Answer:
+        """Reads the state of the operation that the image was sent to."""
         return self._exchange("GET", url, image)
 
     def close(self) -> None:
         """Closes every thread's connections."""
-        with self._lock:
-            for session in self._sessions:
-                session.close()
+        self._sessions.close()
 
     def _exchange(
-        self, method: str, url: str, image: Rendition, **content: Any
-    ) -> requests.Response:
+        self,
+        method: str,
+        url: str,
+        image: Rendition,
+        *,
+        query: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
         headers = self._credential.headers()
-        if "data" in content:
+        if body is not None:
             headers["Content-Type"] = "application/octet-stream"
         try:
-            answer = self._session().request(
+            answer = send(
+                self._sessions.get(),
                 method,
                 url,
                 headers=headers,
-                timeout=self._timeouts,
-                allow_redirects=False,
-                **content,
+                timeouts=self._timeouts,
+                body=body,
+                query=query,
             )
-        except (OSError, HTTPError, ValueError) as error:
-            raise _unanswered(error) from error
-        if not 200 <= answer.status_code < 300:
-            refusal = Refusal.of(answer.status_code, answer.headers, answer.content)
+        except Unanswered as failure:
+            raise _deferred(failure) from failure
+        if not answer.is_success:
+            refusal = Refusal.of(answer.status, answer.headers, answer.body)
             raise refusal.error(image, self._limits)
         return answer
 
-    def _session(self) -> requests.Session:
-        """This thread's session. The environment's proxies and netrc do not get at it."""
-        session: requests.Session | None = getattr(self._own, "session", None)
-        if session is None:
-            session = self._new_session()
-            session.trust_env = False
-            pool = HTTPAdapter(pool_connections=1, pool_maxsize=self._pool_size, max_retries=0)
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, pool)
-            self._own.session = session
-            with self._lock:
-                self._sessions.add(session)
-        return session
 
-
-def document(answer: requests.Response) -> Any:
-    """The answer's JSON; ServiceUnavailable where it broke off."""
+def document(answer: Answer) -> Any:
+    """The answer's JSON; ServiceUnavailable if it is cut off."""
     try:
-        return json.loads(answer.content)
+        return json.loads(answer.body)
     except (ValueError, RecursionError):
         raise ServiceUnavailable("Azure AI Vision's answer broke off or is unreadable.") from None
 
 
-def _unanswered(error: Exception) -> ServiceDeferred:
-    """A request that got no answer, by what `requests` says of it."""
-    slow = isinstance(error, requests.Timeout)
-    if slow or any(isinstance(cause, ReadTimeoutError) for cause in error.args):
-        return ServiceTimeout("Azure AI Vision did not answer in time.")
-    if isinstance(error, _BAD_ADDRESS):
-        return ModelGone("VISION_ENDPOINT is not an address that can be asked.")
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return AuthRefused("VISION_KEY or the token cannot be sent as it is.")
-    return ServiceUnavailable(
-        "Azure AI Vision could not be reached, or broke off its answer: check VISION_ENDPOINT and"
-        " the network where this lasts."
-    )
+def _deferred(failure: Unanswered) -> ServiceDeferred:
+    match failure.reason:
+        case "timeout":
+            return ServiceTimeout("Azure AI Vision did not answer in time.")
+        case "address":
+            return ModelGone("VISION_ENDPOINT is not an address that can be called.")
+        case "header":
+            return AuthRefused("VISION_KEY or the token cannot be sent as it is.")
+        case "connection":
+            return ServiceUnavailable(
+                "Azure AI Vision could not be reached, or broke off its answer: check"
+                " VISION_ENDPOINT and the network if this lasts."
+            )

@@ -1,13 +1,9 @@
-"""The webhook's receiver, over HTTP."""
+"""Posts to the webhook's receiver over HTTP."""
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Callable, Mapping
-
-import requests
-from urllib3.exceptions import HTTPError
+from collections.abc import Mapping
 
 from captioning.errors import (
     BadResponse,
@@ -18,49 +14,50 @@ from captioning.errors import (
     ServiceTimeout,
     ServiceUnavailable,
 )
-from captioning.resilience.retry_after import wished_wait
+from captioning.resilience.retry_after import retry_after
+from captioning.transport import NEW_SESSION, SessionFactory, Unanswered, open_session, send
 
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)  # its warnings quote the address
+
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0
 GONE, TOO_MANY = 410, 429
 REFUSALS = frozenset({401, 403, 404, 405})
-"""Statuses that an operator, here or there, has to do something about."""
+"""Statuses that an operator has to fix, of this app or of the receiver."""
 
 
 class WebhookClient:
-    """Posts to one address; safe to share between threads. The address is in no error: it may hold
-    a token."""
+    """Posts to one address; safe to share between threads. No error quotes the address, which may
+    hold a token."""
 
     def __init__(
         self,
         url: str,
         *,
         timeouts: tuple[float, float] = (CONNECT_SECONDS, ANSWER_SECONDS),
-        session: Callable[[], requests.Session] = requests.Session,
+        session: SessionFactory = NEW_SESSION,
     ) -> None:
         self._url = url
         self._timeouts = timeouts
         self._session = session
 
     def post(self, body: bytes, headers: dict[str, str]) -> None:
-        """Sends the body; any 2xx will do. ServiceDeferred where it may be accepted later,
-        BadResponse where the receiver wants no more of them."""
-        with self._session() as session:
-            session.trust_env = False  # its netrc would sign in
+        """Sends the body; any 2xx accepts it. ServiceDeferred if it may be accepted later,
+        BadResponse if the receiver wants no more messages."""
+        with open_session(self._session) as session:
             try:
-                with session.post(
+                answer = send(
+                    session,
+                    "POST",
                     self._url,
-                    data=io.BytesIO(body),  # a file goes out in pieces, each in the timeout
                     headers=headers,
-                    timeout=self._timeouts,
-                    allow_redirects=False,
-                    stream=True,  # whatever else it says is not read
-                ) as answer:
-                    status, answered = answer.status_code, answer.headers
-            except (OSError, HTTPError, ValueError) as error:
-                raise _unanswered(error) from None  # their text holds the address
-        if not 200 <= status < 300:
-            raise _refusal(status, answered)
+                    timeouts=self._timeouts,
+                    body=body,
+                    reads_body=False,
+                )
+            except Unanswered as failure:
+                raise _deferred(failure) from None  # its cause quotes the address
+        if not answer.is_success:
+            raise _refusal(answer.status, answer.headers)
 
 
 def _refusal(status: int, headers: Mapping[str, str]) -> CaptioningError:
@@ -71,12 +68,13 @@ def _refusal(status: int, headers: Mapping[str, str]) -> CaptioningError:
             f"The webhook's receiver answers {status}: check NOTIFY_URL, which must be the address"
             " itself and no redirect, and that the receiver has the key of NOTIFY_KEY."
         )
-    said = f"The webhook's receiver answers {status}."
-    wish = wished_wait(headers)
-    return ServiceThrottled(said, wish) if status == TOO_MANY else ServiceUnavailable(said, wish)
+    kind = ServiceThrottled if status == TOO_MANY else ServiceUnavailable
+    return kind(f"The webhook's receiver answers {status}.", retry_after(headers))
 
 
-def _unanswered(error: Exception) -> ServiceDeferred:
-    if isinstance(error, requests.Timeout):
+def _deferred(failure: Unanswered) -> ServiceDeferred:
+    if failure.reason == "timeout":
         return ServiceTimeout("The webhook's receiver did not answer in time.")
-    return ServiceUnavailable("The webhook's receiver could not be reached, or broke off.")
+    return ServiceUnavailable(
+        "The webhook's receiver could not be reached, or broke off its answer."
+    )

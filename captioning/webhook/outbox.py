@@ -1,7 +1,8 @@
-"""Saying that an image comes to an end, before its record does.
+"""Queues a message for the webhook before a final record is saved.
 
-Whoever ends images saves their records here: no record becomes final without a notice on the queue.
-A notice whose save never came is no harm: it is looked into.
+Everything that ends images saves their records by an OutboxCatalog, so that no record becomes final
+without a message on the queue. A message whose save was never made does no harm: the sender reads
+the record first.
 """
 
 from __future__ import annotations
@@ -11,21 +12,26 @@ from captioning.domain.record import FINAL, CaptionRecord, StoredRecord
 from captioning.ports import MessageQueue, RecordWriter
 
 FIRST_LOOK = 2.0
-"""Seconds after which a notice is looked into first: the save is done by then as a rule."""
+"""Seconds until the sender reads the record first; as a rule the save is done by then."""
 
 
 class OutboxCatalog:
-    """A catalogue that puts a notice by whenever it is to save a final record."""
+    """A catalogue that sends a message whenever it is about to save a final record."""
 
-    def __init__(self, catalog: RecordWriter, notices: MessageQueue[NotificationMessage]) -> None:
+    def __init__(self, catalog: RecordWriter, queue: MessageQueue[NotificationMessage]) -> None:
         self.get, self.get_by_id = catalog.get, catalog.get_by_id
         self.remove = catalog.remove
         self._save = catalog.save
-        self._notices = notices
+        self._queue = queue
 
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
-        """Replaces `previous`; RecordChanged when it is not the latest, and StorageUnavailable,
-        with nothing saved, where the notice cannot be put by."""
+        """Replaces `previous`, or creates the record if it is None.
+
+        RecordChanged if another version is there; StorageUnavailable, with nothing saved, if the
+        message cannot be sent.
+        """
+        # The message is sent before the save. After a crash in between, the sender finds no final
+        # record and drops it; in the other order, the receiver would never hear of the record.
         if record.status in FINAL:
-            self._notices.put(NotificationMessage(record.path, record.updated), FIRST_LOOK)
+            self._queue.put(NotificationMessage(record.path, record.updated), FIRST_LOOK)
         return self._save(record, previous)

@@ -1,4 +1,4 @@
-"""What the webhook's receiver gets, after the Standard Webhooks specification 1.0.0.
+"""The request to the webhook's receiver, by the Standard Webhooks specification 1.0.0.
 
 webhook-id: msg_3f0c…                     the same whenever the same record is sent
 webhook-timestamp: 1795341600             of this attempt
@@ -20,7 +20,7 @@ from captioning.domain.record import CaptionRecord
 
 PREFIX = "whsec_"
 SHORTEST_KEY, LONGEST_KEY = 24, 64
-"""Bytes of a key, by the specification."""
+"""Bytes of a key, as the specification has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Delivery:
 
     @classmethod
     def of(cls, record: CaptionRecord, keys: Sequence[bytes], now: datetime) -> Delivery:
-        """The record as it is; one that says something else has another identity."""
+        """The delivery of a record; another version of the record has another identity."""
         document = record.to_json()
         version = f"{record.id} {record.image.etag} {document['updated']}"
         identity = f"msg_{hashlib.sha256(version.encode()).hexdigest()[:32]}"
@@ -54,14 +54,13 @@ class Delivery:
 
 
 def signed(key: bytes, identity: str, timestamp: str, body: bytes) -> str:
-    """A signature by HMAC-SHA256, with its version."""
+    """The signature by HMAC-SHA256, with its version in front."""
     content = f"{identity}.{timestamp}.".encode() + body
     return f"v1,{b64encode(hmac.digest(key, content, 'sha256')).decode()}"
 
 
 def key_of(secret: str) -> bytes:
-    """The key that a secret `whsec_…` stands for; ValueError, which does not repeat it, where it
-    is none."""
+    """The key in a secret `whsec_…`; ValueError if it is none, without quoting it."""
     try:
         if not secret.startswith(PREFIX):
             raise ValueError

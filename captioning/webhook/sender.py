@@ -1,7 +1,7 @@
-"""Sends what has come to an end to the webhook's receiver: at least once, for a day.
+"""Sends records that reached a final status to the webhook's receiver: at least once, for a day.
 
-What fails goes back on the queue, with the delays of images that wait, so that the host's attempts
-at a message are not used up. Each outcome is a line of JSON in the log.
+A message that fails goes back on the queue, with the delays of deferred images, so that the host's
+attempts at it are not used up. Each outcome is a line of JSON in the log.
 """
 
 from __future__ import annotations
@@ -24,26 +24,27 @@ from captioning.webhook.outbox import FIRST_LOOK
 from captioning.webhook.payload import Delivery
 
 PATIENCE = 10.0
-"""Seconds that a notice waits for its turn, others being first."""
+"""Seconds that a message waits for its turn while others are ahead."""
 LATEST_SAVE = timedelta(hours=1)
-"""A save that was announced so long ago has come or will not."""
+"""A save that was announced longer ago than this was made, or never will be."""
 STORAGE_PAUSE = 15.0
-"""Seconds, and up to twice that, until storage that failed is tried again."""
-log = logging.getLogger(__name__)
+"""Seconds, and up to twice that, until a message is tried again after storage has failed."""
+
+log = logging.getLogger("captioning.webhook")
 
 
 class Receiver(Protocol):
     """The program that is notified."""
 
     def post(self, body: bytes, headers: dict[str, str]) -> None:
-        """Returns when it has accepted. ServiceDeferred where it may accept later, BadResponse
-        where it wants no more."""
+        """Returns when the receiver has accepted. ServiceDeferred if it may accept later,
+        BadResponse if it wants no more messages."""
 
 
 class WebhookSender:
-    """Deals with one notice at a time; safe to share between threads.
+    """Handles one message at a time; safe to share between threads.
 
-    `on_outage` hears of a receiver that has taken nothing for a quarter of an hour.
+    `on_outage` is called with the error of a message that has failed for a quarter of an hour.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class WebhookSender:
         catalog: RecordWriter,
         receiver: Receiver,
         gate: Gate,
-        notices: MessageQueue[NotificationMessage],
+        queue: MessageQueue[NotificationMessage],
         keys: Sequence[bytes],
         on_outage: Callable[[ServiceDeferred], None],
         now: Callable[[], datetime],
@@ -61,91 +62,96 @@ class WebhookSender:
         self._catalog = catalog
         self._receiver = receiver
         self._gate = gate
-        self._notices = notices
+        self._queue = queue
         self._keys = keys
         self._on_outage = on_outage
         self._now = now
         self._uniform = uniform
 
-    def notify(self, notice: NotificationMessage) -> None:
-        """Sends the record, puts the notice off, or drops it where its save never came: whoever
-        ends the image then has announced that. StorageUnavailable where it cannot be put off."""
+    def notify(self, message: NotificationMessage) -> None:
+        """Sends the record, puts the message off, or drops it if its save was never made: a later
+        run that ends the image has sent a message of its own.
+
+        StorageUnavailable if the message cannot be put off.
+        """
         try:
-            stored = self._catalog.get(notice.path)
+            stored = self._catalog.get(message.path)
         except StorageUnavailable as error:
-            log.warning("Storage fails, a notice is put off: %s", error.message)
-            self._notices.put(notice, STORAGE_PAUSE * self._uniform(1, 2))
+            log.warning("Storage fails, a message is put off: %s", error.message)
+            self._queue.put(message, STORAGE_PAUSE * self._uniform(1, 2))
             return
         record = stored.record if stored else None
-        age = self._now() - notice.updated
+        age = self._now() - message.updated
         is_final = record is not None and record.status in FINAL
-        if record and is_final and (record.updated >= notice.updated or age > LATEST_SAVE):
-            self._send(record, notice)
+        if record and is_final and (record.updated >= message.updated or age > LATEST_SAVE):
+            self._send(record, message)
         elif age > LATEST_SAVE:
-            _note("dropped", notice)
-        else:  # twice as late as last time
-            self._notices.put(notice, max(age.total_seconds(), FIRST_LOOK))
+            _note("dropped", message)
+        else:  # the save may still be under way: look again after twice the time
+            self._queue.put(message, max(age.total_seconds(), FIRST_LOOK))
 
-    def _send(self, record: CaptionRecord, notice: NotificationMessage) -> None:
+    def _send(self, record: CaptionRecord, message: NotificationMessage) -> None:
         try:
             epoch = self._gate.enter(PATIENCE)
-        except ServiceDeferred as error:  # it was not tried, and does not wait longer for that
-            self._put_off(notice, error)
+        except (
+            ServiceDeferred
+        ) as error:  # It was not sent, so this is no attempt that makes the delay longer.
+            self._put_off(message, error)
             return
         delivery = Delivery.of(record, self._keys, self._now())
-        notice = replace(notice, attempts=notice.attempts + 1)
+        message = replace(message, attempts=message.attempts + 1)
         try:
             self._receiver.post(delivery.body, delivery.headers)
         except ServiceDeferred as error:
             self._gate.leave(epoch, error)
-            self._put_off(notice, error, delivery.identity)
+            self._put_off(message, error, delivery.identity)
         except BaseException as error:
             self._gate.leave(epoch, error)
             if not isinstance(error, BadResponse):
                 raise
-            _note("refused", notice, error, delivery.identity)
+            _note("refused", message, error, delivery.identity)
         else:
             self._gate.leave(epoch)
-            _note("delivered", notice, identity=delivery.identity)
+            _note("delivered", message, identity=delivery.identity)
 
     def _put_off(
-        self, notice: NotificationMessage, error: ServiceDeferred, identity: str | None = None
+        self, message: NotificationMessage, error: ServiceDeferred, identity: str | None = None
     ) -> None:
         now = self._now()
-        since = notice.since or now
+        since = message.since or now
         if is_hopeless(error, since, now):
-            _note("given_up", notice, error, identity)
+            _note("given_up", message, error, identity)
             return
-        wait = delay(error, max(notice.attempts, 1), self._uniform)
-        self._notices.put(replace(notice, since=since), wait)
-        _note("deferred", notice, error, identity)
+        wait = delay(error, max(message.attempts, 1), self._uniform)
+        self._queue.put(replace(message, since=since), wait)
+        _note("deferred", message, error, identity)
         if (now - since).total_seconds() >= LONGEST_FOR_A_REPAIR:
             self._on_outage(error)
 
 
 def _note(
     outcome: str,
-    notice: NotificationMessage,
+    message: NotificationMessage,
     error: CaptioningError | None = None,
     identity: str | None = None,
 ) -> None:
-    """A line for the log; an error where the receiver was not told and will not be."""
+    """Writes a line of JSON; as an error if the receiver will never get the record."""
     is_loss = outcome in {"given_up", "refused"}
     level = logging.ERROR if is_loss else logging.INFO
-    log.log(level, json.dumps(_fields(outcome, notice, error, identity)))
+    log.log(level, json.dumps(_fields(outcome, message, error, identity)))
 
 
 def _fields(
     outcome: str,
-    notice: NotificationMessage,
+    message: NotificationMessage,
     error: CaptioningError | None = None,
     identity: str | None = None,
 ) -> dict[str, Any]:
     return {
         "event": "notify",
-        "path": notice.path,
+        "path": message.path,
         "outcome": outcome,
         "id": identity,
         "code": error.code if error else None,
-        "attempts": notice.attempts,
+        "attempts": message.attempts,
     }

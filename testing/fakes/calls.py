@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from captioning.domain.usage import Bill
 from captioning.errors import ServiceDeferred
-from captioning.resilience.calls import Forgetful
+from captioning.resilience.calls import PlainCalls
 
 Answer = TypeVar("Answer")
 
 
-class RecordedCalls(Forgetful):
+class RecordedCalls(PlainCalls):
     """`bills` in their order; `asked` counts exchanges, not attempts at them."""
 
     def __init__(self, attempts: int = 1) -> None:

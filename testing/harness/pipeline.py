@@ -18,9 +18,8 @@ from captioning.domain.usage import Bill
 from captioning.images.likeness import is_near
 from captioning.images.picture import inspect
 from captioning.maintenance.cleanup import RecordCleanup
-from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.providers import Providers
-from captioning.records.tag_vocabulary import NO_VOCABULARY
 from captioning.resilience.calls import Memory
 from captioning.resilience.gate import Gate
 from captioning.resilience.retries import RetryingCalls, WaitBudget
@@ -129,10 +128,10 @@ class Works:
         self._stack.callback(providers.close)
         worker = f"worker{next(self._workers)}"
         ledger = Ledger(self.usage, worker, self.clock, budget)
-        kept = changes.pop("works", None) or self.storage.reuse
+        kept = changes.pop("store", None) or self.storage.reuse
         frames = changes.pop("frames", None) or self.storage.bursts
-        contents = CaptionCache(
-            works=kept,
+        cache = CaptionCache(
+            store=kept,
             providers=providers,
             ledger=ledger,
             price=PriceList.load().usage,
@@ -141,21 +140,16 @@ class Works:
             now=self.clock,
             bursts=self._bursts(frames, kept, bursts) if bursts else None,
         )
-        examiner = Examiner(
-            images=images or self.storage.images,
-            inspect=inspect,
-            contents=contents,
-            witness=SupportScorer(("tags", "objects", "read"), threshold),
-            max_image_bytes=max_image_bytes,
-            vocabulary=changes.pop("vocabulary", NO_VOCABULARY),
-        )
         keywords: dict[str, Any] = {
             "images": images or self.storage.images,
-            "examiner": examiner,
+            "inspect": inspect,
+            "cache": cache,
+            "scorer": SupportScorer(("tags", "objects", "read"), threshold),
             "catalog": self.storage.catalog,
-            "deferrals": self.deferrals,
+            "queue": self.deferrals,
             "ledger": ledger,
             "forget": self.upkeep.forget,
+            "max_image_bytes": max_image_bytes,
             "worker": worker,
             "lease": LEASE,
             "now": self.clock,
@@ -188,7 +182,7 @@ class Works:
     def _bursts(self, frames: Any, kept: Any, seconds: float) -> Bursts:
         return Bursts(
             frames=frames,
-            works=kept,
+            store=kept,
             is_near=is_near,
             window=timedelta(seconds=seconds),
             now=self.clock,

@@ -62,7 +62,7 @@ def check_that_the_receiver_knows(story: Story) -> None:
         catalog=story.machines.processes[0].catalog,
         receiver=receiver,
         gate=Gate("The receiver"),
-        notices=notices,
+        queue=notices,
         keys=(KEY,),
         on_outage=lambda _: None,
         now=story.store.now,

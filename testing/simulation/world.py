@@ -27,7 +27,7 @@ from captioning.images.rendition import InputLimits, Rendition
 from captioning.images.sketch import Sketch
 from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.reconcile import Reconciler
-from captioning.pipeline.pipeline import CaptionPipeline, Examiner
+from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.providers import Providers
 from captioning.records.catalog import Catalog
@@ -148,12 +148,6 @@ class AskedOnce:
     billed: Callable[[Bill], None]
     memory: Memory
 
-    def known(self, part: str) -> Any:
-        return self.memory.known(part)
-
-    def remember(self, part: str, answer: Any) -> None:
-        self.memory.remember(part, answer)
-
     def ask(self, call: Callable[[], Any]) -> Any:
         self.before()
         return call()
@@ -220,8 +214,8 @@ class Process:
         providers._beside = Inline()  # type: ignore[assignment]
         upkeep = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
-        contents = CaptionCache(
-            works=line.to(store.reuse),
+        cache = CaptionCache(
+            store=line.to(store.reuse),
             providers=providers,
             ledger=self.ledger,
             price=price,
@@ -232,17 +226,14 @@ class Process:
         self.fingerprint = providers.fingerprint
         self.pipeline = CaptionPipeline(
             images=images,
-            examiner=Examiner(
-                images=images,
-                inspect=inspect,
-                contents=contents,
-                witness=SupportScorer(("tags",), 0.0),
-                max_image_bytes=100,
-            ),
+            inspect=inspect,
+            cache=cache,
+            scorer=SupportScorer(("tags",), 0.0),
             catalog=endings,
-            deferrals=deferrals,
+            queue=deferrals,
             ledger=self.ledger,
             forget=lambda path: void(upkeep.forget(path)),
+            max_image_bytes=100,
             worker=name,
             lease=LEASE,
             now=store.now,
@@ -253,7 +244,7 @@ class Process:
             images=images,
             records=records,
             catalog=self.catalog,
-            deferrals=deferrals,
+            queue=deferrals,
             state=line.to(store.state),
             forget=upkeep.forget,
             now=store.now,

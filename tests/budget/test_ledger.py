@@ -361,7 +361,7 @@ def test_spending_of_many_workers_ends_within_what_is_in_flight(
 def told(caplog: pytest.LogCaptureFixture, ledger: Ledger) -> list[Any]:
     """The lines of `log_spent`, parsed."""
     caplog.clear()
-    with caplog.at_level(logging.INFO, "captioning.ledger"):
+    with caplog.at_level(logging.INFO, "captioning.budget"):
         ledger.log_spent()
     return [json.loads(record.getMessage()) for record in caplog.records]
 

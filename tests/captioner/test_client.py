@@ -159,7 +159,9 @@ def test_a_faulty_answer_is_asked_for_once_more(
     assert rule in second[3]["content"]
 
 
-def test_a_fault_that_stays_is_mended(make: Make, service: ChatService, server: WireServer) -> None:
+def test_a_fault_that_stays_is_repaired(
+    make: Make, service: ChatService, server: WireServer
+) -> None:
     stubborn = texts(alt_text="An image of a very long cat. " + "It is long. " * 20)
     service.script.extend([stubborn, stubborn])
     made = make().caption(IMAGE, None)

@@ -237,7 +237,7 @@ def test_messages_name_what_to_mend(
     captioner.close()
 
 
-def test_the_services_wish_is_carried(server: WireServer, captioner: OpenAICaptioner) -> None:
+def test_retry_after_is_in_the_error(server: WireServer, captioner: OpenAICaptioner) -> None:
     server.faults.extend([throttled(retry_after_ms="1500"), Reply(503, b"", {"Retry-After": "7"})])
     waits = [failure(captioner), failure(captioner)]
     assert [getattr(error, "retry_after", None) for error in waits] == [1.5, 7.0]

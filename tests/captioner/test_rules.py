@@ -11,8 +11,8 @@ from captioning.captioner.rules import (
     DESCRIPTION,
     cut,
     first_sentence,
-    mended,
     opening,
+    repaired,
     text_faults,
     without_opening,
 )
@@ -46,7 +46,7 @@ def text(caption: str = "A cat.", alt_text: str = "A cat.", description: str = "
 )
 def test_each_rule_is_named(given_text: CaptionText, rule: str) -> None:
     assert text_faults(given_text, decorative=False) == (rule,)
-    assert text_faults(mended(given_text, decorative=False), decorative=False) == (
+    assert text_faults(repaired(given_text, decorative=False), decorative=False) == (
         (rule,) if "caption must not be empty" in rule else ()
     )
 
@@ -62,18 +62,18 @@ def test_what_only_begins_like_a_name_says_something(alt_text: str) -> None:
 def test_text_at_the_limits_is_right() -> None:
     fine = text("x" * 300, "x" * 125, "x" * 1_000)
     assert text_faults(fine, decorative=False) == ()
-    assert mended(fine, decorative=False) == fine
+    assert repaired(fine, decorative=False) == fine
 
 
 @pytest.mark.parametrize("alt_text", ["", "A line.", "x" * 200])
 def test_a_decorative_picture_has_an_empty_alt_text(alt_text: str) -> None:
     given_text = text(alt_text=alt_text)
     assert text_faults(given_text, decorative=True) == ()
-    assert mended(given_text, decorative=True).alt_text == ""
+    assert repaired(given_text, decorative=True).alt_text == ""
 
 
 def test_an_empty_alt_text_becomes_the_caption() -> None:
-    assert mended(text("A cat. It sleeps.", ""), decorative=False).alt_text == "A cat."
+    assert repaired(text("A cat. It sleeps.", ""), decorative=False).alt_text == "A cat."
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_cut_text_fits_and_opens_as_before(said: str, limit: int) -> None:
 @given(st.text(max_size=400))
 def test_a_mended_text_breaks_no_rule_but_emptiness(said: str) -> None:
     given_text = text("A cat.", tidy(said), tidy(said))
-    fixed = mended(given_text, decorative=False)
+    fixed = repaired(given_text, decorative=False)
     assert len(fixed.alt_text) <= ALT_TEXT
     assert not opening(fixed.alt_text)
     fixed.alt_text.encode()

@@ -16,7 +16,7 @@ from captioning.app.clients import ServiceClients
 from captioning.budget.prices import BUILT_IN
 from captioning.config.definitions import SETTINGS
 from captioning.config.sections import QueueNames
-from captioning.config.settings import CONNECT_SECONDS, FEATURES_32, FEATURES_40, ONLY_40, Settings
+from captioning.config.settings import CONNECT_SECONDS, Settings
 from captioning.errors import SettingsError
 from captioning.vision.features import supported_features
 
@@ -268,13 +268,24 @@ def test_a_vocabulary_is_read_at_the_start(tmp_path: Path) -> None:
     assert settings.tag_vocabulary.names == {"dog": "dog", "puppy": "dog"}
     file.write_text("dog: puppy\ncat: dog", "utf-8")
     assert problems({**AZURE, "TAG_VOCABULARY_FILE": str(file)}) == {
-        "TAG_VOCABULARY_FILE": "line 2 has a name that is on line 1 already: keep one of them"
+        "TAG_VOCABULARY_FILE": "line 2 repeats a name of line 1: keep one of them"
     }
 
 
-def test_features_are_those_the_client_can_ask_for() -> None:
-    assert set(supported_features("4.0")) == FEATURES_40 | FEATURES_32
-    assert set(supported_features("3.2")) == (FEATURES_40 | FEATURES_32) - ONLY_40
+@pytest.mark.parametrize("api", ["4.0", "3.2"])
+def test_every_feature_that_the_client_supports_is_allowed(api: str) -> None:
+    features = supported_features(api)
+    values = {**AZURE, "VISION_API": api, "VISION_FEATURES": ",".join(features)}
+    assert Settings.from_environ(values).vision_features == features
+    with pytest.raises(SettingsError):
+        Settings.from_environ({**values, "VISION_FEATURES": "faces"})
+
+
+def test_features_of_4_0_are_not_allowed_with_3_2() -> None:
+    for feature in set(supported_features("4.0")) - set(supported_features("3.2")):
+        values = {**AZURE, "VISION_API": "3.2", "VISION_FEATURES": feature}
+        with pytest.raises(SettingsError, match=r"denseCaptions and people need VISION_API 4\.0"):
+            Settings.from_environ(values)
 
 
 def test_the_trigger_source_is_polling_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:

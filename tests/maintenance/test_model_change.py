@@ -81,7 +81,7 @@ def asked(works: Works, *, retry: bool = False) -> list[CaptionMessage]:
         catalog=works.storage.catalog,
         recaption=Recaption(works.storage.images, works.storage.catalog, works.deferrals),
         state=MemoryState(),
-        fingerprint=app(works, NEW)._examiner.fingerprint,
+        fingerprint=app(works, NEW)._cache.fingerprint,
         estimates=Free(),
     )
     list(found)

@@ -34,7 +34,7 @@ class ReconcileLab(UpkeepLab):
             "images": self.storage.images,
             "records": self.storage.records,
             "catalog": self.storage.catalog,
-            "deferrals": self.messages,
+            "queue": self.messages,
             "state": self.state,
             "forget": self.upkeep().forget,
             "now": self.now,
@@ -171,9 +171,9 @@ def test_storage_trouble_ends_the_run_and_not_the_round(
 ) -> None:
     for number in range(6):
         lab.upload(f"{number}.jpg")
-    deferrals = Failing(lab.messages, "put", after=3)
+    queue = Failing(lab.messages, "put", after=3)
     with caplog.at_level(logging.WARNING):
-        report = lab.run(page=2, deferrals=deferrals)
+        report = lab.run(page=2, queue=queue)
     assert report.is_broken_off
     assert (report.blobs, report.queued) == (2, 2)
     assert [line.message for line in caplog.records] == [
@@ -302,6 +302,6 @@ def test_the_real_queue_takes_and_holds_it_back(lab: ReconcileLab, stack: ExitSt
     queue.create()
     for number in range(4):
         lab.upload(f"{number}.jpg")
-    report = lab.run(deferrals=queue, page=2, deepest=2)
+    report = lab.run(queue=queue, page=2, deepest=2)
     assert (report.queued, report.is_full) == (2, True)
     assert queue.depth() == 2

@@ -30,7 +30,7 @@ def crashed(works: Works, *, at: str = "vision") -> CaptionRecord:
     service.once(lambda: line.crash())
     with pytest.raises(Crash):
         works.pipeline(
-            catalog=line.to(works.storage.catalog), works=line.to(works.storage.reuse)
+            catalog=line.to(works.storage.catalog), store=line.to(works.storage.reuse)
         ).process(on("a.jpg"))
     return works.stored("a.jpg").record
 
@@ -256,7 +256,7 @@ def test_a_queue_that_is_full_leaves_it_to_the_host(works: Works, call: int) -> 
     line.fail(1)
     line.fail(2)
     with pytest.raises(StorageUnavailable):
-        works.pipeline(deferrals=line.to(works.deferrals)).process(on("a.jpg"))
+        works.pipeline(queue=line.to(works.deferrals)).process(on("a.jpg"))
     assert works.stored("a.jpg").record.status == "deferred"
     assert works.deferrals.held == []
     works.clock.advance(call)

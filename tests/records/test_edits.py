@@ -145,7 +145,7 @@ class TestWhileARunIsUnderWay:
         works.model.once(die)
         with pytest.raises(Crash):
             works.pipeline(
-                catalog=line.to(works.storage.catalog), works=line.to(works.storage.reuse)
+                catalog=line.to(works.storage.catalog), store=line.to(works.storage.reuse)
             ).process(on("a.jpg"))
         works.clock.advance(LEASE.total_seconds() + 1)
         is_kept(run(works))
@@ -331,7 +331,7 @@ class TestUploadedAgain:
         line = Line()
         line.fail(2)
         with pytest.raises(StorageUnavailable):
-            run(works, images=line.to(works.storage.images), deferrals=Refusing())
+            run(works, images=line.to(works.storage.images), queue=Refusing())
         assert works.upkeep.poisoned("a.jpg")
         record = works.stored("a.jpg").record
         assert (record.status, record.caption) == ("failed", None)

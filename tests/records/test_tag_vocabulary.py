@@ -55,8 +55,8 @@ def test_without_a_vocabulary_tags_are_as_they_come() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "names no tag: write one a line, or leave the setting empty"),
-        ("# nothing\n\n*", "names no tag: write one a line, or leave the setting empty"),
+        ("", "names no tag: write one per line, or leave the setting empty"),
+        ("# nothing\n\n*", "names no tag: write one per line, or leave the setting empty"),
         ("dog:", "line 1 has an empty name: write `tag: alias, alias`, `tag` or `!tag, tag`"),
         (": dog", "line 1 has an empty name: write `tag: alias, alias`, `tag` or `!tag, tag`"),
         (
@@ -64,8 +64,8 @@ def test_without_a_vocabulary_tags_are_as_they_come() -> None:
             "line 2 has an empty name: write `tag: alias, alias`, `tag` or `!tag, tag`",
         ),
         ("!", "line 1 has an empty name: write `tag: alias, alias`, `tag` or `!tag, tag`"),
-        ("dog\nDÖG: x", "line 2 has a name that is on line 1 already: keep one of them"),
-        ("dog: cat\n!cat", "line 2 has a name that is on line 1 already: keep one of them"),
+        ("dog\nDÖG: x", "line 2 repeats a name of line 1: keep one of them"),
+        ("dog: cat\n!cat", "line 2 repeats a name of line 1: keep one of them"),
         ("x" * 101, "line 1 has a name of more than 100 characters: shorten it"),
         ("do\u200bg", "line 1 has a character that cannot be seen: remove it"),
         ("dog: !cat", "line 1 has `!`, `*`, `#` or `:` where a name should be: remove it"),

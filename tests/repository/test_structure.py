@@ -42,11 +42,11 @@ HOMES = {
     "pydantic": "domain.record reuse.entries budget.prices captioner vision api",
     "rapidocr": "embedded.providers.text_reader",
     "regex": "text.words",
-    "requests": "vision webhook storage",
+    "requests": "transport storage",
     "rich": "cli.console",
     "snowballstemmer": "text.words",
     "typer": "cli",
-    "urllib3": "vision webhook",
+    "urllib3": "transport",
 }
 """Who may import what is not ours: packages, or single modules of them."""
 ENVIRONMENT = "config triggers embedded.host.__main__ embedded.stack"

@@ -68,8 +68,8 @@ def timed() -> Timed:
     return Timed()
 
 
-def throttled(wish: float | None = None) -> ServiceThrottled:
-    return ServiceThrottled("Too often.", wish)
+def throttled(retry_after: float | None = None) -> ServiceThrottled:
+    return ServiceThrottled("Too often.", retry_after)
 
 
 def test_an_open_gate_counts_nothing(timed: Timed) -> None:
@@ -128,7 +128,7 @@ def test_an_operators_trouble_lasts_up_to_five_minutes(timed: Timed) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_jitter_never_comes_before_the_wish_nor_after_the_cap(share: float) -> None:
+def test_jitter_never_comes_before_retry_after_nor_after_the_cap(share: float) -> None:
     def gate() -> Gate:
         return Gate(
             "The service",
@@ -152,10 +152,10 @@ def test_calls_in_flight_that_all_fail_are_one_event(timed: Timed) -> None:
     assert timed.gate.rest == 1.0
 
 
-def test_of_one_event_the_longest_wish_counts(timed: Timed) -> None:
+def test_of_one_event_the_longest_retry_after_counts(timed: Timed) -> None:
     epochs = [timed.gate.enter(0.0) for _ in range(3)]
-    for epoch, wish in zip(epochs, (2.0, 9.0, 4.0), strict=True):
-        timed.gate.leave(epoch, throttled(wish))
+    for epoch, seconds in zip(epochs, (2.0, 9.0, 4.0), strict=True):
+        timed.gate.leave(epoch, throttled(seconds))
     assert timed.gate.rest == 9.0
 
 

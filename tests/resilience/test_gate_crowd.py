@@ -27,8 +27,8 @@ from testing.simulation.virtual_threads import Simulation
 Outcome = BaseException | None
 
 
-def throttled(wish: float | None = None) -> ServiceThrottled:
-    return ServiceThrottled("Too often.", wish)
+def throttled(retry_after: float | None = None) -> ServiceThrottled:
+    return ServiceThrottled("Too often.", retry_after)
 
 
 def unavailable() -> ServiceUnavailable:
@@ -93,7 +93,7 @@ class Crowd:
 @pytest.mark.parametrize(
     "error",
     [throttled(), throttled(1.0), throttled(20.0), unavailable(), AuthRefused("Key.")],
-    ids=["429", "429 wish 1", "429 wish 20", "503", "401"],
+    ids=["429", "429 Retry-After 1", "429 Retry-After 20", "503", "401"],
 )
 def test_a_stretch_of_refusals_costs_few_calls_and_is_got_over(
     error: ServiceDeferred, threads: int

@@ -69,8 +69,8 @@ class Alone:
         self.now += seconds
 
 
-def throttled(wish: float | None = None) -> ServiceThrottled:
-    return ServiceThrottled("Too often.", wish)
+def throttled(retry_after: float | None = None) -> ServiceThrottled:
+    return ServiceThrottled("Too often.", retry_after)
 
 
 def unavailable() -> ServiceUnavailable:
@@ -96,7 +96,7 @@ def test_one_failure_is_tried_again_soon() -> None:
     assert alone.budget.left == 28.5
 
 
-def test_a_wish_is_obeyed() -> None:
+def test_retry_after_is_obeyed() -> None:
     alone = Alone([throttled(4.0)])
     assert alone.ask() == "answer"
     assert alone.calls == [0.0, 4.0]

@@ -1,4 +1,4 @@
-"""How long a service asks to be left alone, from what it may send."""
+"""How long a service asks its clients to wait, from the headers that it may send."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from captioning.resilience.retry_after import wished_wait
+from captioning.resilience.retry_after import retry_after
 
 
 @pytest.mark.parametrize(
-    ("headers", "wish"),
+    ("headers", "seconds"),
     [
         ({}, None),
         ({"retry-after": "7"}, 7),
@@ -29,10 +29,10 @@ from captioning.resilience.retry_after import wished_wait
         ({"retry-after": "Fri, 01 Jan 2100 00:00:00 +999999999999"}, None),
     ],
 )
-def test_a_wish_is_a_number_of_seconds_or_none(headers: dict[str, str], wish: float | None) -> None:
-    assert wished_wait(headers) == wish
+def test_it_is_a_number_of_seconds_or_none(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers) == seconds
 
 
 def test_a_date_is_counted_from_now() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
-    assert wished_wait({"retry-after": date}) == pytest.approx(600, abs=30)
+    assert retry_after({"retry-after": date}) == pytest.approx(600, abs=30)

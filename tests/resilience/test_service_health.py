@@ -136,7 +136,7 @@ def test_storage_trouble_does_not_fail_a_run(
         process.health.broken("model", GONE)
         process.health.answered("model")
     assert [record.message for record in caplog.records] == [
-        "The health of model could not be noted: storage answered 503"
+        "The health of model could not be recorded: storage answered 503"
     ] * 2
     with pytest.raises(StorageUnavailable):
         process.health.troubles()

@@ -275,7 +275,7 @@ def test_the_first_is_killed(camera: Camera) -> None:
     frames, kept = line.to(camera.works.storage.bursts), line.to(camera.works.storage.reuse)
     line.crash(4)
     with pytest.raises(Crash):
-        camera.made("0.jpg", camera.switched_on(frames=frames, works=kept))
+        camera.made("0.jpg", camera.switched_on(frames=frames, store=kept))
     assert line.calls == ["ReuseTable.put", "BurstTable.put", "BurstTable.around", "ReuseTable.put"]
     paid = camera.works.calls
     assert code(camera.made("1.jpg")) == "in_progress"
@@ -306,7 +306,7 @@ def test_a_frame_that_shares_is_killed(camera: Camera, call: int, name: str) -> 
     catalog = line.to(camera.works.storage.catalog)
     line.crash(call)
     with pytest.raises(Crash):
-        camera.made("1.jpg", camera.switched_on(frames=frames, works=kept, catalog=catalog))
+        camera.made("1.jpg", camera.switched_on(frames=frames, store=kept, catalog=catalog))
     assert line.calls[-1] == name
     camera.works.clock.advance(LEASE.total_seconds() + 1)
     record = camera.made("1.jpg")

@@ -222,7 +222,7 @@ def test_a_caption_that_cannot_be_shared_is_kept_all_the_same(works: Works) -> N
     works.storage.upload("a.jpg", JPEG)
     line = Line()
     works.model.once(line.fail)
-    record = made(works, "a.jpg", works.pipeline(works=line.to(works.storage.reuse)))
+    record = made(works, "a.jpg", works.pipeline(store=line.to(works.storage.reuse)))
     assert record.status == "captioned"
     assert record.usage.vision_calls == 3
     assert record.usage.input_tokens > 0

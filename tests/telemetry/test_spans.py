@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -18,8 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from captioning import telemetry
 from captioning.domain.usage import Bill
 from captioning.errors import BadResponse, ContentFiltered, ServiceThrottled
-from captioning.resilience.calls import PLAIN, PlainCalls
-from captioning.telemetry import Answer, carried, chat, span
+from captioning.telemetry import chat, in_current_context, span
 
 
 class Spans:
@@ -107,34 +106,16 @@ def test_a_failure_leaves_its_kind_and_no_text(
         assert "dog" not in failed.to_json()
 
 
-class Till(PlainCalls):
-    """Calls that keep their bills, and count."""
-
-    def __init__(self) -> None:
-        self.bills: list[Bill] = []
-        self.asked = 0
-
-    def ask(self, call: Callable[[], Answer]) -> Answer:
-        self.asked += 1
-        return call()
-
-    def billed(self, bill: Bill) -> None:
-        self.bills.append(bill)
-
-
 def test_a_chat_tells_models_and_tokens_and_nothing_else(spans: Spans) -> None:
-    till = Till()
     bills = [
         Bill(model="gpt-4o-mini-2024-07-18", input_tokens=9, output_tokens=1),
         Bill(model="gpt-4o-mini-2024-07-18", input_tokens=20, cached_tokens=8, output_tokens=5),
     ]
     with chat(
-        till, provider="azure", model="my-deployment", server="https://ai.example/openai/v1/"
-    ) as calls:
+        provider="azure", model="my-deployment", server="https://ai.example/openai/v1/"
+    ) as current:
         for bill in bills:
-            assert calls.ask(lambda: "a dog") == "a dog"
-            calls.billed(bill)
-    assert (till.asked, till.bills) == (2, bills)
+            current.billed(bill)
     asked = spans["chat my-deployment"]
     assert asked.kind is SpanKind.CLIENT
     assert asked.attributes == {
@@ -154,7 +135,7 @@ def test_a_chat_tells_models_and_tokens_and_nothing_else(spans: Spans) -> None:
 
 def test_providers_have_the_names_of_the_conventions(spans: Spans) -> None:
     for provider in ("azure", "openai", "other"):
-        with chat(PLAIN, provider=provider, model=provider):
+        with chat(provider=provider, model=provider):
             pass
     told = [span.attributes or {} for span in spans.exporter.get_finished_spans()]
     names = [attributes["gen_ai.provider.name"] for attributes in told]
@@ -163,8 +144,8 @@ def test_providers_have_the_names_of_the_conventions(spans: Spans) -> None:
 
 
 def test_a_chat_that_fails_still_tells_what_it_cost(spans: Spans) -> None:
-    with suppress(BadResponse), chat(PLAIN, provider="openai", model="m") as calls:
-        calls.billed(Bill(input_tokens=7, output_tokens=3))
+    with suppress(BadResponse), chat(provider="openai", model="m") as current:
+        current.billed(Bill(input_tokens=7, output_tokens=3))
         raise BadResponse("no JSON")
     attributes = spans["chat m"].attributes
     assert attributes
@@ -183,7 +164,7 @@ def test_a_pools_threads_are_inside_the_current_span(spans: Spans) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         with span("caption_image"):
-            answers = pool.map(carried(analyse), ["vision", "model"])
+            answers = pool.map(in_current_context(analyse), ["vision", "model"])
             assert list(answers) == ["VISION", "MODEL"]
         with span("another"):
             pass
@@ -198,7 +179,7 @@ def test_what_is_carried_leaves_nothing_behind_on_the_thread(spans: Spans) -> No
 
     with ThreadPoolExecutor(1) as pool:
         with span("caption_image"):
-            pool.submit(carried(look)).result()
+            pool.submit(in_current_context(look)).result()
         spans.exporter.clear()
         pool.submit(look).result()
     assert spans.parent("later") is None
@@ -208,7 +189,9 @@ def test_without_an_sdk_nothing_is_recorded_or_loaded() -> None:
     """The app and its spans load no SDK: in the cloud the worker configures one beforehand."""
     code = (
         "import sys, function_app\n"
-        "from captioning import blobs, captioner, image_log, tables, vision\n"
+        "from captioning.captioner import client\n"
+        "from captioning.storage import blobs, tables\n"
+        "from captioning.vision import client\n"
         "from captioning.telemetry import span\n"
         "with span('caption_image') as current:\n"
         "    assert not current.is_recording()\n"

@@ -188,7 +188,7 @@ def test_every_thread_has_one_session_and_it_ends_with_the_thread(service: Visio
     assert len(made) == 3
     assert len(service.received) == 6
     gc.collect()
-    assert len(client._http._sessions) == 0
+    assert len(client._http._sessions._open) == 0
 
 
 def test_the_environment_has_no_say(

@@ -181,10 +181,14 @@ def test_a_wrong_key_is_refused_by_the_gateway(service: VisionService) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_wish_to_wait_is_kept(status: int, service: VisionService) -> None:
+def test_retry_after_is_in_the_error(status: int, service: VisionService) -> None:
     reply = gateway(status, "later").reply
-    for headers, wish in (({}, None), ({"retry-after": "7"}, 7), ({"Retry-After-Ms": "1500"}, 1.5)):
+    for headers, seconds in (
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"Retry-After-Ms": "1500"}, 1.5),
+    ):
         service.faults.append(Reply(status, reply.body, headers))
         with pytest.raises(errors.ServiceDeferred) as caught:
             service.client().analyze(photo())
-        assert caught.value.retry_after == wish
+        assert caught.value.retry_after == seconds

@@ -85,7 +85,7 @@ def test_what_an_answer_means(server: WireServer, status: int, kind: type[Captio
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wish_to_wait_is_heard(server: WireServer, status: int) -> None:
+def test_retry_after_is_read(server: WireServer, status: int) -> None:
     error = refused(server, Reply(status, headers={"Retry-After": "77"}))
     assert isinstance(error, ServiceThrottled | ServiceUnavailable)
     assert error.retry_after == 77

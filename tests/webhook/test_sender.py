@@ -51,7 +51,7 @@ class Lab:
                 wait=lambda _, pause: self.clock.advance(pause),
                 uniform=lambda _, high: high,
             ),
-            notices=self.line.to(self.notices),
+            queue=self.line.to(self.notices),
             keys=(KEY,),
             on_outage=self.outages.append,
             now=self.clock,
@@ -176,7 +176,7 @@ def test_what_fails_is_tried_again_with_the_same_identity(
     assert len({line["id"] for line in told}) == 1
 
 
-def test_the_receivers_wish_is_obeyed(lab: Lab) -> None:
+def test_the_receivers_retry_after_is_obeyed(lab: Lab) -> None:
     lab.save(short("a.jpg"))
     lab.receiver.troubles.append(ServiceThrottled("Later.", retry_after=600))
     lab.clock.advance(FIRST_LOOK)

@@ -60,7 +60,7 @@ class EmbeddedCaptioner:
         if said is None:
             return Captioning(MODEL, {}, note=NO_TAG)
         text = CaptionText(caption=said, alt_text=said)
-        return Captioning(MODEL, {"en": rules.mended(text, decorative=False)})
+        return Captioning(MODEL, {"en": rules.repaired(text, decorative=False)})
 
     def _said(self, evidence: ImageAnalysis) -> str | None:
         name = self._best(evidence.tags)
