@@ -15,11 +15,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 from testing.azurite import Azurite
 from testing.harness.command_line import CommandLine, settings_of
-from testing.harness.embedded_host import Lab
+from testing.harness.embedded_host import HostLab
 from testing.harness.gallery_page import EMBEDDED, SAMPLE_NAMES, launched, sample
 from testing.harness.hostile_flows import Flows, flows
-from testing.harness.local_app import FirstRun, Place, ended, place, running
-from testing.harness.pipeline import Works
+from testing.harness.local_app import FirstRun, StackLocation, ended, place, running
+from testing.harness.pipeline import PipelineLab
 from testing.harness.running_app import RunningApp
 from testing.harness.storage import Storage
 
@@ -69,11 +69,11 @@ def samples_app(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def lab(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def host_lab(azurite: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostLab]:
     """A container, a queue and settings of the test's own, and hosts that end with it."""
     monkeypatch.setenv("ImageStorage", azurite)
     with ExitStack() as stack:
-        made = Lab(azurite, f"t{uuid.uuid4().hex[:12]}", stack)
+        made = HostLab(azurite, f"t{uuid.uuid4().hex[:12]}", stack)
         made.container.create_container()
         made.queue(made.name).create_queue()
         yield made
@@ -87,10 +87,10 @@ def storage(azurite: str) -> Iterator[Storage]:
 
 
 @pytest.fixture
-def works(storage: Storage) -> Iterator[Works]:
+def lab(storage: Storage) -> Iterator[PipelineLab]:
     """Storage, and both services at the wire."""
     with ExitStack() as stack:
-        yield Works(storage, stack)
+        yield PipelineLab(storage, stack)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 
 
 @pytest.fixture
-def again(first_run: FirstRun, tmp_path: Path) -> Iterator[Place]:
+def again(first_run: FirstRun, tmp_path: Path) -> Iterator[StackLocation]:
     """A place with the data of the first run; nothing may be left in it."""
     shutil.copytree(first_run.where.data, tmp_path / "data")
     where = place(tmp_path / "data")

@@ -60,7 +60,7 @@ def region(models: list[Any], quotas: list[Any], **otherwise: list[Any]) -> Scri
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class HookRun:
     """How a hook ended, what it said, and what it asked."""
 
     code: int
@@ -77,7 +77,7 @@ class Ran:
         return {c[3]: c[4] for c in self.asked if c[:3] == ["azd", "env", "set"]}
 
 
-def run(hook: str, folder: Path, script: Script, **environ: str) -> Ran:
+def run(hook: str, folder: Path, script: Script, **environ: str) -> HookRun:
     """Runs `infra/hooks/HOOK.sh` as azd does, from the project's folder."""
     (folder / "script.json").write_text(json.dumps(script), "utf-8")
     for command in ("az", "azd"):
@@ -105,7 +105,7 @@ def run(hook: str, folder: Path, script: Script, **environ: str) -> Ran:
         check=False,
     )
     lines = (folder / "asked.jsonl").read_text("utf-8").splitlines()
-    return Ran(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
+    return HookRun(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
 
 
 def outputs() -> dict[str, str]:

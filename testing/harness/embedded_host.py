@@ -27,7 +27,7 @@ def eventually(check: Callable[[], object], seconds: float = 15.0) -> None:
 
 
 @dataclass
-class Lab:
+class HostLab:
     """A storage account with names of one test's own, and hosts that end with the test."""
 
     connection: str
@@ -70,7 +70,7 @@ class Lab:
 
 
 @dataclass
-class Seen:
+class Recorder:
     """What the functions of a test were given."""
 
     items: list[Any] = field(default_factory=list)

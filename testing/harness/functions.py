@@ -15,7 +15,7 @@ import function_app
 from captioning.config.definitions import SETTINGS
 from captioning.config.sections import DEFERRED, queue_name
 from captioning.domain.messages import CaptionMessage
-from testing.harness.pipeline import Works
+from testing.harness.pipeline import PipelineLab
 from testing.harness.storage import Storage
 from testing.services.chat import KEY
 
@@ -38,15 +38,15 @@ def undeployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]
         built.close()
 
 
-def settings_over(works: Works) -> dict[str, str]:
+def settings_over(lab: PipelineLab) -> dict[str, str]:
     """The app's settings: this test's storage, no Vision, the model at the wire."""
     return {
-        "ImageStorage": works.storage.connection,
-        "IMAGES_CONTAINER": works.storage.name,
-        "CAPTIONS_TABLE": works.storage.name,
+        "ImageStorage": lab.storage.connection,
+        "IMAGES_CONTAINER": lab.storage.name,
+        "CAPTIONS_TABLE": lab.storage.name,
         "VISION_PROVIDER": "none",
         "CAPTION_PROVIDER": "openai",
-        "OPENAI_BASE_URL": f"{works.model.url}/v1",
+        "OPENAI_BASE_URL": f"{lab.model.url}/v1",
         "OPENAI_API_KEY": KEY,
     }
 

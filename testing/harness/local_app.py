@@ -19,7 +19,7 @@ from testing.paths import ROOT
 
 
 @dataclass
-class Place:
+class StackLocation:
     """Ports and a data folder of one test's own."""
 
     data: Path
@@ -54,15 +54,15 @@ class Place:
             return json.load(answer)
 
 
-def place(data: Path) -> Place:
+def place(data: Path) -> StackLocation:
     """With free ports, three in a row for storage."""
     app, storage, *_ = free_ports(4, in_a_row=True)
-    return Place(data, app, storage)
+    return StackLocation(data, app, storage)
 
 
 @contextmanager
 def running(
-    where: Place, *options: str, environ: dict[str, str] | None = None
+    where: StackLocation, *options: str, environ: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """`up` as a process, its output piped."""
     command = [*MODULE, "up", *where.options, *options]
@@ -102,7 +102,7 @@ def ended(process: subprocess.Popen[str], seconds: float = 20) -> tuple[int, str
 class FirstRun:
     """What the first `up --once` did."""
 
-    where: Place
+    where: StackLocation
     code: int
     output: str
     errors: str

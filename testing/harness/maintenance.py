@@ -15,7 +15,7 @@ from testing.factories.records import short
 from testing.harness.storage import Storage
 
 
-class Messages:
+class RecordedMessages:
     """For DeferralQueue: notes what is put; `deep` is what is there beside."""
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class Messages:
         return paths
 
 
-class UpkeepLab:
+class MaintenanceLab:
     """A container and a catalogue; the clock begins when the test does."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self.messages = Messages()
+        self.messages = RecordedMessages()
         self.time = datetime.now(UTC)
 
     def now(self) -> datetime:
@@ -83,7 +83,7 @@ class UpkeepLab:
         """Paths that the index leads to."""
         return sorted(record.path for record in self.storage.catalog.walk())
 
-    def upkeep(self, *, images: Any = None, catalog: Any = None) -> RecordCleanup:
+    def cleanup(self, *, images: Any = None, catalog: Any = None) -> RecordCleanup:
         """Upkeep over this storage, or over parts that do something in between."""
         return RecordCleanup(
             images or self.storage.images,
@@ -94,7 +94,7 @@ class UpkeepLab:
         )
 
 
-class Between:
+class InterceptedOnce:
     """A part of which one method does something first, once."""
 
     def __init__(self, part: Any, method: str, action: Any) -> None:

@@ -63,7 +63,7 @@ class Service:
         return self._answer(received)
 
 
-class Works:
+class PipelineLab:
     """Storage, Vision and the model; and pipelines over them as `build_services` makes them."""
 
     def __init__(self, storage: Storage, stack: ExitStack) -> None:
@@ -118,7 +118,7 @@ class Works:
         **changes: Any,
     ) -> CaptionPipeline:
         """A process's pipeline; `bursts` is their window in seconds. A run takes 1.5 seconds by its
-        watch; time is the works' clock, and passes where a run waits for a service. Without
+        watch; time is the lab's clock, and passes where a run waits for a service. Without
         patience it does not wait."""
         watch = iter(range(1_000))
         providers = Providers(
@@ -155,7 +155,7 @@ class Works:
             "catalog": self.storage.catalog,
             "deferrals": self.deferrals,
             "ledger": ledger,
-            "forget": self.upkeep.forget,
+            "forget": self.cleanup.forget,
             "worker": worker,
             "lease": LEASE,
             "now": self.clock,
@@ -165,7 +165,7 @@ class Works:
         return CaptionPipeline(**(keywords | changes))
 
     @property
-    def upkeep(self) -> RecordCleanup:
+    def cleanup(self) -> RecordCleanup:
         """What removes records, over the same storage."""
         storage = self.storage
         return RecordCleanup(

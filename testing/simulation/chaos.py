@@ -1,4 +1,4 @@
-"""The app in a storm: own storage, services that fail by a plan, and a report at the end."""
+"""The app under fault injection: its own storage, services that fail by a plan, and a report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from testing.simulation.chaos_faults import SERVICES, FaultyServices, Service
 
 SEED = 4
 PATIENCE_SECONDS = 300.0
-"""For a storm to settle; generous, for machines that do much else."""
+"""How long a run may take to settle. Generous: it only ends a test that hangs."""
 SHORT_TIMES = {
     "CLAIM_SECONDS": "12",
     "VISION_TIMEOUT_SECONDS": "4",
@@ -43,7 +43,7 @@ Album = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Seen:
+class RecordState:
     """What the table of records says of a path."""
 
     status: str
@@ -51,7 +51,7 @@ class Seen:
     code: str | None
 
 
-class Storm:
+class ChaosRun:
     """The app, its storage and its services for as long as the `with` block. `proxied`: storage
     can get into trouble (`proxy`)."""
 
@@ -69,7 +69,7 @@ class Storm:
         self.services = services
         self.random = random.Random(SEED)
         self.began = time.monotonic()
-        self.name = f"storm{uuid.uuid4().hex[:12]}"
+        self.name = f"chaos{uuid.uuid4().hex[:12]}"
         self._numbers: dict[str, int] = {}
         with ExitStack() as stack:
             azurite = stack.enter_context(Azurite())
@@ -110,13 +110,13 @@ class Storm:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda path: self.app.upload(path, numbered(album[path])), paths))
 
-    def seen(self) -> dict[str, Seen]:
+    def seen(self) -> dict[str, RecordState]:
         """Every record's state, by path."""
         table = self._tables.table(self.name)
         columns = ["path", "status", "image", "error"]
         rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
         return {
-            row["path"]: Seen(
+            row["path"]: RecordState(
                 row["status"],
                 json.loads(row["image"])["etag"],
                 json.loads(row["error"])["code"] if "error" in row else None,
@@ -196,15 +196,15 @@ class Storm:
         calls = " ".join(f"{service} {totals[service]}/{least}" for service in SERVICES)
         outcomes = {service: dict(self.services.outcomes(service)) for service in SERVICES}
         written(
-            f"STORM {number}: injected {injected}; states {dict(self.states())}; calls {calls} "
+            f"CHAOS {number}: injected {injected}; states {dict(self.states())}; calls {calls} "
             f"(least possible); {outcomes}; {note + '; ' if note else ''}"
             f"{self.poisoned()} poisoned; seconds {time.monotonic() - self.began:.0f}"
         )
 
 
 def written(line: str) -> None:
-    """Printed, and kept in the file that STORM_REPORT names."""
+    """Printed, and kept in the file that CHAOS_REPORT names."""
     print(line)
-    if path := os.environ.get("STORM_REPORT"):
+    if path := os.environ.get("CHAOS_REPORT"):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(line + "\n")

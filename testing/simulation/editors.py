@@ -31,7 +31,7 @@ class Correction:
     bound: bool
 
 
-class People:
+class Editors:
     """They write over the API of a process of its own. `made` are corrections by path, in order."""
 
     def __init__(self, store: Store) -> None:

@@ -28,7 +28,7 @@ Plans = Iterable[tuple[int, bool, Incident]]
 """At which call of the run, whether after it took effect, and what happens then."""
 
 
-class Machines:
+class Workers:
     """Both processes. `excuses` counts answers that may be paid for again because they could not
     be saved, `lost` is what died before it reached the ledger. `may_book_twice` after what lets two
     runs answer for one payment: a claim that could not be given up, or that ran out under its run.
@@ -50,19 +50,19 @@ class Machines:
         """Whether the process did its work: not when it died, nor when it raised what it may."""
         process, run = self.processes[who], Run(who, contents)
         for call, after, incident in plans:
-            process.line.plan(partial(incident, run, after), call, after=after)
+            process.injector.plan(partial(incident, run, after), call, after=after)
         self.running.append(run)
         try:
             work(process)
         except Crash:
-            self._bury(process, run)
+            self._replace(process, run)
             return False
         except (StorageUnavailable, BlobChanged, RecordChanged):
             assert run.is_disturbed
             return False
         finally:
             self.running.pop()
-            process.line.cancel()
+            process.injector.cancel()
         return True
 
     def is_free(self, who: int) -> bool:
@@ -72,7 +72,7 @@ class Machines:
     def crash(self, run: Run, _: bool) -> None:
         """The process is killed."""
         self._excuse_unsaved(run)
-        self.processes[run.who].line.is_dead = True
+        self.processes[run.who].injector.is_dead = True
         raise Crash
 
     def fault(self, run: Run, after: bool) -> None:
@@ -100,13 +100,13 @@ class Machines:
                 self.excuses.update([(VISION, content), (MODEL, content)])
 
     def _call(self, run: Run) -> str:
-        return self.processes[run.who].line.calls[-1]
+        return self.processes[run.who].injector.calls[-1]
 
     def _new(self) -> Process:
         self._made += 1
         return Process(self.store, f"worker {self._made}")
 
-    def _bury(self, process: Process, run: Run) -> None:
+    def _replace(self, process: Process, run: Run) -> None:
         """Another process takes its place; what only this one knew is gone."""
         self.lost += process.unbooked()
         self.lost += sum((price_of(service) for service, _ in run.paid), NOTHING)

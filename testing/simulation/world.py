@@ -35,7 +35,7 @@ from captioning.resilience.calls import Calls, Memory
 from captioning.reuse.cache import CaptionCache
 from captioning.support.score import SupportScorer
 from captioning.webhook.outbox import OutboxCatalog
-from testing.fakes.faults import Clock, Line
+from testing.fakes.faults import Clock, FaultInjector
 from testing.fakes.stores import (
     MemoryDeferrals,
     MemoryImages,
@@ -141,7 +141,7 @@ class Model:
 
 
 @dataclass
-class AskedOnce:
+class SingleAttemptCalls:
     """Calls without a gate."""
 
     before: Callable[[], None]
@@ -171,7 +171,7 @@ def price_of(service: str) -> Usage:
     return Usage(input_tokens=1, usd=0.5)
 
 
-class Inline:
+class InlineExecutor:
     """An executor without threads: what happens, happens in the same order every time."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
@@ -202,30 +202,30 @@ class Store:
 
 
 class Process:
-    """One worker over what is stored; all it does goes over its line, which ends with it."""
+    """One worker over the shared store. All its calls pass through its own fault injector."""
 
     def __init__(self, store: Store, name: str) -> None:
         self.name, self._usage = name, store.usage
-        self.line = line = Line()
-        images, deferrals = line.to(store.images), line.to(store.deferrals)
-        records = line.to(store.records)
-        self.catalog = Catalog(records, line.to(store.index), now=store.now)
+        self.injector = injector = FaultInjector()
+        images, deferrals = injector.wrap(store.images), injector.wrap(store.deferrals)
+        records = injector.wrap(store.records)
+        self.catalog = Catalog(records, injector.wrap(store.index), now=store.now)
         endings: RecordWriter = self.catalog
         if store.notices:
-            endings = OutboxCatalog(self.catalog, line.to(store.notices))
-        self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
-        services = line.to(store.services)
+            endings = OutboxCatalog(self.catalog, injector.wrap(store.notices))
+        self.ledger = Ledger(injector.wrap(store.usage), name, store.now, store.daily_usd)
+        services = injector.wrap(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
-        providers._beside = Inline()  # type: ignore[assignment]
-        upkeep = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
-        self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
+        providers._beside = InlineExecutor()  # type: ignore[assignment]
+        cleanup = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
+        self.forget, self.poisoned = cleanup.forget, cleanup.poisoned
         contents = CaptionCache(
-            works=line.to(store.reuse),
+            works=injector.wrap(store.reuse),
             providers=providers,
             ledger=self.ledger,
             price=price,
-            calls=lambda *terms: (AskedOnce(*terms), AskedOnce(*terms)),
+            calls=lambda *terms: (SingleAttemptCalls(*terms), SingleAttemptCalls(*terms)),
             lease=LEASE,
             now=store.now,
         )
@@ -242,7 +242,7 @@ class Process:
             catalog=endings,
             deferrals=deferrals,
             ledger=self.ledger,
-            forget=lambda path: void(upkeep.forget(path)),
+            forget=lambda path: void(cleanup.forget(path)),
             worker=name,
             lease=LEASE,
             now=store.now,
@@ -254,8 +254,8 @@ class Process:
             records=records,
             catalog=self.catalog,
             deferrals=deferrals,
-            state=line.to(store.state),
-            forget=upkeep.forget,
+            state=injector.wrap(store.state),
+            forget=cleanup.forget,
             now=store.now,
             page=2,
             readers=1,

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from captioning.embedded.providers.captioner import NO_TAG
-from testing.harness.local_app import FirstRun, Place, ended, place, running, serving
+from testing.harness.local_app import FirstRun, StackLocation, ended, place, running, serving
 from testing.paths import ROOT
 
 SAMPLES = ["astronaut", "camera", "cat", "coffee", "page", "postcard", "rocket", "sign"]
@@ -48,7 +48,7 @@ def test_once_shows_the_samples_and_leaves_nothing_running(first_run: FirstRun) 
         assert NO_TAG in row
 
 
-def test_a_second_run_pays_nothing_again_and_serves(again: Place) -> None:
+def test_a_second_run_pays_nothing_again_and_serves(again: StackLocation) -> None:
     began = datetime.now(UTC)
     with running(again) as process:
         printed = serving(process)
@@ -68,22 +68,22 @@ def test_a_second_run_pays_nothing_again_and_serves(again: Place) -> None:
     assert again.is_empty()
 
 
-def refused_beside(where: Place) -> None:
+def refused_beside(where: StackLocation) -> None:
     """Another `up` on other ports may not work on the same data."""
-    with running(Place(where.data, *other_ports(where)), "--once") as process:
+    with running(StackLocation(where.data, *other_ports(where)), "--once") as process:
         code, output, errors = ended(process)
     assert (code, output) == (1, "")
     assert str(where.data) in errors
     assert "make run DATA=" in errors
 
 
-def other_ports(where: Place) -> tuple[int, int]:
+def other_ports(where: StackLocation) -> tuple[int, int]:
     other = place(where.data)
     return other.app, other.storage
 
 
 def test_a_sample_that_is_no_image_any_more_ends_it_with_a_failure(
-    again: Place, tmp_path: Path
+    again: StackLocation, tmp_path: Path
 ) -> None:
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     (tmp_path / "samples/cat.jpg").write_text("This is not a cat.")
@@ -133,7 +133,9 @@ def test_core_tools_that_are_missing_are_named(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_core_tools_get_the_port_the_storage_and_our_python(again: Place, tmp_path: Path) -> None:
+def test_core_tools_get_the_port_the_storage_and_our_python(
+    again: StackLocation, tmp_path: Path
+) -> None:
     fake = tmp_path / "bin/func"
     fake.parent.mkdir()
     fake.write_text(FAKE_FUNC)

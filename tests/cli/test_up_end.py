@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from testing.harness.command_line import Terminal, within
-from testing.harness.local_app import Place, ended, place, running, serving
+from testing.harness.local_app import StackLocation, ended, place, running, serving
 from testing.paths import ROOT
 
 ON_A_TERMINAL = (
@@ -20,7 +20,7 @@ ON_A_TERMINAL = (
 )
 
 
-def test_ctrl_c_on_the_terminal_of_make_run_leaves_nothing_running(again: Place) -> None:
+def test_ctrl_c_on_the_terminal_of_make_run_leaves_nothing_running(again: StackLocation) -> None:
     """The terminal sends it to make, its shell and us alike."""
     terminal = Terminal()
     make = ["make", "-o", "setup", "run", *again.make_variables, "HOST=embedded"]
@@ -54,7 +54,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
     within(15, where.is_empty, where.processes)
 
 
-def test_a_host_that_dies_is_named_with_its_log(again: Place) -> None:
+def test_a_host_that_dies_is_named_with_its_log(again: StackLocation) -> None:
     with running(again) as process:
         serving(process)
         (host,) = (pid for pid, args in again.processes().items() if "embedded.host" in args)
@@ -67,7 +67,7 @@ def test_a_host_that_dies_is_named_with_its_log(again: Place) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal for it")
-def test_what_it_started_does_not_outlive_it(again: Place) -> None:
+def test_what_it_started_does_not_outlive_it(again: StackLocation) -> None:
     with running(again) as process:
         serving(process)
         assert len(again.processes()) == 3

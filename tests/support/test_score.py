@@ -26,7 +26,7 @@ from captioning.support.score import SupportScorer
 from captioning.support.spelling import edits
 from testing.factories import pictures
 from testing.factories.records import START, short
-from testing.harness.pipeline import Works, on
+from testing.harness.pipeline import PipelineLab, on
 from testing.paths import ROOT
 from testing.services.chat_replies import completion
 from testing.services.vision_scene import Scene
@@ -145,38 +145,38 @@ class TestMeasured:
         assert f"finds {shown}" in PAGE
 
 
-def answer(works: Works, caption: str, *, decorative: bool = False) -> None:
+def answer(lab: PipelineLab, caption: str, *, decorative: bool = False) -> None:
     words = {"caption": caption, "alt_text": "" if decorative else caption, "description": ""}
     texts = {"en": words, "de": words}
-    works.model.faults.append(completion(json.dumps({"decorative": decorative, "texts": texts})))
+    lab.model.faults.append(completion(json.dumps({"decorative": decorative, "texts": texts})))
 
 
 class TestOnTheRecord:
-    def test_a_doubtful_caption_is_for_review_and_found_so(self, works: Works) -> None:
-        works.storage.upload("a.jpg", pictures.oriented(1))
-        works.local_vision.scene = lambda _: Scene(text=())
-        answer(works, "A dragon beside a submarine.")
-        record = works.pipeline(threshold=0.7).process(on("a.jpg"))
+    def test_a_doubtful_caption_is_for_review_and_found_so(self, lab: PipelineLab) -> None:
+        lab.storage.upload("a.jpg", pictures.oriented(1))
+        lab.local_vision.scene = lambda _: Scene(text=())
+        answer(lab, "A dragon beside a submarine.")
+        record = lab.pipeline(threshold=0.7).process(on("a.jpg"))
         assert record
         assert (record.review, record.support) == (
             "needed",
             Support(0.0, ("dragon", "submarine")),
         )
-        listed = CaptionApi(works.storage.catalog).list_captions(
+        listed = CaptionApi(lab.storage.catalog).list_captions(
             Request("https://a.example/api/captions?review=needed")
         )
         assert b'"a.jpg"' in listed.body
         assert "support" in "".join(record_lines(record))
-        works.storage.upload("b.jpg", pictures.oriented(1))
-        copy = works.pipeline(threshold=0.0).process(on("b.jpg"))
+        lab.storage.upload("b.jpg", pictures.oriented(1))
+        copy = lab.pipeline(threshold=0.0).process(on("b.jpg"))
         assert copy
         assert (copy.review, copy.support) == ("none", record.support)
         assert copy.provenance.reused_from == "a.jpg"
 
-    def test_a_decorative_picture_has_none(self, works: Works) -> None:
-        works.storage.upload("a.jpg", pictures.oriented(1))
-        answer(works, "A dragon.", decorative=True)
-        record = works.pipeline(threshold=1.0).process(on("a.jpg"))
+    def test_a_decorative_picture_has_none(self, lab: PipelineLab) -> None:
+        lab.storage.upload("a.jpg", pictures.oriented(1))
+        answer(lab, "A dragon.", decorative=True)
+        record = lab.pipeline(threshold=1.0).process(on("a.jpg"))
         assert record
         assert record.decorative
         assert record.support is None

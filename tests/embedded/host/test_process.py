@@ -15,7 +15,7 @@ from azure.storage.blob import BlobServiceClient
 from captioning.embedded.host.embedded_host import EmbeddedHost
 from captioning.embedded.host.functions import HostStartError
 from testing.azurite import Azurite, free_ports
-from testing.harness.embedded_host import Lab, Seen, blob_app, eventually, queue_app
+from testing.harness.embedded_host import HostLab, Recorder, blob_app, eventually, queue_app
 from testing.harness.embedded_http import ask
 from testing.paths import ROOT
 
@@ -78,7 +78,7 @@ def test_a_missing_setting_is_named_with_its_function(missing: str) -> None:
     settings = {"ImageStorage": "UseDevelopmentStorage=true", "QUEUE": "q"}
     del settings[missing]
     with pytest.raises(HostStartError) as raised:
-        EmbeddedHost(queue_app(Seen()), settings, {})
+        EmbeddedHost(queue_app(Recorder()), settings, {})
     assert missing in str(raised.value)
     assert "deferred" in str(raised.value)
 
@@ -100,7 +100,7 @@ def test_storage_may_come_late(
     emulator = Azurite()
     connection = emulator.connection_string
     monkeypatch.setenv("ImageStorage", connection)
-    seen = Seen()
+    seen = Recorder()
     settings = {"ImageStorage": connection, "IMAGES_CONTAINER": "images"}
     with EmbeddedHost(blob_app(lambda client: seen(client.blob_name)), settings, {}) as host:
         eventually(lambda: "Storage does not answer" in caplog.text)
@@ -113,30 +113,34 @@ def test_storage_may_come_late(
     assert caplog.text.count("Storage does not answer") == 1
 
 
-def test_a_kill_in_the_middle_of_an_invocation_loses_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_a_kill_in_the_middle_of_an_invocation_loses_nothing(
+    host_lab: HostLab, tmp_path: Path
+) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
     (tmp_path / "hang").touch()
     port, log = free_ports(1)[0], tmp_path / "log"
-    lab.upload("precious.jpg")
-    environment = {**os.environ, **lab.settings, "PYTHONPATH": str(ROOT)}
+    host_lab.upload("precious.jpg")
+    environment = {**os.environ, **host_lab.settings, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", SHORT_LEASES]
     first = subprocess.Popen(command, cwd=tmp_path, env=environment)
     eventually(lambda: log.exists() and log.read_text() == "precious.jpg\n")
     first.kill()
     first.wait()
     (tmp_path / "hang").unlink()
-    second = run_host(tmp_path, port, lab.settings)
+    second = run_host(tmp_path, port, host_lab.settings)
     assert first_line(second) == f"Embedded Functions host on http://127.0.0.1:{port}\n"
     eventually(lambda: log.read_text() == "precious.jpg\n" * 2)
     second.terminate()
     assert ended(second) == (0, "")
 
 
-def test_an_invocation_that_does_not_end_does_not_keep_it(lab: Lab, tmp_path: Path) -> None:
+def test_an_invocation_that_does_not_end_does_not_keep_it(
+    host_lab: HostLab, tmp_path: Path
+) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
     (tmp_path / "hang").touch()
-    lab.upload("x")
-    process = run_host(tmp_path, 0, lab.settings)
+    host_lab.upload("x")
+    process = run_host(tmp_path, 0, host_lab.settings)
     eventually((tmp_path / "log").exists)
     began = time.monotonic()
     process.terminate()
@@ -145,17 +149,17 @@ def test_an_invocation_that_does_not_end_does_not_keep_it(lab: Lab, tmp_path: Pa
     assert time.monotonic() - began < 8
 
 
-def test_a_taken_port_is_named(lab: Lab, tmp_path: Path) -> None:
+def test_a_taken_port_is_named(host_lab: HostLab, tmp_path: Path) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
     with EmbeddedHost(func.FunctionApp(), {}, {}) as taken_by:
         port = int(taken_by.url.rpartition(":")[2])
-        code, errors = ended(run_host(tmp_path, port, lab.settings))
+        code, errors = ended(run_host(tmp_path, port, host_lab.settings))
     assert (code, errors) == (2, f"Port {port} is taken; choose another with --port\n")
 
 
-def test_a_missing_setting_ends_it(lab: Lab, tmp_path: Path) -> None:
+def test_a_missing_setting_ends_it(host_lab: HostLab, tmp_path: Path) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
-    del lab.settings["IMAGES_CONTAINER"]
-    code, errors = ended(run_host(tmp_path, 0, lab.settings))
+    del host_lab.settings["IMAGES_CONTAINER"]
+    code, errors = ended(run_host(tmp_path, 0, host_lab.settings))
     assert code == 1
     assert "caption_image: the setting IMAGES_CONTAINER" in errors

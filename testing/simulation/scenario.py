@@ -12,8 +12,8 @@ from captioning.errors import ServiceDeferred
 from captioning.maintenance.reconcile import GRACE
 from captioning.records.catalog import ABANDONED
 from testing.fakes.stores import Message
-from testing.simulation.editors import FIELDS, People
-from testing.simulation.processes import Incident, Machines, Plans, Run
+from testing.simulation.editors import FIELDS, Editors
+from testing.simulation.processes import Incident, Plans, Run, Workers
 from testing.simulation.world import ATTEMPTS, CAT, DOG, LEASE, Process, Store
 
 ACTIONS = ["crash", "fault", "echo", "pause", "event", "message", "deletion", "delete"]
@@ -21,7 +21,7 @@ ACTIONS += ["overwrite", "overtake", "again", "copy", *(f"edit {field}" for fiel
 
 
 @dataclass(frozen=True)
-class Meanwhile:
+class Interruption:
     """What happens at a run's n-th call, before it takes effect or after.
 
     Something fails, the other process does what there is to do (`event`, `message`, `deletion`),
@@ -34,7 +34,7 @@ class Meanwhile:
     action: str
 
 
-class Story:
+class Scenario:
     """A world and what is under way in it.
 
     The host is as it is: what it delivers is out of sight until its run returns, comes again where
@@ -49,7 +49,7 @@ class Story:
         has_webhook: bool = False,
     ) -> None:
         self.store = Store(daily_usd, caption_input, has_webhook=has_webhook)
-        self.machines = Machines(self.store)
+        self.workers = Workers(self.store)
         self.events: list[str] = []
         self.deletions: list[str] = []
         self.poisoned: list[str] = []
@@ -63,7 +63,7 @@ class Story:
         """ETags of the uploads that were seen captioned, by path."""
         self.requests: list[tuple[CaptionMessage, str]] = []
         """Asked for afresh, and the ETag of the blob that it was asked for."""
-        self.people = People(self.store)
+        self.editors = Editors(self.store)
         self.history: dict[str, list[tuple[str, bytes]]] = {}
         """ETag and content of every upload of a path since it was there without a break."""
         self.contents: dict[str, bytes] = {}
@@ -80,7 +80,7 @@ class Story:
         self.attempts[path] = 0
         self.missed.discard(path)
         self.given_up.discard(path)
-        for run in self.machines.running:
+        for run in self.workers.running:
             run.contents.add(content)
 
     def delete(self, path: str) -> None:
@@ -99,7 +99,7 @@ class Story:
 
     def correct(self, path: str, field: str) -> None:
         """Somebody corrects the record of an image."""
-        self.people.correct(path, field)
+        self.editors.correct(path, field)
 
     def repeat_event(self, pick: int) -> None:
         """An event is sent twice."""
@@ -118,35 +118,37 @@ class Story:
         else:
             self.store.services.trouble.pop(service, None)
 
-    def deliver(self, pick: int, meanwhile: list[Meanwhile]) -> None:
+    def deliver(self, pick: int, interruptions: list[Interruption]) -> None:
         """One of the things that can be delivered comes to the first process."""
         due = len(self.store.deferrals.due())
         things = len(self.events) + due + len(self.deletions) + len(self.poisoned)
         number = pick % things if things else 0
         if number < len(self.events):
-            self.hear_of_upload(number, 0, meanwhile)
+            self.hear_of_upload(number, 0, interruptions)
         elif number - len(self.events) < due:
-            self.wake(number - len(self.events), 0, meanwhile)
+            self.wake(number - len(self.events), 0, interruptions)
         elif self.deletions:
-            self.hear_of_deletion(0, meanwhile)
+            self.hear_of_deletion(0, interruptions)
         elif self.poisoned:
-            self.hear_of_poison(0, meanwhile)
+            self.hear_of_poison(0, interruptions)
 
-    def hear_of_upload(self, number: int, who: int, meanwhile: list[Meanwhile]) -> None:
+    def hear_of_upload(self, number: int, who: int, interruptions: list[Interruption]) -> None:
         """`caption_image`."""
         path = self.events.pop(number)
-        if self._run(who, path, lambda at: at.pipeline.process(CaptionMessage(path)), meanwhile):
+        if self._run(
+            who, path, lambda at: at.pipeline.process(CaptionMessage(path)), interruptions
+        ):
             return
         self.attempts[path] += 1
         queue = self.events if self.attempts[path] < ATTEMPTS else self.poisoned
         queue.append(path)
 
-    def wake(self, number: int, who: int, meanwhile: list[Meanwhile]) -> None:
+    def wake(self, number: int, who: int, interruptions: list[Interruption]) -> None:
         """`caption_deferred`."""
         message = self.store.deferrals.due()[number]
         self.store.deferrals.held.remove(message)
         wake = message.wake
-        if self._run(who, wake.path, lambda at: at.pipeline.process(wake), meanwhile):
+        if self._run(who, wake.path, lambda at: at.pipeline.process(wake), interruptions):
             return
         self.attempts[wake] += 1
         if self.attempts[wake] < ATTEMPTS:
@@ -154,20 +156,20 @@ class Story:
         else:
             self.missed.add(wake.path)
 
-    def hear_of_deletion(self, who: int, meanwhile: list[Meanwhile]) -> None:
+    def hear_of_deletion(self, who: int, interruptions: list[Interruption]) -> None:
         """`forget_image`."""
         path = self.deletions.pop(0)
-        if not self._run(who, path, lambda at: at.forget(path), meanwhile):
+        if not self._run(who, path, lambda at: at.forget(path), interruptions):
             self.deletions.append(path)
 
-    def hear_of_poison(self, who: int, meanwhile: list[Meanwhile]) -> None:
+    def hear_of_poison(self, who: int, interruptions: list[Interruption]) -> None:
         """`record_poisoned`."""
         path = self.poisoned.pop(0)
         self.given_up.add(path)
-        if not self._run(who, path, lambda at: at.poisoned(path), meanwhile):
+        if not self._run(who, path, lambda at: at.poisoned(path), interruptions):
             self.poisoned.append(path)
 
-    def reconcile(self, who: int, meanwhile: list[Meanwhile]) -> int:
+    def reconcile(self, who: int, interruptions: list[Interruption]) -> int:
         """The timer; how much was queued and removed."""
         done = [0]
 
@@ -175,7 +177,7 @@ class Story:
             report = at.reconciler.run()
             done.append(report.queued + report.removed)
 
-        self._run(who, "a", work, meanwhile)
+        self._run(who, "a", work, interruptions)
         return done[-1]
 
     def settle(self, between: Callable[[], object]) -> None:
@@ -205,24 +207,30 @@ class Story:
         return stored.record if stored else None
 
     def _run(
-        self, who: int, path: str, work: Callable[[Process], object], meanwhile: list[Meanwhile]
+        self,
+        who: int,
+        path: str,
+        work: Callable[[Process], object],
+        interruptions: list[Interruption],
     ) -> bool:
         blob = self.store.images.held.get(path)
-        plans: Plans = [(item.call, item.after, self._incident(item, path)) for item in meanwhile]
-        return self.machines.run(who, {blob[1]} if blob else set(), work, plans)
+        plans: Plans = [
+            (item.call, item.after, self._incident(item, path)) for item in interruptions
+        ]
+        return self.workers.run(who, {blob[1]} if blob else set(), work, plans)
 
-    def _incident(self, item: Meanwhile, path: str) -> Incident:
+    def _incident(self, item: Interruption, path: str) -> Incident:
         def happen(run: Run, _: bool) -> None:
             run.is_disturbed = True
             self._change(item.action, path)
-            if self.machines.is_free(1 - run.who):
+            if self.workers.is_free(1 - run.who):
                 self._other_works(item.action, 1 - run.who)
 
         failures: dict[str, Incident] = {
-            "crash": self.machines.crash,
-            "fault": self.machines.fault,
-            "echo": self.machines.echo,
-            "pause": self.machines.pause,
+            "crash": self.workers.crash,
+            "fault": self.workers.fault,
+            "echo": self.workers.echo,
+            "pause": self.workers.pause,
         }
         return failures.get(item.action, happen)
 
