@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
 from testing.azurite import Azurite
@@ -22,6 +23,11 @@ from testing.harness.local_app import FirstRun, StackLocation, ended, place, run
 from testing.harness.pipeline import PipelineLab
 from testing.harness.running_app import RunningApp
 from testing.harness.storage import Storage
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+"""No test of Hypothesis fails because the machine is busy. Otherwise the default profile, which
+Hypothesis chooses itself on CI."""
 
 LONGEST = ("e2e", "gallery", "resilience", "simulation")
 """Folders whose tests take minutes; side by side with the others they are to begin first."""
@@ -104,7 +110,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     """A first run, whose data later ones begin with."""
     where = place(tmp_path_factory.mktemp("up") / "data")
     with running(where, "--once") as process:
-        code, output, errors = ended(process, 60)
+        code, output, errors = ended(process)
     return FirstRun(where, code, output, errors, not where.is_empty())
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from captioning.embedded.stack.azurite import StoragePorts
+from testing.harness.waiting import HUNG_SECONDS
 
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 WRITES = {"POST", "PUT", "PATCH", "MERGE", "DELETE"}
@@ -114,7 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_MERGE = do_DELETE = _pass_on  # noqa: N815
 
     def _asked(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
+        upstream = http.client.HTTPConnection(
+            "127.0.0.1", self.server.upstream, timeout=HUNG_SECONDS
+        )
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             upstream.putheader(name, value)

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: in this process, as its own process, on a terminal."""
+"""The command line as a user meets it: in this process, as a process of its own, on a terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import subprocess
 import sys
 import termios
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,7 +19,9 @@ from typer.testing import CliRunner
 from captioning.cli.main import cli
 from captioning.domain.record import CaptionRecord, record_id
 from testing.factories.records import FULL
+from testing.harness.processes import started
 from testing.harness.storage import Storage
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 MODULE = [sys.executable, "-m", "captioning"]
@@ -66,14 +67,13 @@ class CommandLine:
     @contextmanager
     def process(self, *arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
         """A command as its own process, output piped; it does not outlive the block."""
-        with subprocess.Popen(
+        with started(
             [*MODULE, *(str(each) for each in arguments)],
             **{
                 "cwd": ROOT,
                 "env": {**os.environ, **self.settings},
                 "stdout": subprocess.PIPE,
                 "stderr": subprocess.PIPE,
-                "text": True,
                 **options,
             },
         ) as process:
@@ -104,7 +104,7 @@ class Terminal:
     def close(self) -> None:
         """Once the processes on it have ended."""
         os.close(self.end)
-        self._reader.join(10)
+        self._reader.join(HUNG_SECONDS)
         os.close(self._ours)
 
     def _read(self) -> None:
@@ -113,12 +113,3 @@ class Terminal:
                 self._written += some
         except OSError:  # the last process closed its end
             return
-
-
-def within(seconds: float, check: Callable[[], Any], why: Callable[[], object] = str) -> Any:
-    """What `check` gives once that is something; fails when it is nothing for too long."""
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"did not happen in {seconds} s: {why()}"
-        time.sleep(0.03)
-    return found

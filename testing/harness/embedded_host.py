@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,14 +15,6 @@ from azure.storage.queue import QueueClient
 from azurefunctions.extensions.bindings import blob
 
 from captioning.embedded.host.embedded_host import EmbeddedHost
-
-
-def eventually(check: Callable[[], object], seconds: float = 15.0) -> None:
-    """Looks until `check` is true."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 @dataclass

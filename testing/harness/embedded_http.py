@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import azure.functions as func
 
 from captioning.embedded.host.embedded_host import EmbeddedHost
+from testing.harness.waiting import HUNG_SECONDS
 
 AT_ROOT = {"extensions": {"http": {"routePrefix": ""}}}
 
@@ -41,7 +42,7 @@ def ask(
     body: bytes | None = None,
 ) -> tuple[HTTPResponse, bytes]:
     """Sends the target byte for byte."""
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=HUNG_SECONDS)
     try:
         return ask_on(connection, method, target, headers, body)
     finally:
@@ -67,7 +68,9 @@ def ask_on(
 
 def raw(host: EmbeddedHost, sent: bytes) -> bytes:
     """What comes back for bytes that no client would send."""
-    with socket.create_connection(("127.0.0.1", int(host.url.rpartition(":")[2])), 10) as wire:
+    with socket.create_connection(
+        ("127.0.0.1", int(host.url.rpartition(":")[2])), HUNG_SECONDS
+    ) as wire:
         wire.sendall(sent)
         received = b""
         while part := wire.recv(65536):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from captioning.embedded.stack.child import Child
 from testing.azurite import free_ports
+from testing.harness.waiting import HUNG_SECONDS
 
 
 class HostProcess:
@@ -61,7 +62,7 @@ class HostProcess:
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers in lower case and body of the answer to a request with this very target:
         nothing is normalised on the way."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HUNG_SECONDS)
         connection.putrequest(method, target)
         if body:
             connection.putheader("Content-Length", str(len(body)))

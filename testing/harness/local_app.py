@@ -15,6 +15,8 @@ from typing import Any
 from captioning.embedded.stack.azurite import is_taken
 from testing.azurite import free_ports
 from testing.harness.command_line import MODULE
+from testing.harness.processes import started
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 
@@ -50,7 +52,9 @@ class StackLocation:
         return not self.processes() and not any(is_taken(port) for port in ports)
 
     def get(self, target: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.app}{target}", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.app}{target}", timeout=HUNG_SECONDS
+        ) as answer:
             return json.load(answer)
 
 
@@ -66,13 +70,12 @@ def running(
 ) -> Iterator[subprocess.Popen[str]]:
     """`up` as a process, its output piped."""
     command = [*MODULE, "up", *where.options, *options]
-    with subprocess.Popen(
+    with started(
         command,
         cwd=ROOT,
         env={**os.environ, **(environ or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         start_new_session=True,
     ) as process:
         try:
@@ -92,9 +95,9 @@ def serving(process: subprocess.Popen[str]) -> str:
     raise AssertionError(f"it ended: {''.join(lines)}{process.stderr and process.stderr.read()}")
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 20) -> tuple[int, str, str]:
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Exit status, what was still printed, and stderr."""
-    output, errors = process.communicate(timeout=seconds)
+    output, errors = process.communicate(timeout=HUNG_SECONDS)
     return process.returncode, output, errors
 
 

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from captioning.domain.record import record_id
+from captioning.domain.record import FINAL, record_id
 from captioning.storage.accounts import BlobAccount
 from testing.harness.host_process import HostProcess
+from testing.harness.waiting import eventually
 from testing.paths import ROOT
 from testing.services.both import LocalServices, is_chat
 from testing.services.chat import KEY as CHAT_KEY
@@ -105,17 +105,17 @@ class RunningApp:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.workers[0].ask(target, named)
 
-    def record(self, path: str, seconds: float = 30.0) -> dict[str, Any]:
+    def record(self, path: str) -> dict[str, Any]:
         """The final record of a blob, by its id; waits for it."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def final() -> dict[str, Any] | None:
             status, _, body = self.get(f"/api/captions/sha256:{record_id(path)}")
-            if status == 200:
-                record: dict[str, Any] = json.loads(body)
-                if record["status"] in {"captioned", "rejected", "failed"}:
-                    return record
-            assert time.monotonic() < deadline, f"{path!r} has no final record: {self.log()}"
-            time.sleep(0.02)
+            record: dict[str, Any] = json.loads(body) if status == 200 else {"status": None}
+            return record if record["status"] in FINAL else None
+
+        found = eventually(final, lambda: f"{path!r} has no final record: {self.log()}")
+        assert found
+        return found
 
     def peak_memory(self) -> int:
         """Most bytes of memory that the first host process has held (Linux)."""

@@ -23,7 +23,7 @@ from testing.services.vision_scene import Scene
 
 Service = Literal["vision", "model"]
 SERVICES: tuple[Service, ...] = ("vision", "model")
-HANG_SECONDS = 12.0
+HANG_SECONDS = 30.0
 """Longer than any client waits in these tests."""
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from captioning.embedded.providers.captioner import NO_TAG
 from testing.harness.local_app import FirstRun, StackLocation, ended, place, running, serving
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 SAMPLES = ["astronaut", "camera", "cat", "coffee", "page", "postcard", "rocket", "sign"]
@@ -58,7 +59,7 @@ def test_a_second_run_pays_nothing_again_and_serves(again: StackLocation) -> Non
         modified = [item["image"]["modified"] for item in listed]
         assert (len(listed), modified) == (5, sorted(modified, reverse=True))
         for address in re.findall(r"curl '?(http[^'\s]+)", printed):
-            with urllib.request.urlopen(address, timeout=30) as answer:
+            with urllib.request.urlopen(address, timeout=HUNG_SECONDS) as answer:
                 assert answer.status == 200
         assert again.get("/api/health")["status"] == "ok"
         assert again.get("/api/captions/samples/cat.jpg")["caption"] == "A cat."

@@ -11,6 +11,7 @@ from captioning.domain.record import CaptionRecord
 from captioning.embedded.providers.captioner import NO_TAG, EmbeddedCaptioner
 from testing.factories import pictures
 from testing.harness.pipeline import PipelineLab, on
+from testing.harness.waiting import HUNG_SECONDS
 from testing.services.chat_replies import throttled
 from testing.services.vision_refusals import refused_32
 from testing.services.vision_scene import Scene
@@ -55,7 +56,7 @@ def test_the_picture_alone_and_vision_as_a_witness(lab: PipelineLab) -> None:
 
 
 def test_with_the_picture_alone_both_are_asked_at_the_same_time(lab: PipelineLab) -> None:
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=HUNG_SECONDS)
     lab.vision.on_request = lab.model.on_request = both.wait
     captioned(lab, "image")
     assert not both.broken

@@ -226,14 +226,14 @@ QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
 @given(*STORIES)
-@settings(max_examples=400, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=400, suppress_health_check=QUIET)
 def test_in_memory(changes: list[Change], asked: list[Asked], limit: int) -> None:
     with ExitStack() as stack:
         tell(Shop(MemoryRecords(), MemoryIndex(), stack), changes, asked, limit)
 
 
 @given(*STORIES)
-@settings(max_examples=20, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=20, suppress_health_check=QUIET)
 def test_on_tables(azurite: str, changes: list[Change], asked: list[Asked], limit: int) -> None:
     with ExitStack() as stack:
         storage = Storage(azurite, f"t{uuid.uuid4().hex[:12]}", stack)
@@ -246,7 +246,7 @@ def test_on_tables(azurite: str, changes: list[Change], asked: list[Asked], limi
     ASKED,
     st.integers(1, 3),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=200, suppress_health_check=QUIET)
 def test_what_stays_is_on_one_page_though_others_come_and_go(
     before: list[Change], meanwhile: list[Change], asked: Asked, limit: int
 ) -> None:

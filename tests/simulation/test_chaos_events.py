@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from testing.factories.numbered_pictures import numbered
-from testing.simulation.chaos import PATIENCE_SECONDS, SEED, ChaosRun
+from testing.harness.waiting import HUNG_SECONDS
+from testing.simulation.chaos import SEED, ChaosRun
 from testing.simulation.chaos_faults import SERVICES, FaultyServices, Service
 
 PATHS = 50
@@ -59,7 +60,7 @@ class EventGrid:
             for later in range(2, VERSIONS + 1):
                 self.upload(number, later)
             if number % SLOW == 0:
-                self.others_are_through.wait(PATIENCE_SECONDS)
+                self.others_are_through.wait(HUNG_SECONDS)
 
     def deliver_all(self) -> None:
         """Every event of every version, in any order."""

@@ -150,7 +150,6 @@ TestPipelineStates.settings = settings(
     max_examples=EXAMPLES or 500,
     derandomize=not EXAMPLES,
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[phase for phase in Phase if phase is not Phase.explain],
     report_multiple_bugs=False,

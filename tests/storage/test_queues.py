@@ -18,8 +18,9 @@ from captioning.errors import StorageUnavailable
 from captioning.storage.queues import MessageQueue, connect
 from captioning.storage.sessions import ExactPathSession
 from testing.harness.command_line import DEAD_STORAGE
-from testing.harness.embedded_host import HostLab, Recorder, eventually, queue_app
+from testing.harness.embedded_host import HostLab, Recorder, queue_app
 from testing.harness.storage import Storage
+from testing.harness.waiting import eventually
 
 LONGEST_PATH = "🏖" * 1_024
 """The most that 1,024 characters can be, whether the service counts them or UTF-16 units."""

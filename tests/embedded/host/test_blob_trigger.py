@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from base64 import b64encode
 from contextlib import ExitStack
@@ -16,7 +15,8 @@ from azure.storage.blob import BlobServiceClient
 
 from captioning.embedded.host.embedded_host import EmbeddedHost
 from captioning.storage.sessions import ExactPathSession
-from testing.harness.embedded_host import HostLab, Recorder, blob_app, eventually, taken
+from testing.harness.embedded_host import HostLab, Recorder, blob_app, taken
+from testing.harness.waiting import HUNG_SECONDS, eventually
 
 
 def test_runs_for_new_and_overwritten_blobs_and_not_again_after_a_restart(
@@ -133,12 +133,13 @@ def test_five_attempts_then_the_poison_queue(
 
 def test_no_more_run_at_once_than_host_json_allows(host_lab: HostLab) -> None:
     lock, running, most, seen = threading.Lock(), Recorder(), Recorder(), Recorder()
+    together = threading.Barrier(3, timeout=HUNG_SECONDS)
 
     def work(client: Any) -> None:
         with lock:
             running(client)
             most(len(running.items))
-        time.sleep(0.05)
+        together.wait()
         with lock:
             running.items.remove(client)
         seen(client.blob_name)

@@ -12,14 +12,15 @@ import pytest
 
 from captioning.embedded.host.blob_webhook import blob_of
 from captioning.embedded.host.embedded_host import EmbeddedHost
-from testing.harness.embedded_host import HostLab, Recorder, blob_app, eventually
+from testing.harness.embedded_host import HostLab, Recorder, blob_app
+from testing.harness.waiting import HUNG_SECONDS, eventually
 
 
 def notify(
     host: EmbeddedHost, function: str, events: object, kind: str = "Notification"
 ) -> tuple[int, bytes]:
     """Posts to the blob webhook as Event Grid does."""
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=HUNG_SECONDS)
     target = f"/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=k"
     headers = {"aeg-event-type": kind}
     connection.request("POST", target, json.dumps(events), headers)
@@ -41,7 +42,7 @@ def test_answers_the_handshakes(host_lab: HostLab) -> None:
     handshake = [{"eventType": "x", "data": {"validationCode": "512d38b6"}}]
     status, body = notify(host, "caption_image", handshake, "SubscriptionValidation")
     assert (status, json.loads(body)) == (200, {"validationResponse": "512d38b6"})
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=HUNG_SECONDS)
     headers = {"WebHook-Request-Origin": "eventgrid.azure.net"}
     connection.request("OPTIONS", "/runtime/webhooks/blobs?functionName=x", headers=headers)
     response = connection.getresponse()

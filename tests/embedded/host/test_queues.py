@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from base64 import b64encode
 
 import azure.functions as func
+import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from testing.harness.embedded_host import HostLab, Recorder, eventually, queue_app, taken
+from captioning.embedded.host.queue_listener import MessageLease
+from testing.harness.embedded_host import HostLab, Recorder, queue_app, taken
+from testing.harness.waiting import HUNG_SECONDS, eventually
 
 
 def test_runs_for_each_message_and_deletes_it(host_lab: HostLab) -> None:
@@ -84,17 +86,24 @@ def test_plain_text_where_host_json_says_so(host_lab: HostLab) -> None:
     eventually(lambda: seen.items == [b"plain <text>"])
 
 
-def test_a_long_run_keeps_its_message(host_lab: HostLab) -> None:
-    seen, release = Recorder(), threading.Event()
+def test_a_long_run_keeps_its_message(host_lab: HostLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two renewals, each after half of the time for which the message is hidden."""
+    seen, renewed, release = Recorder(), Recorder(), threading.Event()
+    update = MessageLease._update
+
+    def noted(lease: MessageLease, hidden: int) -> None:
+        update(lease, hidden)
+        renewed(hidden)
+
+    monkeypatch.setattr(MessageLease, "_update", noted)
 
     def work(message: func.QueueMessage) -> None:
         seen(message.dequeue_count)
-        release.wait(10)
+        assert release.wait(HUNG_SECONDS)
 
     host_lab.put("slow")
-    host_lab.host(queue_app(work), hidden=1)
-    eventually(lambda: seen.items)
-    time.sleep(2.5)
+    host_lab.host(queue_app(work), hidden=4)
+    eventually(lambda: len(renewed.items) >= 2)
     release.set()
     queue = host_lab.queue(host_lab.name)
     eventually(lambda: queue.get_queue_properties().approximate_message_count == 0)

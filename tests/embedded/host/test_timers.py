@@ -13,7 +13,8 @@ import pytest
 
 from captioning.embedded.host.embedded_host import EmbeddedHost
 from captioning.embedded.host.functions import HostStartError
-from testing.harness.embedded_host import Recorder, eventually
+from testing.harness.embedded_host import Recorder
+from testing.harness.waiting import eventually
 
 
 @dataclass
