@@ -8,7 +8,9 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from testing.paths import ROOT
+import pytest
+
+from testing.paths import ON_CI, ROOT
 
 INFRA = ROOT / "infra"
 SNAPSHOTS = INFRA / "snapshots"
@@ -18,7 +20,8 @@ WHERE = ["--subscription-id", SUBSCRIPTION, "--location", "westeurope"]
 OF_AZ = Path("~/.azure/bin/bicep").expanduser()
 """Where `az bicep install` puts it; `az bicep` itself has no snapshots."""
 NOT_FOUND = (
-    "no Bicep compiler: not at ../shared/tools/bicep, not on PATH, not by `az bicep install`"
+    "there is no Bicep compiler at ../shared/tools/bicep or on PATH; install one with"
+    " `az bicep install`"
 )
 
 
@@ -27,6 +30,11 @@ def compiler() -> Path | None:
     """The compiler; None where there is none."""
     found = [ROOT.parent / "shared/tools/bicep", Path(shutil.which("bicep") or "/nowhere"), OF_AZ]
     return next((path for path in found if path.exists()), None)
+
+
+needs_compiler = pytest.mark.skipif(compiler() is None and not ON_CI, reason=NOT_FOUND)
+"""For tests that compile: without a compiler they are skipped on a developer's machine, where
+`make test` does not install one, and fail on CI."""
 
 
 def bicep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
