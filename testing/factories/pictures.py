@@ -42,6 +42,34 @@ def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def opened(data: bytes) -> Image.Image:
+    """The file as a picture, all of it decoded."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def is_upright(image: Image.Image) -> bool:
+    """Whether these are the quadrants, the right way up."""
+    w, h = image.size
+    corners = [
+        (w // 8, h // 8),
+        (w - w // 8, h // 8),
+        (w // 8, h - h // 8),
+        (w - w // 8, h - h // 8),
+    ]
+    colors = (RED, LIME, BLUE, WHITE)
+    return all(
+        is_close(image.getpixel(at), color) for at, color in zip(corners, colors, strict=True)
+    )
+
+
+def is_close(color: object, expected: tuple[int, int, int]) -> bool:
+    """Whether a colour is the expected one but for what a lossy format changes."""
+    assert isinstance(color, tuple)
+    return all(abs(a - b) < 40 for a, b in zip(color, expected, strict=True))
+
+
 def oriented(orientation: int, file_format: str = "JPEG", width: int = 400) -> bytes:
     """The quadrants as a camera stores them that was held that way."""
     exif = Image.Exif()

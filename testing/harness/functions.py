@@ -100,3 +100,15 @@ def waiting(storage: Storage) -> list[CaptionMessage]:
         storage.connection, name, message_decode_policy=TextBase64DecodePolicy()
     ) as queue:
         return [CaptionMessage.from_json(found.content) for found in queue.peek_messages(32)]
+
+
+def poison_event(container: str, path: str) -> dict[str, str]:
+    """The message that the host puts on the poison queue of blob events."""
+    return {
+        "Type": "BlobTrigger",
+        "FunctionId": "Host.Functions.caption_image",
+        "BlobType": "BlockBlob",
+        "ContainerName": container,
+        "BlobName": path,
+        "ETag": "0x8DE29B1",
+    }

@@ -21,8 +21,11 @@ from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Answered, Asked, Curl
 from captioning.storage.sessions import ExactPathSession
+from captioning.storage.state import StateTable
 from captioning.storage.thumbnails import ThumbnailContainer
 
+FORBIDDEN_IN_A_TERM = {*"/\\#?'\"", *map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))}
+"""Characters that Table Storage refuses in a key, and quotes, which end a literal in a filter."""
 Closable = TypeVar("Closable", Catalog, IndexTable)
 
 
@@ -105,6 +108,11 @@ class Storage:
     @cached_property
     def reuse(self) -> ReuseTable:
         return ReuseTable(self.account.table(f"{self.name}reuse"))
+
+    @cached_property
+    def state(self) -> StateTable:
+        self.account.create(f"{self.name}state")
+        return StateTable(self.account.table(f"{self.name}state"))
 
     @property
     def bursts(self) -> BurstTable:

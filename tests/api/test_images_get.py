@@ -18,9 +18,9 @@ from captioning.errors import BadRequest, StorageUnavailable
 from captioning.images.picture import read_header, thumbnail
 from captioning.images.thumbnails import Thumbnails
 from testing.factories import pictures
+from testing.factories.pictures import is_upright, opened
 from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
 from testing.harness.storage import Storage
-from tests.images.test_picture import is_upright, opened
 
 URL = "https://app.example/api/images/x"
 JPEG = pictures.oriented(6, width=800)

@@ -14,10 +14,10 @@ import pytest
 from captioning.domain.record import record_id
 from testing.factories import pictures
 from testing.factories.numbered_pictures import numbered
+from testing.factories.pictures import is_upright, opened
 from testing.harness.running_app import HOSTS, RunningApp, url_path
 from testing.harness.storage import blobs_in
 from testing.harness.waiting import HUNG_SECONDS
-from tests.images.test_picture import is_upright, opened
 
 
 @pytest.fixture(scope="module", params=HOSTS)

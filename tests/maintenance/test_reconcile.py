@@ -18,7 +18,6 @@ from captioning.storage.queues import connect
 from testing.factories.records import short
 from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
 from testing.harness.storage import Storage
-from tests.storage.test_state import made
 
 
 class ReconcileLab(MaintenanceLab):
@@ -26,7 +25,7 @@ class ReconcileLab(MaintenanceLab):
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(storage)
-        self.state = made(storage)
+        self.state = storage.state
 
     def run(self, **changes: Any) -> ReconcileReport:
         """One run of the timer."""

@@ -30,8 +30,8 @@ from testing.factories.records import short
 from testing.harness.command_line import CommandLine
 from testing.harness.exiftool import read
 from testing.harness.hostile_flows import Flows, obeyed, scene_of
+from testing.harness.html_page import HtmlPage
 from testing.harness.pipeline import PipelineLab, on
-from tests.export.test_html import Page
 
 JPEG = encoded(quadrants(320, 240), "JPEG")
 FORMULA = re.compile(r"[\s\"]*[=+\-@＝＋－＠]")
@@ -103,7 +103,7 @@ def test_the_gallery_is_the_same_markup_whatever_the_texts(
 ) -> None:
     made = write_gallery(records, tmp_path, lambda _: JPEG)
     assert (made.pictures, made.left_out) == (len(records), 0)
-    pages = [Page(), Page()]
+    pages = [HtmlPage(), HtmlPage()]
     for page, name in zip(pages, ("index.html", "page-2.html"), strict=True):
         page.feed((tmp_path / name).read_text("utf-8"))
     elements = [element for page in pages for element in page.elements]

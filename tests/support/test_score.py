@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
-from bench.quality.support import blind, of_verdicts, of_words, pairs
 from captioning.api.captions import CaptionApi
 from captioning.api.messages import Request
 from captioning.cli.console import record_lines
-from captioning.config.definitions import SETTINGS
 from captioning.domain.record import (
     CaptionText,
     DetectedObject,
@@ -34,9 +31,6 @@ from testing.services.vision_scene import Scene
 BOX = (0, 0, 1, 1)
 WITNESS = SupportScorer(("tags", "objects", "read"), 0.7)
 PAGE = (ROOT / "docs/support.md").read_text("utf-8")
-[THRESHOLD] = [
-    float(setting.default) for setting in SETTINGS if setting.name == "SUPPORT_THRESHOLD"
-]
 
 
 def seen(tags: str = "", objects: str = "", text: str = "") -> ImageAnalysis:
@@ -126,25 +120,6 @@ class TestTable:
             assert not any(general & table.ancestors(concept) for concept in concepts)
 
 
-class TestMeasured:
-    def test_the_set_is_large_enough(self) -> None:
-        assert len(list(pairs())) >= 200
-
-    @pytest.mark.parametrize("half", ["tuning", "held out"])
-    def test_the_figures_are_as_told(self, half: str) -> None:
-        some = [pair for pair in pairs() if pair.half == half]
-        words, verdicts = of_words(some), of_verdicts(some, THRESHOLD)
-        figures = [words.precision, words.recall, verdicts.precision, verdicts.recall]
-        row = f"| {half} | {len(some)} | " + " | ".join(f"{figure:.2f}" for figure in figures)
-        assert row in PAGE
-
-    def test_the_trade_is_as_told(self) -> None:
-        wrong, apart, shown = blind(list(pairs()))
-        assert f"Of {wrong} captions" in PAGE
-        assert f"finds {apart}" in PAGE
-        assert f"finds {shown}" in PAGE
-
-
 def answer(lab: PipelineLab, caption: str, *, decorative: bool = False) -> None:
     words = {"caption": caption, "alt_text": "" if decorative else caption, "description": ""}
     texts = {"en": words, "de": words}
@@ -186,8 +161,3 @@ class TestOnTheRecord:
         assert edited(judged, {"caption": "Mila."}, START).support is None
         assert edited(judged, {"tags": []}, START).support == judged.support
         assert edited(judged, {"caption": "Mila."}, START).review == "needed"
-
-
-def test_every_kind_of_caption_is_told() -> None:
-    told = set(re.findall(r"^\| ([a-z ]+) \| \d+ \| \d+ of", PAGE, re.MULTILINE))
-    assert told == {pair.kind for pair in pairs()}

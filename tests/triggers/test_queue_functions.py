@@ -18,7 +18,7 @@ from captioning.records.catalog import EVERYTHING
 from captioning.triggers import BLOB_DELETED
 from testing.factories import pictures
 from testing.factories.records import short
-from testing.harness.functions import message, settings_over, undeployed, waiting
+from testing.harness.functions import message, poison_event, settings_over, undeployed, waiting
 from testing.harness.pipeline import PipelineLab
 
 Function = Callable[[func.QueueMessage], None]
@@ -30,18 +30,6 @@ def deployed(lab: PipelineLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe
     with undeployed(monkeypatch) as use:
         use(**settings_over(lab))
         yield lab
-
-
-def host_gave_up(container: str, path: str) -> dict[str, str]:
-    """What the host puts on the poison queue of blob events."""
-    return {
-        "Type": "BlobTrigger",
-        "FunctionId": "Host.Functions.caption_image",
-        "BlobType": "BlockBlob",
-        "ContainerName": container,
-        "BlobName": path,
-        "ETag": "0x8DE29B1",
-    }
 
 
 def event_grid(kind: str, container: str, path: str) -> dict[str, Any]:
@@ -102,7 +90,7 @@ def test_an_image_that_is_gone_by_then_ends_the_message(deployed: PipelineLab) -
 @pytest.mark.parametrize(
     "gives_up",
     [
-        lambda name: (function_app.record_poisoned, host_gave_up(name, "a.jpg")),
+        lambda name: (function_app.record_poisoned, poison_event(name, "a.jpg")),
         lambda _: (function_app.record_poisoned_deferral, {"path": "a.jpg", "ticket": "w/1"}),
     ],
     ids=["event", "deferral"],
@@ -124,7 +112,7 @@ def test_another_apps_poison_message_is_left_to_it(deployed: PipelineLab) -> Non
     """Raising keeps it: five times, and then on a poison queue of its own."""
     deployed.storage.upload("a.jpg", b"x")
     with pytest.raises(ValueError, match="of the container others, which is not this app's"):
-        function_app.record_poisoned(message(host_gave_up("others", "a.jpg")))
+        function_app.record_poisoned(message(poison_event("others", "a.jpg")))
     assert not is_known(deployed, "a.jpg")
 
 

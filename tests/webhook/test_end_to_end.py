@@ -19,12 +19,18 @@ from captioning.webhook import sender
 from testing.factories import pictures
 from testing.factories.records import START
 from testing.fakes.webhook_receiver import SECRET
-from testing.harness.functions import call, document, message, settings_over, undeployed
+from testing.harness.functions import (
+    call,
+    document,
+    message,
+    poison_event,
+    settings_over,
+    undeployed,
+)
 from testing.harness.pipeline import PipelineLab
 from testing.paths import ROOT
 from testing.services.server import Received, Reply, WireServer
 from tests.repository.test_docs import figure_of, rows
-from tests.triggers.test_queue_functions import host_gave_up
 
 PAGE = (ROOT / "docs/webhook.md").read_text("utf-8")
 Verify = Callable[[str, dict[str, str], bytes, set[str]], bool]
@@ -107,7 +113,7 @@ def test_a_receiver_gets_the_record_and_can_verify_it(
 def poison(deployed: Deployed, path: str) -> dict[str, str]:
     """A blob that the host gave up."""
     deployed.lab.storage.upload(path, b"x")
-    return host_gave_up(deployed.lab.storage.name, path)
+    return poison_event(deployed.lab.storage.name, path)
 
 
 def test_what_is_tampered_with_or_old_or_seen_is_not_genuine(
