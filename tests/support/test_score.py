@@ -24,13 +24,11 @@ from captioning.support.spelling import edits
 from testing.factories import pictures
 from testing.factories.records import START, short
 from testing.harness.pipeline import PipelineLab, on
-from testing.paths import ROOT
 from testing.services.chat_replies import completion
 from testing.services.vision_scene import Scene
 
 BOX = (0, 0, 1, 1)
 WITNESS = SupportScorer(("tags", "objects", "read"), 0.7)
-PAGE = (ROOT / "docs/support.md").read_text("utf-8")
 
 
 def seen(tags: str = "", objects: str = "", text: str = "") -> ImageAnalysis:
