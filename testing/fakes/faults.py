@@ -15,22 +15,22 @@ Answer = TypeVar("Answer")
 
 
 class Clock:
-    """A time that moves only when told."""
+    """A clock that moves only by `advance`."""
 
     def __init__(self, start: datetime = START) -> None:
         self.time = start
 
     def __call__(self) -> datetime:
-        """Now."""
+        """The time."""
         return self.time
 
     def advance(self, seconds: float) -> None:
-        """Moves on."""
+        """Moves the clock on."""
         self.time += timedelta(seconds=seconds)
 
 
 class Crash(BaseException):
-    """The process ends here."""
+    """The process ends here; not an Exception, so that no code under test handles it."""
 
 
 class FaultInjector:
@@ -51,20 +51,21 @@ class FaultInjector:
         return cast(Part, _FaultyPart(part, self))
 
     def plan(self, action: Callable[[], object], call: int = 1, *, after: bool = False) -> None:
-        """Does something once, at the n-th next call."""
+        """Plans an action for the n-th call from now: before it takes effect, or after."""
         with self._lock:
             self._plans[len(self.calls) + call, after] = action
 
     def fail(self, call: int = 1, *, after: bool = False) -> None:
-        """The n-th next call raises StorageUnavailable; `after`: it is done, its answer lost."""
+        """Has the n-th call from now raise StorageUnavailable. `after`: the call takes effect and
+        only its answer is lost."""
         self.plan(_refuse, call, after=after)
 
     def crash(self, call: int = 1, *, after: bool = False) -> None:
-        """The process ends at the n-th next call: every later call raises Crash too."""
+        """Ends the process at the n-th call from now: that call and all later ones raise Crash."""
         self.plan(self._die, call, after=after)
 
     def cancel(self) -> None:
-        """Drops what is planned."""
+        """Drops all plans."""
         with self._lock:
             self._plans.clear()
 

@@ -1,4 +1,4 @@
-"""A proxy before Azurite that can answer as a storage account in trouble does."""
+"""A proxy in front of Azurite that can answer as a failing storage account does."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TROUBLE = {500: "InternalError", 503: "ServerBusy"}
 
 
 class StorageProxy:
-    """Passes every request on, or refuses those to some services (`blob`, `queue`, `table`).
+    """Forwards every request, or refuses those to some services (`blob`, `queue`, `table`).
 
-    Refusals are 500 or 503, by turns of a seeded die; `lost` is the share of refused writes that
-    took effect all the same: their answer was lost.
+    Refusals are 500 or 503, at random by `seed`. `lost` is the share of refused writes that take
+    effect, as if only their answer were lost.
     """
 
     def __init__(self, ports: StoragePorts, seed: int = 4, lost: float = 0.25) -> None:
@@ -43,12 +43,12 @@ class StorageProxy:
 
     @property
     def connection_string(self) -> str:
-        """For storage clients that go through here."""
+        """The connection string of storage behind this proxy."""
         ports = {name: server.server_port for name, server in self._servers.items()}
         return StoragePorts(**ports).connection_string
 
     def refuse(self, services: Iterable[str]) -> None:
-        """From now on these services are in trouble, all others are well."""
+        """Has these services fail from now on, and all others work."""
         self._down = frozenset(services)
 
     def __enter__(self) -> Self:
@@ -69,7 +69,8 @@ class StorageProxy:
             thread.join()
 
     def trouble(self, service: str, method: str) -> tuple[int, bool] | None:
-        """The status to refuse this request with, and whether it is done all the same."""
+        """The status to refuse this request with, and whether it takes effect; None to forward
+        it."""
         if service not in self._down:
             return None
         with self._lock:
@@ -87,7 +88,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, *_: object) -> None:
-        """Clients that are killed leave connections behind."""
+        """Ignores broken connections: tests kill clients."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

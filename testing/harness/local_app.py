@@ -1,4 +1,4 @@
-"""`up` as a process, in a place of its own."""
+"""`up` as a process, on ports and in a folder of one test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from testing.paths import ROOT
 
 @dataclass
 class StackLocation:
-    """Ports and a data folder of one test's own."""
+    """Ports and a data folder of one test."""
 
     data: Path
     app: int
@@ -38,7 +38,7 @@ class StackLocation:
         return [f"PORT={self.app}", f"STORAGE_PORT={self.storage}", f"DATA={self.data}"]
 
     def processes(self) -> dict[int, str]:
-        """What was started here and still runs: command lines by process id."""
+        """Running processes that use these ports: command lines by process id."""
         listed = subprocess.run(
             ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
         )
@@ -47,7 +47,7 @@ class StackLocation:
         return {int(pid): args for pid, args in pairs if ours.intersection(args.split())}
 
     def is_empty(self) -> bool:
-        """Nothing runs and nothing listens."""
+        """Whether no process uses the ports, and none of them is taken."""
         ports = (self.app, *range(self.storage, self.storage + 3))
         return not self.processes() and not any(is_taken(port) for port in ports)
 
@@ -59,7 +59,7 @@ class StackLocation:
 
 
 def place(data: Path) -> StackLocation:
-    """With free ports, three in a row for storage."""
+    """A location with free ports, of which three in a row are for storage."""
     app, storage, *_ = free_ports(4, in_a_row=True)
     return StackLocation(data, app, storage)
 
@@ -68,7 +68,7 @@ def place(data: Path) -> StackLocation:
 def running(
     where: StackLocation, *options: str, environ: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """`up` as a process, its output piped."""
+    """Runs `up` as a process with piped output, which is killed at the end of the block."""
     command = [*MODULE, "up", *where.options, *options]
     with started(
         command,
@@ -85,7 +85,7 @@ def running(
 
 
 def serving(process: subprocess.Popen[str]) -> str:
-    """Reads until it serves; what it printed."""
+    """Reads the output until the app serves; returns it."""
     assert process.stdout
     lines = []
     for line in process.stdout:
@@ -96,14 +96,14 @@ def serving(process: subprocess.Popen[str]) -> str:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Exit status, what was still printed, and stderr."""
+    """Waits for the process to end; its exit status, the rest of its output, and stderr."""
     output, errors = process.communicate(timeout=HUNG_SECONDS)
     return process.returncode, output, errors
 
 
 @dataclass
 class FirstRun:
-    """What the first `up --once` did."""
+    """The result of the first `up --once`. `left` is whether it left anything running."""
 
     where: StackLocation
     code: int

@@ -114,5 +114,5 @@ def test_a_raising_function_is_logged_with_its_traceback_and_without_the_key(
     (record,) = caplog.records
     assert "health raised" in record.getMessage()
     assert record.exc_info
-    assert "RuntimeError: asked to" in caplog.text
+    assert "RuntimeError: as requested" in caplog.text
     assert "very-secret" not in caplog.text
