@@ -39,12 +39,12 @@ needs less for a call or a run, or both would be paid for again."""
 POISONED = re.compile(r"mov(ed|ing).{0,80}-poison", re.IGNORECASE)
 SAVED_AS: dict[Service, str] = {"vision": "analysis", "model": "captioning"}
 Album = Mapping[str, int]
-"""Paths, and the number of the picture at each."""
+"""The number of the picture at each path."""
 
 
 @dataclass(frozen=True)
 class RecordState:
-    """What the table of records says of a path."""
+    """The state of a record in the table."""
 
     status: str
     etag: str
@@ -52,8 +52,8 @@ class RecordState:
 
 
 class ChaosRun:
-    """The app, its storage and its services for as long as the `with` block. `proxied`: storage
-    can get into trouble (`proxy`)."""
+    """The app with its storage and services, for the duration of a `with` block. With `proxied`,
+    storage can be made to fail (`proxy`)."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class ChaosRun:
         self._open.close()
 
     def drop(self, album: Album) -> None:
-        """Uploads the pictures, in any order."""
+        """Uploads the pictures in random order."""
         for number in album.values():
             self._numbers[hashlib.sha256(numbered(number)).hexdigest()] = number
         paths = list(album)
@@ -111,7 +111,7 @@ class ChaosRun:
             list(pool.map(lambda path: self.app.upload(path, numbered(album[path])), paths))
 
     def seen(self) -> dict[str, RecordState]:
-        """Every record's state, by path."""
+        """The states of all records, by path."""
         table = self._tables.table(self.name)
         columns = ["path", "status", "image", "error"]
         rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
@@ -125,7 +125,7 @@ class ChaosRun:
         }
 
     def states(self) -> Counter[str]:
-        """How many records are in which state."""
+        """How many records have each status."""
         return Counter(seen.status for seen in self.seen().values())
 
     def until(self, check: Callable[[], bool]) -> None:
@@ -160,7 +160,7 @@ class ChaosRun:
             return dict(zip(album, pool.map(record, album), strict=True))
 
     def saved(self) -> set[tuple[Service, int]]:
-        """What services said and is saved, by service and picture."""
+        """The answers that are saved: service and picture of each."""
         table = self._tables.table(f"{self.name}reuse")
         columns = ["PartitionKey", *SAVED_AS.values()]
         rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
@@ -172,11 +172,11 @@ class ChaosRun:
         }
 
     def poisoned(self) -> int:
-        """How many messages the hosts gave up."""
+        """How many messages the hosts moved to poison queues."""
         return len(POISONED.findall(self.app.log()))
 
     def assert_right(self, album: Album) -> dict[str, dict[str, Any]]:
-        """Every image is captioned, from its own bytes and those of the blob that is there now."""
+        """Asserts that every image is captioned, from the bytes of its current blob."""
         records = self.records(album)
         etags = {blob.path: blob.etag for blob in blobs_in(self.app.images)}
         for path, number in album.items():
@@ -190,7 +190,8 @@ class ChaosRun:
     def report(
         self, number: int, injected: str, album: Album, note: str = "", least: int | None = None
     ) -> None:
-        """One line of figures. `least`: calls of each service, where it is not one per picture."""
+        """Writes a line of figures. `least` is the least possible number of calls of each service,
+        by default one per picture."""
         least = least or len(set(album.values()))
         totals = self.services.totals()
         calls = " ".join(f"{service} {totals[service]}/{least}" for service in SERVICES)
@@ -203,7 +204,7 @@ class ChaosRun:
 
 
 def written(line: str) -> None:
-    """Printed, and kept in the file that CHAOS_REPORT names."""
+    """Prints the line, and appends it to the file that CHAOS_REPORT names."""
     print(line)
     if path := os.environ.get("CHAOS_REPORT"):
         with Path(path).open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What must be true of a scenario: all along, and when everything has settled."""
+"""What must be true of a scenario: at any time, and when everything has settled."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ENDS = {
     FILTERED: ("rejected", "content_filtered"),
     ODD: ("failed", "bad_response"),
 }
-"""Status and code of the contents that cannot be captioned."""
+"""The final status and code of contents that cannot be captioned."""
 
 
 def check_that_nothing_is_lost(scenario: Scenario) -> None:
-    """Every image that is not done has an event or a message that will be heeded."""
+    """Every image without a final record has an event or a message that a run will act on."""
     for path, (blob, _) in scenario.store.images.held.items():
         record = scenario.record(path)
         current = record if record and record.image.etag == blob.etag else None
@@ -39,7 +39,7 @@ def check_that_nothing_is_lost(scenario: Scenario) -> None:
 
 
 def check_that_every_end_is_announced(scenario: Scenario) -> None:
-    """No record is final without a notice of just that; people's edits come after it."""
+    """Every final record has been announced, in the version before any edits."""
     if scenario.store.notices is None:
         return
     held = [(notice.path, notice.updated) for notice, _ in scenario.store.notices.held]
@@ -53,7 +53,7 @@ def check_that_every_end_is_announced(scenario: Scenario) -> None:
 
 
 def check_that_the_receiver_knows(scenario: Scenario) -> None:
-    """Once everything has settled, the last that the receiver is told of an image is its record."""
+    """When everything has settled, the last delivery about an image is its record."""
     notices = scenario.store.notices
     if notices is None:
         return
@@ -77,7 +77,7 @@ def check_that_the_receiver_knows(scenario: Scenario) -> None:
 
 
 def check_that_a_caption_stays(scenario: Scenario) -> None:
-    """What is captioned is so until its blob changes or somebody asks for another caption."""
+    """A captioned record stays captioned until its blob changes or another caption is requested."""
     for path, (blob, _) in scenario.store.images.held.items():
         record = scenario.record(path)
         if record and record.status == "captioned":
@@ -87,28 +87,28 @@ def check_that_a_caption_stays(scenario: Scenario) -> None:
 
 
 def check_that_nothing_is_paid_twice(scenario: Scenario) -> None:
-    """Each service is paid once for a content, but for answers that could not be saved and where
-    somebody asks afresh."""
+    """Each service is paid once for a content, apart from answers that could not be saved and from
+    requests for another caption."""
     for (service, content), times in scenario.store.services.paid.items():
         if (service, content) == (MODEL, ODD):
-            continue  # an answer that nobody can use
+            continue  # an answer that cannot be used
         asked = sum(content in scenario.uploads[wake.path] for wake, _ in scenario.requests)
         allowed = 1 + scenario.workers.excuses[service, content] + asked
         assert times <= allowed, (service, content, times, allowed)
 
 
 def rows_of_all(scenario: Scenario) -> frozenset[IndexRow]:
-    """The rows that records stand behind."""
+    """The index rows of all records."""
     return frozenset().union(*map(rows_of, scenario.store.records.all()))
 
 
 def check_that_everything_is_found(scenario: Scenario) -> None:
-    """No record misses a row of the index, at any moment; there may be more of them."""
+    """The index has all rows of every record at any time; it may have more."""
     assert rows_of_all(scenario) <= scenario.store.index.held
 
 
 def check_the_end(scenario: Scenario) -> None:
-    """Each blob has its right record, each record its blob, and the ledger what was paid."""
+    """Each blob has its record, each record its blob, and the ledger has what was paid."""
     held = scenario.store.images.held
     listed = scenario.workers.processes[0].catalog.walk()
     assert sorted(record.path for record in listed) == sorted(held)
@@ -142,8 +142,8 @@ def _check_record(record: CaptionRecord, content: bytes, scenario: Scenario) -> 
 
 
 def _check_edits(record: CaptionRecord, content: bytes, scenario: Scenario) -> None:
-    """What people wrote about these bytes is there, and nothing that they wrote about others. Where
-    nobody knows the bytes, it may wait for that."""
+    """The record has the corrections of these bytes, and none of other bytes. While the bytes are
+    unknown, corrections may wait until they are known."""
     backwards = reversed(scenario.history[record.path])
     same = [etag for etag, _ in takewhile(lambda upload: upload[1] == content, backwards)]
     assert record.carried is None or record.image.sha256 is None
@@ -157,7 +157,7 @@ def _check_edits(record: CaptionRecord, content: bytes, scenario: Scenario) -> N
 
 
 def _check_reuse(scenario: Scenario) -> None:
-    """No more records say that they were paid for than were."""
+    """No more records claim to have been paid for than answers were paid for."""
     for content in {content for _, content in scenario.store.images.held.values()}:
         paths = [path for path, (_, c) in scenario.store.images.held.items() if c == content]
         records = [record for path in paths if (record := scenario.record(path))]
@@ -166,7 +166,7 @@ def _check_reuse(scenario: Scenario) -> None:
 
 
 def _has_caption(record: CaptionRecord) -> bool:
-    """Whether it holds, or is to hold but for what people wrote, a caption of the model's."""
+    """Whether the record has a caption of the model, or would have without corrections."""
     edited = "caption" in record.provenance.edited_by_human
     return record.status == "captioned" if edited else record.caption is not None
 

@@ -1,4 +1,4 @@
-"""What happens to a world, one thing after the other or one within the other."""
+"""A simulated app and its events, one after the other or interleaved."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ACTIONS += ["overwrite", "overtake", "again", "copy", *(f"edit {field}" for fiel
 
 @dataclass(frozen=True)
 class Interruption:
-    """What happens at a run's n-th call, before it takes effect or after.
+    """What happens at the n-th call of a run, before the call takes effect or after.
 
-    Something fails, the other process does what there is to do (`event`, `message`, `deletion`),
-    the image is deleted, overwritten, overwritten and captioned by the other process, uploaded
-    again as it is, or copied; or a person corrects its record.
+    Something fails; or the other process handles an `event`, `message` or `deletion`; or the image
+    is deleted, overwritten, overwritten and captioned by the other process (`overtake`), uploaded
+    unchanged (`again`), or copied; or an editor corrects its record.
     """
 
     call: int
@@ -35,10 +35,10 @@ class Interruption:
 
 
 class Scenario:
-    """A world and what is under way in it.
+    """A simulated app with its pending events and messages.
 
-    The host is as it is: what it delivers is out of sight until its run returns, comes again where
-    the run fails, and is given up after five attempts: an event is poisoned then, a message gone.
+    They are delivered as by the host: hidden until the run returns, delivered again if it fails,
+    and given up after five attempts. An event is then poisoned, and a message lost.
     """
 
     def __init__(
@@ -55,22 +55,22 @@ class Scenario:
         self.poisoned: list[str] = []
         self.attempts: Counter[str | CaptionMessage] = Counter()
         self.missed: set[str] = set()
-        """Paths that an event or a message of was lost: only reconciling sees to them."""
+        """Paths of which an event or a message was lost; only reconciliation finds them."""
         self.given_up: set[str] = set()
         """Paths whose latest upload the host gave up."""
         self.uploads: dict[str, set[bytes]] = {}
         self.captioned: dict[str, str] = {}
         """ETags of the uploads that were seen captioned, by path."""
         self.requests: list[tuple[CaptionMessage, str]] = []
-        """Asked for afresh, and the ETag of the blob that it was asked for."""
+        """Requests for another caption, with the ETag of the blob."""
         self.editors = Editors(self.store)
         self.history: dict[str, list[tuple[str, bytes]]] = {}
-        """ETag and content of every upload of a path since it was there without a break."""
+        """ETag and content of every upload of a path since it was last deleted."""
         self.contents: dict[str, bytes] = {}
         """Content by ETag of every upload."""
 
     def upload(self, path: str, content: bytes) -> None:
-        """Somebody uploads an image. Never twice within a second: see `Catalog.remove`."""
+        """Uploads an image. Never two within a second: see `Catalog.remove`."""
         self.store.now.advance(1)
         blob = self.store.images.upload(path, content)
         self.history.setdefault(path, []).append((blob.etag, content))
@@ -84,42 +84,42 @@ class Scenario:
             run.contents.add(content)
 
     def delete(self, path: str) -> None:
-        """Somebody deletes an image, if it is there."""
+        """Deletes an image, if it exists."""
         if path in self.store.images.held:
             self.store.images.delete(path)
             self.history[path].clear()
             self.deletions.append(path)
 
     def recaption(self, path: str) -> None:
-        """Somebody asks for another caption of an image."""
+        """Requests another caption of an image, if it exists."""
         if path in self.store.images.held:
             wake = CaptionMessage(path, afresh=f"request {len(self.requests)}")
             self.requests.append((wake, self.store.images.held[path][0].etag))
             self.store.deferrals.put(wake, 0)
 
     def correct(self, path: str, field: str) -> None:
-        """Somebody corrects the record of an image."""
+        """Corrects the record of an image."""
         self.editors.correct(path, field)
 
     def repeat_event(self, pick: int) -> None:
-        """An event is sent twice."""
+        """Sends an event twice."""
         if self.events:
             self.events.append(self.events[pick % len(self.events)])
 
     def lose_event(self, pick: int) -> None:
-        """An event is not sent."""
+        """Loses an event."""
         if self.events:
             self.missed.add(self.events.pop(pick % len(self.events)))
 
     def change_service(self, service: str, trouble: ServiceDeferred | None) -> None:
-        """A service breaks down, or is well again."""
+        """Has a service fail, or work again."""
         if trouble:
             self.store.services.trouble[service] = trouble
         else:
             self.store.services.trouble.pop(service, None)
 
     def deliver(self, pick: int, interruptions: list[Interruption]) -> None:
-        """One of the things that can be delivered comes to the first process."""
+        """Delivers one of the pending events and messages to the first process."""
         due = len(self.store.deferrals.due())
         things = len(self.events) + due + len(self.deletions) + len(self.poisoned)
         number = pick % things if things else 0
@@ -170,7 +170,7 @@ class Scenario:
             self.poisoned.append(path)
 
     def reconcile(self, who: int, interruptions: list[Interruption]) -> int:
-        """The timer; how much was queued and removed."""
+        """Runs the reconciliation timer; returns how many records it queued or removed."""
         done = [0]
 
         def work(at: Process) -> None:
@@ -181,7 +181,7 @@ class Scenario:
         return done[-1]
 
     def settle(self, between: Callable[[], object]) -> None:
-        """All that is wrong ends, and all that is pending is delivered until nothing is left."""
+        """Ends all faults, and delivers everything until nothing is pending."""
         self.store.services.trouble.clear()
         for _ in range(300):
             self.deliver_all()
@@ -197,12 +197,12 @@ class Scenario:
         raise AssertionError("it does not settle")
 
     def deliver_all(self) -> None:
-        """What can be delivered now."""
+        """Delivers everything that is visible now."""
         while self.events or self.deletions or self.poisoned or self.store.deferrals.due():
             self.deliver(0, [])
 
     def record(self, path: str) -> CaptionRecord | None:
-        """What is recorded of an image."""
+        """The record of an image, if any."""
         stored = self.store.records.get(record_id(path))
         return stored.record if stored else None
 

@@ -1,8 +1,5 @@
-"""A whole app in memory, with a time of its own: events, queues, two processes, two services.
-
-What goes wrong is the test's to say. The host is modelled as it is: an event or a message stays
-until its run returns, and is given up after five attempts.
-"""
+"""The parts of a simulated app, in memory and with a clock of its own: services, store,
+processes."""
 
 from __future__ import annotations
 
@@ -50,14 +47,14 @@ from testing.fakes.stores import (
 
 LEASE = timedelta(seconds=120)
 ATTEMPTS = 5
-"""Of the host, at one event or message."""
+"""How often the host delivers an event or a message."""
 VISION, MODEL = "vision", "model"
 DOG, CAT, CORRUPT, FILTERED, ODD = b"dog", b"cat", b"corrupt", b"filtered", b"odd"
 
 
 @dataclass(frozen=True)
 class FakePicture:
-    """Bytes that say themselves what is wrong with them."""
+    """A picture whose bytes name its content."""
 
     data: bytes
     format: str = "JPEG"
@@ -87,7 +84,7 @@ def inspect(data: bytes) -> FakePicture:
 
 @dataclass
 class Services:
-    """Both services. `trouble` is what each raises at the moment; `paid` counts answers by service
+    """Both services. `trouble` is the error that each raises now; `paid` counts answers by service
     and content."""
 
     trouble: dict[str, ServiceDeferred] = field(default_factory=dict)
@@ -95,7 +92,7 @@ class Services:
     on_paid: Callable[[str, bytes], object] = lambda *_: None
 
     def answer(self, service: str, data: bytes) -> bytes:
-        """What is made of the picture; paid from here on."""
+        """The answer for a picture, which is paid for from here on."""
         if service in self.trouble:
             raise self.trouble[service]
         self.paid[service, data] += 1
@@ -104,7 +101,7 @@ class Services:
 
 
 class Vision:
-    """Tags a picture with its bytes."""
+    """A Vision that returns the picture's bytes as its tag."""
 
     identity = "vision"
     limits = InputLimits(frozenset({"JPEG"}), 100)
@@ -119,7 +116,7 @@ class Vision:
 
 
 class Model:
-    """Captions a picture with its bytes."""
+    """A model that returns the picture's bytes as its caption."""
 
     identity = "model"
 
@@ -142,7 +139,7 @@ class Model:
 
 @dataclass
 class SingleAttemptCalls:
-    """Calls without a gate."""
+    """Calls without a limiter or retries."""
 
     before: Callable[[], None]
     billed: Callable[[Bill], None]
@@ -160,30 +157,30 @@ class SingleAttemptCalls:
 
 
 def price(bill: Bill) -> Usage:
-    """For the app."""
+    """The price of a bill."""
     return price_of(VISION if bill.features else MODEL)
 
 
 def price_of(service: str) -> Usage:
-    """Of one answer."""
+    """The price of one answer of a service."""
     if service == VISION:
         return Usage(vision_calls=1, usd=1.0)
     return Usage(input_tokens=1, usd=0.5)
 
 
 class InlineExecutor:
-    """An executor without threads: what happens, happens in the same order every time."""
+    """An executor without threads, so that the order of calls is always the same."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
             future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 as any executor does
+        except Exception as error:  # noqa: BLE001 - as any executor does
             future.set_exception(error)
         return future
 
     def shutdown(self) -> None:
-        """Nothing."""
+        """Has no effect: there are no threads."""
 
 
 class Store:
@@ -216,7 +213,7 @@ class Process:
         self.ledger = Ledger(injector.wrap(store.usage), name, store.now, store.daily_usd)
         services = injector.wrap(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
-        # no thread of its own, so that a sequence of calls can be replayed
+        # Without threads, so that a sequence of calls can be replayed.
         providers._beside = InlineExecutor()  # type: ignore[assignment]
         cleanup = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
         self.forget, self.poisoned = cleanup.forget, cleanup.poisoned
@@ -262,7 +259,7 @@ class Process:
         )
 
     def unbooked(self) -> Usage:
-        """What it has counted and not written yet."""
+        """The usage that the process has counted but not saved yet."""
         stored = {
             day: tally for (day, name), tally in self._usage.held.items() if name == self.name
         }
@@ -273,4 +270,4 @@ class Process:
 
 
 def void(_: object) -> None:
-    """Nothing."""
+    """Drops a result."""

@@ -1,4 +1,4 @@
-"""Services that fail, in many ways at once and for a stretch: nothing is lost or paid twice."""
+"""Services that fail in many ways at once, and for some time: nothing is lost or paid twice."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_nothing_but_429_for_a_stretch(host: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_deleted_deployment_and_a_revoked_key(host: str, tmp_path: Path) -> None:
-    """Run 5: health says which, and all goes on once both are mended."""
+    """Run 5: health reports the reasons, and processing continues once both are fixed."""
     services = FaultyServices(SEED, latency=0.05)
     with ChaosRun(host, tmp_path, services, settings={"CAPTION_INPUT": "image"}) as chaos:
 

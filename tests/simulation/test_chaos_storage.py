@@ -1,4 +1,4 @@
-"""Storage fails for a stretch: nothing is lost."""
+"""Storage fails for some time: nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sequences that once ended badly, as `test_pipeline_states.py` found them."""
+"""Sequences that once ended badly, found by `test_states.py`."""
 
 from __future__ import annotations
 

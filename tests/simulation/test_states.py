@@ -55,7 +55,7 @@ TROUBLE: list[ServiceDeferred | None] = [
 
 
 class PipelineStates(RuleBasedStateMachine):
-    """The world, and everything that can happen in it."""
+    """The simulated app, and everything that can happen to it."""
 
     @initialize(
         daily_usd=st.sampled_from([None, 2.0]),
