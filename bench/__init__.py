@@ -1,1 +1,1 @@
-"""Measurements; `python -m bench.NAME` each. Not part of the app or its tests."""
+"""Measurements of the app: speed, quality and scale. Not part of the app or its tests."""

@@ -1,8 +1,8 @@
-"""What it costs, measured: `python -m bench [PART…] [--quick]`, or `make bench`.
+"""Measures the app: `python -m bench [PART…] [--quick]`, or `make bench`.
 
-Prints tables in markdown, and writes them with JSON and pictures to bench/results. By themselves:
-`python -m bench.speed.round_trips` (requests of lookups in large tables) and
-`python -m bench.speed.write_cost` (what recording an image costs).
+Prints tables in markdown, and writes them with JSON and pictures to bench/results. Two measurements
+are programs of their own: `python -m bench.speed.round_trips` (requests of lookups in large tables)
+and `python -m bench.speed.write_cost` (what recording an image costs).
 """
 
 from __future__ import annotations
@@ -17,24 +17,28 @@ from bench.speed import cold_start, cpu, failures, latency, lookups, memory, thr
 
 PARTS: dict[str, tuple[str, Callable[..., Report]]] = {
     "throughput": ("Throughput", throughput.run),
-    "overhead": ("CPU an image", cpu.run),
+    "cpu": ("CPU an image", cpu.run),
     "latency": ("Latency", latency.run),
     "memory": ("Memory", memory.run),
-    "cold": ("Cold start", cold_start.run),
+    "cold_start": ("Cold start", cold_start.run),
     "lookups": ("Lookups", lookups.run),
-    "badday": ("A bad day", failures.run),
+    "failures": ("A bad day", failures.run),
 }
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the parts that are named, or all of them."""
+    """Runs the named parts, or all of them."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true", help="small counts, for a quick look")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small counts, in a fraction of the time; the figures vary",
+    )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.parts) - set(PARTS))
     if unknown:

@@ -1,1 +1,2 @@
-"""What tests and measurements share: fakes, factories, local services. Never deployed, no tests."""
+"""What tests and measurements share: fakes, factories, local services. Has no tests; never
+deployed."""

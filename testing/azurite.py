@@ -17,7 +17,7 @@ BELOW_EPHEMERAL = range(15_000, 32_000)
 
 
 class Azurite:
-    """Runs while the `with` block does; what it stores is gone afterwards."""
+    """Azurite for the duration of a `with` block. It stores in memory."""
 
     def __init__(self) -> None:
         self.ports = StoragePorts(*free_ports(3))
@@ -31,7 +31,7 @@ class Azurite:
 
     @property
     def pid(self) -> int:
-        """Its process, while it runs."""
+        """The id of its process, while it runs."""
         assert self._child
         return self._child.pid
 
@@ -60,7 +60,8 @@ class Azurite:
 
 
 def free_ports(count: int, *, in_a_row: bool = False) -> list[int]:
-    """Ports nobody uses at the moment, and no outgoing connection gets from the system later."""
+    """Ports that are free, and below the range from which the system takes ports for outgoing
+    connections."""
     while True:
         first = random.choice(BELOW_EPHEMERAL)
         row = list(range(first, first + count))

@@ -1,1 +1,1 @@
-"""The bench: app, services and storage as processes, meters and plots."""
+"""What the measurements use: app, services and storage as processes, meters and plots."""

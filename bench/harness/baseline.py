@@ -1,10 +1,10 @@
-"""What is compared with: the flow of the usual sample, one image after the other.
+"""The baseline: what the usual sample does, one image after the other.
 
     python -m bench.harness.baseline SECONDS MEGAPIXELS
 
-Each image is read by a client of its own, decoded whole and encoded again; each call has a
-connection of its own; Vision's tags go into a prompt of text. The caption is printed nowhere and
-kept nowhere: what the sample would spend on that is not counted against it.
+For each image it creates a client, decodes and encodes the whole image, and opens a connection for
+each call; Vision's tags become a prompt of text. The caption is not printed or stored, so that what
+the sample would spend on that does not count against it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FEATURES = {"api-version": "2024-02-01", "features": "tags,objects,read"}
 
 
 def caption(path: str) -> str:
-    """One image's caption."""
+    """The caption of one image."""
     storage, container = os.environ["IMAGESTORAGE"], os.environ["IMAGES_CONTAINER"]
     with BlobClient.from_connection_string(storage, container, path) as blob:
         data = blob.download_blob().readall()
@@ -34,11 +34,11 @@ def caption(path: str) -> str:
         image.convert("RGB").save(encoded, "JPEG")
     tags = ", ".join(seen(encoded.getvalue()))
     question = f"Write a caption for a picture with these tags: {tags}"
-    return told([{"role": "user", "content": question}])
+    return answered([{"role": "user", "content": question}])
 
 
 def seen(data: bytes) -> list[str]:
-    """Names of Vision's confident tags."""
+    """The names of Vision's confident tags."""
     answer = requests.post(
         f"{os.environ['VISION_ENDPOINT']}/computervision/imageanalysis:analyze",
         data,
@@ -53,8 +53,8 @@ def seen(data: bytes) -> list[str]:
     return [tag["name"] for tag in tags if tag["confidence"] >= CONFIDENT]
 
 
-def told(messages: list[dict[str, str]]) -> str:
-    """The model's text."""
+def answered(messages: list[dict[str, str]]) -> str:
+    """The text of the model's answer."""
     answer = requests.post(
         f"{os.environ['AZURE_OPENAI_ENDPOINT']}/openai/v1/chat/completions",
         json={"model": "gpt-4o-mini", "messages": messages},
@@ -65,7 +65,7 @@ def told(messages: list[dict[str, str]]) -> str:
 
 
 def main(seconds: float, megapixels: str) -> None:
-    """Prints images, seconds and CPU seconds as JSON; the first image does not count."""
+    """Prints images, seconds and CPU seconds as JSON. The first image is not counted."""
     with ContainerClient.from_connection_string(
         os.environ["IMAGESTORAGE"], os.environ["IMAGES_CONTAINER"]
     ) as container:

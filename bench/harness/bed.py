@@ -1,4 +1,4 @@
-"""The test bed: storage, services and the app, each a process of its own on this machine."""
+"""The test bed: storage, services and the app, each as a process of its own on this machine."""
 
 from __future__ import annotations
 
@@ -30,27 +30,28 @@ CONTAINER = "bench"
 
 
 class App:
-    """A process of `bench.harness.worker`."""
+    """The app in a process of `bench.harness.worker`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def run(self, paths: list[str], in_flight: int, window: float, **more: Any) -> Any:
-        """What the app measured: see `harness.ingest.Plan`, `harness.readers.Readers`."""
-        told = {"paths": paths, "in_flight": in_flight, "window": window, **more}
+        """Has the app run a plan and returns what it measured: see `harness.ingest.Plan` and
+        `harness.readers.Readers`."""
+        plan = {"paths": paths, "in_flight": in_flight, "window": window, **more}
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(told))
+        self._process.stdin.write(json.dumps(plan))
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("the app ended; its output is above")
+            raise RuntimeError("the app has ended; its output is above")
         return json.loads(line)
 
 
 class Bed:
-    """Azurite and the services, for as long as the `with` block; apps as they are asked for."""
+    """Azurite and the services for the duration of a `with` block, and apps that use them."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -88,25 +89,25 @@ class Bed:
         return f"http://127.0.0.1:{self._port}"
 
     def behave(self, **behaviour: float) -> None:
-        """How the services behave from now on: see `services.Behaviour`. Counts begin at 0."""
+        """Sets how the services behave (see `services.Behaviour`) and resets their counts."""
         self._ask("/behaviour", json.dumps(behaviour).encode())
 
     def cpu(self) -> dict[str, float]:
-        """Seconds of CPU that storage and the services have taken so far (Linux; else 0)."""
+        """CPU seconds that storage and the services have used so far (Linux; 0 elsewhere)."""
         return {name: cpu_seconds(pid) for name, pid in self._pids.items()}
 
     def counts(self) -> Any:
-        """What the services have done since then."""
+        """The services' counts: see `services.Counts`."""
         return self._ask("/counts", None)
 
     def allocate(self, path: str, size: int) -> str:
-        """A blob of that size of which nothing was sent."""
+        """Creates a blob of this size without sending any data; returns its path."""
         with ContainerClient.from_connection_string(self.storage, CONTAINER) as container:
             container.get_blob_client(path).create_page_blob(size)
         return path
 
     def upload(self, megapixels: int, count: int) -> list[str]:
-        """Paths of so many images of a size, which are uploaded where they are missing."""
+        """The paths of `count` images of a size. Those that do not exist yet are uploaded."""
         there = self._uploaded.setdefault(megapixels, [])
         missing = range(len(there), count)
         with ThreadPoolExecutor(4) as pool:
@@ -114,7 +115,7 @@ class Bed:
         return there[:count]
 
     def environ(self) -> dict[str, str]:
-        """Of an app with tables of its own: to it, every image is new."""
+        """The environment of an app with tables of its own, to which every image is new."""
         values = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
         return {
             **values,
@@ -133,7 +134,8 @@ class Bed:
 
     @contextmanager
     def app(self, *options: str, **settings: str) -> Iterator[App]:
-        """An app for as long as the block; `--meter` has its steps measured."""
+        """An app for the duration of the block; with `--meter` the CPU time of its steps is
+        measured."""
         with subprocess.Popen(
             [sys.executable, "-m", "bench.harness.worker", *options],
             cwd=ROOT,
@@ -150,7 +152,8 @@ class Bed:
                 process.wait(30)
 
     def _put(self, megapixels: int, number: int) -> str:
-        path = f"{megapixels}/{number:05}/photo.jpg"  # of no burst
+        # In a folder of its own: the photos of a folder could form a burst.
+        path = f"{megapixels}/{number:05}/photo.jpg"
         self.images.write(path, io.BytesIO(photo(megapixels, number)), "", "image/jpeg")
         return path
 
@@ -160,7 +163,7 @@ class Bed:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of a process so far, in user and system mode (Linux; 0 elsewhere)."""
+    """CPU seconds of a process so far, in user and system mode (Linux; 0 elsewhere)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

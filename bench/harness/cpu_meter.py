@@ -1,4 +1,4 @@
-"""CPU time of the app's steps: what each takes on its own thread, less the steps inside it."""
+"""CPU time of the app's steps: what each uses on its own thread, without the steps inside it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,18 @@ STEPS: dict[str, tuple[str, ...]] = {
     ),
     "pipeline": ("captioning.pipeline.pipeline:CaptionPipeline.process",),
 }
-"""Step -> what is called for it. What the index's own threads do is theirs: see `Meter.pooled`."""
+"""The functions that belong to each step, as `module:name`."""
 POOLED = "index: rows, on its threads"
+POOLED_CALLS = tuple(
+    f"captioning.storage.tables:Table.{name}"
+    for name in ("get", "put", "upsert", "delete", "upsert_all", "delete_all")
+)
+"""Calls that count as part of the step that makes them or, on a thread of the index, as this
+step."""
 
 
 class Meter:
-    """Adds up CPU seconds by step, for the whole process."""
+    """Adds up the CPU seconds and the calls of each step, for the whole process."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -57,18 +63,15 @@ class Meter:
         self._own = threading.local()
 
     def install(self) -> None:
-        """Puts itself around the steps; before anything imports them by name."""
+        """Wraps the functions of the steps. To be called before any of them is imported by name."""
         for step, targets in STEPS.items():
             for target in targets:
                 self._wrap(target, step)
-        from captioning.storage.tables import Table
-
-        for name in ("upsert", "delete", "put", "get", "upsert_all", "delete_all"):
-            if hasattr(Table, name):
-                self._wrap(f"captioning.storage.tables:Table.{name}", None)
+        for target in POOLED_CALLS:
+            self._wrap(target, None)
 
     def clear(self) -> None:
-        """Begins afresh."""
+        """Resets all counts."""
         with self._lock:
             self.seconds.clear()
             self.calls.clear()
@@ -85,8 +88,8 @@ class Meter:
         setattr(place, attribute, self.around(getattr(place, attribute), step))
 
     def around(self, function: Callable[..., Any], step: str | None) -> Callable[..., Any]:
-        """The function, measured. Without a step it counts as a part of the one it is in, or as the
-        index's where it is in none: that is on one of its threads."""
+        """The function, measured. Without a step its time counts as part of the step that calls it
+        or, on a thread of the index, as the step POOLED."""
 
         @functools.wraps(function)
         def measured(*args: Any, **kwargs: Any) -> Any:

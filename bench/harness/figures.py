@@ -1,4 +1,4 @@
-"""The bench's arithmetic, and its tables."""
+"""Arithmetic of the measurements, and tables in markdown."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 
 def ideal(in_flight: int, service_seconds: float) -> float:
-    """Images a second, were there nothing but the services' time."""
+    """Images a second if nothing took time but the services."""
     return in_flight / service_seconds
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """The smallest value that so large a share of the values does not exceed; nearest rank."""
+    """A percentile by the nearest-rank method; `share` is from 0 to 1, NaN without values."""
     ranked = sorted(values)
     if not ranked:
         return float("nan")
@@ -20,7 +20,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; figures to the right of the first column are aligned by the reader."""
+    """A table whose columns, except the first, are aligned to the right."""
     lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)

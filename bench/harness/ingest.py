@@ -1,4 +1,4 @@
-"""Images through a pipeline, so many in flight, watched for a while in the middle."""
+"""Runs images through a pipeline, many at a time, and measures a window in the middle."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ Process = Callable[[CaptionMessage], Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """Paths, and how many are in flight. The threads begin one after the other within `ramp`
-    seconds; `warm` seconds after the first the watch begins, and lasts `window` seconds, or until
-    no image is left to take."""
+    """What to run: paths, and how many images are in flight.
+
+    Threads start one after the other within `ramp` seconds. The measured window begins `warm`
+    seconds after the first, and lasts `window` seconds or until no image is left.
+    """
 
     paths: list[str]
     in_flight: int
@@ -31,7 +33,8 @@ class Plan:
 
 
 class Ingest:
-    """One run of a plan. `due` gives messages of images that were put off, which go first."""
+    """One run of a plan. `due` returns a message of a deferred image, if any; these are processed
+    first."""
 
     def __init__(
         self, plan: Plan, process: Process, due: Callable[[], CaptionMessage | None] = lambda: None
@@ -45,7 +48,7 @@ class Ingest:
         self._ended: list[tuple[float, float, str]] = []
 
     def run(self, meter: Meter | None = None) -> dict[str, Any]:
-        """What happened while it was watched."""
+        """Runs the plan and returns what was measured in the window."""
         plan = self._plan
         threads = [
             threading.Thread(target=self._work, args=(plan.ramp * number / plan.in_flight,))
@@ -74,8 +77,9 @@ class Ingest:
 
     @staticmethod
     def watched(runs: list[tuple[float, float, str]], began: float, ended: float) -> dict[str, Any]:
-        """Images between two moments: of one that was at work outside of them too, its share. A run
-        is when it ended, the seconds it took, and what became of the image."""
+        """The images between two moments. An image that was processed only partly between them
+        counts by that share. A run is the time at which it ended, its seconds, and the status of
+        the image."""
         inside = [run for run in runs if began <= run[0] < ended]
         shares = (max(0.0, min(at, ended) - max(at - took, began)) / took for at, took, _ in runs)
         return {
@@ -96,23 +100,23 @@ class Ingest:
             try:
                 record = self._process(wake)
                 status = record.status if record else "none"
-            except Exception as error:  # noqa: BLE001 - what a host would see is counted
+            except Exception as error:  # noqa: BLE001 - counted, as a host would see it
                 status = type(error).__name__
             ended = time.monotonic()
             with self._lock:
                 self._ended.append((ended, ended - began, status))
 
     def _next(self) -> CaptionMessage | None:
-        put_off = self._due()
-        if put_off:
-            return put_off
+        deferred = self._due()
+        if deferred:
+            return deferred
         with self._lock:
             path = next(self._paths, None)
         return CaptionMessage(path) if path else None
 
 
 def peak_memory() -> int:
-    """Most bytes of memory that this process has held (Linux; 0 elsewhere)."""
+    """The peak memory of this process in bytes (Linux; 0 elsewhere)."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):

@@ -1,4 +1,4 @@
-"""JPEGs like a camera's: photographs with grain, of a given size, no two with the same bytes."""
+"""JPEGs like those of a camera: photos with grain, of a given size, no two with equal bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ GRAIN = 14.0
 
 
 def photo(megapixels: int, number: int) -> bytes:
-    """Photograph `number`. Only a comment is its own, so that making it costs next to nothing."""
+    """Photo `number`. It differs from others of its subject only in a comment, so that creating it
+    takes almost no time."""
     data = _scene(megapixels, number % len(SUBJECTS))
     note = f"photograph {number}".encode()
     comment = b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note

@@ -1,4 +1,4 @@
-"""Plain pictures in SVG: lines over a row of places, and bars."""
+"""Plain charts in SVG: line charts and bar charts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from xml.etree import ElementTree as ET
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 70, 50
 COLOURS = ("#1f5fa8", "#c2571a", "#3b7d3b", "#7a4a9e")
-"""Each of them has a contrast of 4.5 or more on white."""
+"""Each has a contrast of at least 4.5 on white."""
 BAR, LABEL = 22, 240
-"""Height of a bar, and the room for what it is called."""
+"""Height of a bar, and the width of its label, in pixels."""
 
 
 class Sheet:
-    """A white page with a title; what is drawn on it is in pixels from the upper left corner."""
+    """A white drawing with a title. Coordinates are pixels from the upper left corner."""
 
     def __init__(self, title: str, width: int, height: int) -> None:
         size = {"width": str(width), "height": str(height), "viewBox": f"0 0 {width} {height}"}
@@ -27,7 +27,7 @@ class Sheet:
         self.text(16, 24, title, size=15, weight="bold")
 
     def add(self, kind: str, **attributes: object) -> ET.Element:
-        """An element; `_` in the names of attributes stands for `-`."""
+        """Adds an element; `_` in the names of attributes becomes `-`."""
         named = {name.replace("_", "-"): str(value) for name, value in attributes.items()}
         return ET.SubElement(self._root, kind, named)
 
@@ -42,7 +42,7 @@ class Sheet:
         weight: str = "normal",
         fill: str = "#222",
     ) -> None:
-        """A line of text that begins, ends or is centred (`middle`) at a point of its foot."""
+        """Adds a line of text; `anchor` says which point of its baseline is at x, y."""
         self.add(
             "text",
             x=f"{x:.1f}",
@@ -54,7 +54,7 @@ class Sheet:
         ).text = text
 
     def line(self, points: Sequence[tuple[float, float]], colour: str, *, dashed: bool) -> None:
-        """A line through points; with a dot at each where it is not dashed."""
+        """Adds a line through points, with a dot at each unless it is dashed."""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         dashes = {"stroke_dasharray": "6 4"} if dashed else {}
         self.add("polyline", points=path, fill="none", stroke=colour, stroke_width=2, **dashes)
@@ -62,7 +62,7 @@ class Sheet:
             self.add("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.5, fill=colour)
 
     def markup(self) -> str:
-        """The file."""
+        """The drawing as an SVG file."""
         return ET.tostring(self._root, encoding="unicode") + "\n"
 
 
@@ -74,7 +74,8 @@ def lines(
     *,
     dashed: str = "",
 ) -> str:
-    """A picture of series over places, which are set at equal distances; one may be dashed."""
+    """A line chart of series over places, which are at equal distances. The series named `dashed`
+    is drawn so."""
     sheet = Sheet(title, WIDTH, HEIGHT)
     top = nice_above(max(max(values) for values in series.values()))
     floor, span = HEIGHT - BOTTOM, HEIGHT - TOP - BOTTOM
@@ -101,7 +102,7 @@ def lines(
 
 
 def bars(title: str, rows: Mapping[str, Sequence[float]], names: Sequence[str]) -> str:
-    """Bars beside each other for each row, their values at their ends."""
+    """A bar chart: for each row a bar for each name, with its value at the end."""
     height = TOP + len(rows) * (BAR * len(names) + 10) + 10
     sheet = Sheet(title, WIDTH, height)
     most = max((max(values) for values in rows.values()), default=0.0) or 1.0
@@ -123,7 +124,7 @@ def bars(title: str, rows: Mapping[str, Sequence[float]], names: Sequence[str]) 
 
 
 def nice_above(value: float) -> float:
-    """The next of 1, 2, 4, 8 times a power of ten: quarters of it are short numbers."""
+    """The next 1, 2, 4 or 8 times a power of ten, whose quarters are short numbers."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

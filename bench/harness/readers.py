@@ -1,4 +1,4 @@
-"""Lookups, one after the other on a few threads, while images are captioned beside them."""
+"""Lookups by a few threads, alone and while images are captioned."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SEARCHES = {
 
 
 class Readers:
-    """`threads` threads that ask for `seconds` seconds each kind of lookup; `paths` have records.
+    """Makes each kind of lookup for `seconds` seconds on `threads` threads; `paths` have records.
 
-    They are given to the functions' own code, without HTTP: JSON is made, no socket is used.
+    Lookups call the API's code without HTTP: JSON is rendered, but no socket is used.
     """
 
     def __init__(self, services: Any, *, threads: int, seconds: float, paths: list[str]) -> None:
@@ -32,7 +32,7 @@ class Readers:
         self._threads, self._seconds, self._paths = threads, seconds, paths
 
     def beside(self, ingest: Ingest) -> dict[str, Any]:
-        """Times of every kind by itself, then while the ingest runs; and the ingest's own."""
+        """Seconds of each lookup, by kind: alone, and while the ingest runs; and its result."""
         alone = self._all()
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(ingest.run)

@@ -1,4 +1,4 @@
-"""What a part of the bench found, and where it is kept."""
+"""The report of a part of the bench, and its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESULTS = ROOT / "bench/results"
 
 @dataclass(frozen=True)
 class Report:
-    """A part's tables in markdown, what they were made from, and pictures by name."""
+    """Tables in markdown, the data they show, and pictures by name."""
 
     text: str
     data: Any
@@ -35,7 +35,7 @@ class Report:
 
 
 def machine() -> dict[str, str]:
-    """Where and when, and which version of the app."""
+    """The date, the machine, and the version of the app."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )

@@ -2,9 +2,9 @@
 
     python -m bench.harness.services PORT
 
-They answer what the real ones would, to anything: requests are judged in `testing/services`.
-Bodies are read and dropped, so that the services take as little of the machine as can be.
-`POST /behaviour` sets how they behave and begins to count afresh; `GET /counts` tells the counts.
+They answer in the form of the real ones and accept any request: `testing/services` has stand-ins
+that check requests. Bodies are read and dropped, so that the services use little CPU.
+`POST /behaviour` sets how they behave and resets the counts; `GET /counts` returns the counts.
 """
 
 from __future__ import annotations
@@ -24,16 +24,20 @@ from testing.services.vision_refusals import gateway
 from testing.services.vision_scene import Frame, Scene
 
 REFUSED_AFTER = 0.02
-"""Seconds that a 429 takes."""
+"""Seconds after which a 429 is answered."""
 HEAD_END = b"\r\n\r\n"
 GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass
 class Behaviour:
-    """Seconds that the services take in the mean, and how far that spreads either way, as a share;
-    the share of calls that is refused with 429, whatever their number; the calls a second that each
-    service's quota allows (0: any number), and how many may be saved up; `Retry-After`."""
+    """How the services behave.
+
+    `vision` and `chat` are their mean seconds, uniformly distributed within plus or minus the share
+    `spread`. `refused` is the share of calls that get a 429 at random. `quota` is the number of
+    calls a second that each service allows (0: any number), `burst` how many can accumulate, and
+    `retry_after` the `Retry-After` of a 429.
+    """
 
     vision: float = 0.3
     chat: float = 0.9
@@ -44,14 +48,14 @@ class Behaviour:
     retry_after: int = 1
 
     def seconds(self, mean: float, number: int) -> float:
-        """Of the call with this number. Multiples of the golden ratio fill the spread evenly from
-        the first few on: the mean of any number of calls is close to `mean`."""
+        """The seconds of the call with this number. Multiples of the golden ratio fill the spread
+        evenly, so that the mean of even a few calls is close to `mean`."""
         return mean * (1 + self.spread * (2 * (number * GOLDEN % 1) - 1))
 
 
 @dataclass
 class Counts:
-    """Calls answered and refused; seconds that the answers were to take."""
+    """How many calls were answered and refused, and the seconds that answers were set to take."""
 
     vision: int = 0
     chat: int = 0
@@ -61,14 +65,14 @@ class Counts:
 
 
 class Quota:
-    """A service's bucket, which fills at a rate; with rate 0 it never lacks anything."""
+    """A token bucket that fills at a rate; with rate 0 it allows every call."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate, self._burst = rate, burst
         self._held, self._seen = burst, time.monotonic()
 
     def allows(self) -> bool:
-        """Whether there is a call left now; takes it."""
+        """Whether a call is allowed now; takes its token."""
         now = time.monotonic()
         self._held = min(self._burst, self._held + (now - self._seen) * self._rate)
         self._seen = now
@@ -79,7 +83,7 @@ class Quota:
 
 
 class Services:
-    """What one process serves."""
+    """Both services, in one process."""
 
     def __init__(self, seed: int = 1) -> None:
         self._chance = random.Random(seed)
@@ -88,7 +92,7 @@ class Services:
         self.behave({})
 
     def behave(self, behaviour: dict[str, float]) -> None:
-        """Sets what is given, the rest as at first."""
+        """Sets the given behaviour, with defaults for the rest, and resets the counts."""
         self.behaviour = Behaviour(**behaviour)  # type: ignore[arg-type]  # a whole number is a float
         self.counts = Counts()
         quota, burst = self.behaviour.quota, self.behaviour.burst
@@ -102,12 +106,11 @@ class Services:
             self.behave(json.loads(start))
             return 0.0, 200, {}, {}
         is_chat = path.startswith("/openai/")
-        wish = self.behaviour.retry_after
         if self._chance.random() < self.behaviour.refused or not self._quotas[is_chat].allows():
             self.counts.refused += 1
             reply = throttled() if is_chat else gateway(429, "Too many requests.").reply
             assert isinstance(reply.body, dict)
-            return REFUSED_AFTER, 429, reply.body, {"Retry-After": str(wish)}
+            return REFUSED_AFTER, 429, reply.body, {"Retry-After": str(self.behaviour.retry_after)}
         if is_chat:
             self.counts.chat += 1
             seconds = self.behaviour.seconds(self.behaviour.chat, self.counts.chat)
@@ -121,10 +124,10 @@ class Services:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """HTTP/1.1, one request at a time; of a body only the beginning is kept."""
+    """An HTTP/1.1 connection, one request at a time. Of a body only the beginning is kept."""
 
     _room = bytearray(1 << 20)
-    """Shared: what is in it is dealt with before the next is received."""
+    """Shared by all connections: its content is processed before the next data is received."""
 
     def __init__(self, answer: Callable[..., Any]) -> None:
         self._answer = answer
@@ -173,7 +176,7 @@ def _length(lines: list[str]) -> int:
 
 
 def _jpeg_size(start: bytes) -> tuple[int, int]:
-    """Width and height, by the frame header."""
+    """Width and height from the frame header of a JPEG."""
     at = 2
     while at + 9 < len(start):
         marker, length = start[at + 1], int.from_bytes(start[at + 2 : at + 4], "big")

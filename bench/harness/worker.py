@@ -1,9 +1,9 @@
-"""The app in a process of its own, told what to do by lines of JSON and answering with such.
+"""The app in a process of its own: reads a plan as a line of JSON, writes the result as another.
 
     python -m bench.harness.worker [--meter]
 
-It is the composition of `function_app`, asked directly: no Functions host is in it. As under a
-host, so many threads each take an image when they have finished one.
+It calls the services that `function_app` builds, without a Functions host. As under a host, each of
+a number of threads takes another image when it has finished one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POLL_SECONDS = 0.25
 
 
 class Deferred:
-    """Takes messages off the queue when they can be seen, as a host does."""
+    """Takes messages from the queue when they become visible, as a host does."""
 
     def __init__(self) -> None:
         self._queue = QueueClient.from_connection_string(
@@ -50,7 +50,7 @@ class Deferred:
         self._thread.join()
 
     def next(self) -> CaptionMessage | None:
-        """A message, or None."""
+        """The next message, or None."""
         try:
             return self._held.popleft()
         except IndexError:
@@ -62,24 +62,24 @@ class Deferred:
                 for message in self._queue.receive_messages(max_messages=32):
                     self._held.append(CaptionMessage.from_json(message.content))
                     self._queue.delete_message(message)
-            except ResourceNotFoundError:  # nothing was put off so far
+            except ResourceNotFoundError:  # nothing has been deferred yet
                 continue
 
 
-def answer(told: dict[str, Any], services: Any, meter: Meter | None) -> dict[str, Any]:
-    """Does what a line says."""
-    readers, is_bad_day = told.pop("readers", None), told.pop("deferred", False)
-    ingest = Ingest(Plan(**told), services.pipeline.process)
+def answer(plan: dict[str, Any], services: Any, meter: Meter | None) -> dict[str, Any]:
+    """Runs the plan of one line and returns what was measured."""
+    readers, has_deferrals = plan.pop("readers", None), plan.pop("deferred", False)
+    ingest = Ingest(Plan(**plan), services.pipeline.process)
     if readers:
         return Readers(services, **readers).beside(ingest)
-    if not is_bad_day:
+    if not has_deferrals:
         return ingest.run(meter)
     with Deferred() as deferred:
-        return Ingest(Plan(**told), services.pipeline.process, deferred.next).run(meter)
+        return Ingest(Plan(**plan), services.pipeline.process, deferred.next).run(meter)
 
 
 def main() -> None:
-    """Serves until its input ends."""
+    """Serves until the input ends."""
     logging.disable(logging.ERROR)
     meter = Meter() if "--meter" in sys.argv else None
     if meter:

@@ -1,4 +1,4 @@
-"""Documents that look alike and say something else: pairs, rendered by Pillow's built-in font."""
+"""Pairs of documents that look alike and differ in their text, in Pillow's built-in font."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAIRS = 12
 
 
 def page(seed: int, size: int = 24) -> Image.Image:
-    """A page of prose: margins, title and lines are where the other's are."""
+    """A page of prose; all have the same margins, title and lines."""
     drawn, image = random.Random(seed), Image.new("RGB", (720, 960), "white")
     draw = ImageDraw.Draw(image)
     draw.text((60, 40), "Report", font=font(48), fill="black")
@@ -27,7 +27,7 @@ def page(seed: int, size: int = 24) -> Image.Image:
 
 
 def slide(seed: int) -> Image.Image:
-    """A title and four points in a company's layout."""
+    """A slide with a title and four points; all have the same layout."""
     drawn, image = random.Random(seed), Image.new("RGB", (960, 540), "#f4f4f8")
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, 960, 90), fill="#203060")
@@ -39,7 +39,7 @@ def slide(seed: int) -> Image.Image:
 
 
 def receipt(seed: int) -> Image.Image:
-    """The same shop, other goods and prices."""
+    """A receipt; all are of one shop, with different goods and prices."""
     drawn, image = random.Random(seed), Image.new("RGB", (400, 900), "#f8f6f0")
     draw = ImageDraw.Draw(image)
     draw.text((100, 40), "CORNER SHOP", font=font(28), fill="#222222")
@@ -50,7 +50,7 @@ def receipt(seed: int) -> Image.Image:
 
 
 def sign(seed: int) -> Image.Image:
-    """The same board, another number."""
+    """A sign; all have the same board, with different numbers."""
     image = Image.new("RGB", (900, 640), "#88aacc")
     draw = ImageDraw.Draw(image)
     draw.rectangle((150, 150, 750, 450), fill="#f2e6c8", outline="#553311", width=12)
@@ -59,7 +59,7 @@ def sign(seed: int) -> Image.Image:
 
 
 def form(seed: int) -> Image.Image:
-    """A form, filled in by another hand."""
+    """A form; all have the same fields, filled in differently."""
     drawn, image = random.Random(seed), Image.new("RGB", (720, 960), "white")
     draw = ImageDraw.Draw(image)
     for number, label in enumerate(("Name", "Street", "Town", "Born", "Signed")):
@@ -83,6 +83,6 @@ KINDS: dict[str, Callable[[int], Image.Image]] = {
 
 
 def pairs(kind: str) -> list[tuple[Image.Image, Image.Image]]:
-    """Two of a kind, a dozen times."""
+    """PAIRS pairs of documents of a kind."""
     make = KINDS[kind]
     return [(make(2 * number), make(2 * number + 1)) for number in range(PAIRS)]

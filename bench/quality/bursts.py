@@ -1,4 +1,4 @@
-"""How well near-identical frames are told: the samples, parts of them, and edits of both.
+"""How well near-identical frames are recognized: samples, parts of them, and edits of both.
 
 python -m bench.quality.bursts
 """
@@ -36,14 +36,15 @@ def parts(image: Image.Image) -> list[Image.Image]:
 
 
 def cropped(image: Image.Image, left: float, top: float, right: float, low: float) -> Image.Image:
-    """Less of it, in the same size."""
+    """The picture with its edges cut off, in the same size."""
     width, height = image.size
     box = (left * width, top * height, (1 - right) * width, (1 - low) * height)
     return image.resize(image.size, Image.Resampling.BICUBIC, box=box)
 
 
 def turned(image: Image.Image, degrees: float) -> Image.Image:
-    """By a hand; what turns in from outside is cut off, as it is of the frame before."""
+    """The picture rotated slightly, as a hand moves. Its corners are cut off, as those of the frame
+    before."""
     return moved(image.rotate(degrees, Image.Resampling.BICUBIC))
 
 
@@ -57,7 +58,7 @@ def warmer(image: Image.Image) -> Image.Image:
 
 
 def written(image: Image.Image, height: float) -> Image.Image:
-    """With a word on it, letters of that part of the picture's height."""
+    """The picture with a word on it, whose letters have this share of its height."""
     changed, size = image.copy(), max(8, int(image.height * height))
     place = (image.width // 10, image.height // 10)
     ImageDraw.Draw(changed).text(place, "Closed", font=font(size), fill="#f0f0f0")
@@ -69,7 +70,7 @@ def saved(image: Image.Image, quality: int) -> Image.Image:
 
 
 def at_once(image: Image.Image) -> Image.Image:
-    """The next frame of a camera held in a hand."""
+    """The next frame of a hand-held camera."""
     return saved(light(noisy(moved(image.rotate(0.3), 0.006, -0.005)), 1.02), 85)
 
 
@@ -86,7 +87,7 @@ FRAMES: dict[str, tuple[Edit, Edit]] = {
     "turned by 1 degree": (moved, partial(turned, degrees=1.0)),
     "the next frame: 0.6 %, 0.3 degrees, noise, light": (lambda i: noisy(moved(i)), at_once),
 }
-"""What the first frame is, and the next."""
+"""How the first frame and the next are made, by name."""
 OTHERS: dict[str, Edit] = {
     "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     "8 % cut off two sides": partial(cropped, left=0.08, top=0.08, right=0.0, low=0.0),
@@ -107,7 +108,7 @@ OTHERS: dict[str, Edit] = {
 
 
 def near(first: Image.Image, second: Image.Image) -> bool:
-    """As the app sees them: decoded, made small, sketched."""
+    """Whether the app recognizes the two as near-identical."""
     one, other = (inspect(encoded(image, "JPEG", quality=90)) for image in (first, second))
     return is_near(one.sketch(), other.sketch())
 
@@ -142,7 +143,7 @@ def shaken(name: str) -> list[tuple[Image.Image, Image.Image]]:
 
 
 def pace() -> None:
-    """Milliseconds of one thread, the best of many: what others do on the machine is left out."""
+    """Prints milliseconds of one thread; the best of many, to exclude the load of the machine."""
     preview = sample("sign").resize((PREVIEW_SIDE, PREVIEW_SIDE * 3 // 4))
     made = sketch(preview)
     for name, call in (
@@ -162,7 +163,7 @@ def _seconds(call: Callable[[], object]) -> float:
 if __name__ == "__main__":
     reader = TextReader()
     everything = [part for name in PHOTOS for part in parts(sample(name))]
-    # where text is read the app shares nothing, so what that is done to is left to the documents
+    # The app does not share captions of pictures with text; these are among the documents.
     report([image for image in everything if not reader.lines(image)], reader)
     print()
     pace()

@@ -1,10 +1,10 @@
-"""How good the captions of the configured services are, by a golden set, for each CAPTION_INPUT.
+"""Evaluates the captions of the configured services on a golden set, for each CAPTION_INPUT.
 
     make eval                             the services of local.settings.json (its sample: embedded)
     python -m bench.quality.evaluate [INPUT…]     only `tags`, `image` or `image+tags`
 
-Vision is asked once a picture, the model once for each input: 8 pictures and 3 inputs cost about
-4 US cents with the default services. docs/captions.md says what the figures mean.
+Vision is called once for each picture, the model once for each picture and input: 8 pictures and 3
+inputs cost about 4 US cents with the default services. docs/captions.md explains the figures.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ INPUTS: tuple[CaptionInput, ...] = get_args(CaptionInput)
 
 
 class Billed(PlainCalls):
-    """Calls whose bills are kept."""
+    """Calls that keep their bills."""
 
     def __init__(self) -> None:
         self.bills: list[Bill] = []
 
     def billed(self, bill: Bill) -> None:
-        """Keeps it."""
+        """Keeps the bill."""
         self.bills.append(bill)
 
 
 @dataclass
-class RunContext:
-    """One picture's run; what Vision said before is not asked for again."""
+class PictureRun:
+    """The run context of one picture. With an analysis, Vision is not called again."""
 
     analysis: ImageAnalysis | None
     captioning: Captioning | None = None
@@ -54,16 +54,16 @@ class RunContext:
     model: Billed = field(default_factory=Billed)
 
     def analysed(self, analysis: ImageAnalysis) -> None:
-        """Nothing: the answer has it."""
+        """Has no effect: the answer holds the analysis."""
 
     def captioned(self, captioning: Captioning) -> None:
-        """Nothing either."""
+        """Has no effect: the answer holds the captioning."""
 
 
 def evaluate(
     settings: Settings, inputs: Sequence[CaptionInput] = INPUTS, samples: Path = SAMPLES
 ) -> Iterator[tuple[CaptionInput, Score]]:
-    """The score of each input that the settings' services can be given."""
+    """The score of each input that the configured services support."""
     golden = GoldenSet()
     seen: dict[str, tuple[ImageAnalysis, Usage]] = {}
     prices = PriceList.load(settings.prices_file)
@@ -94,19 +94,19 @@ def _score(
     score = Score()
     for picture in golden.pictures:
         known = seen.get(picture.file)
-        context = RunContext(known[0] if known else None)
+        run = PictureRun(known[0] if known else None)
         score.pictures += 1
         try:
-            answers = providers.ask(inspect((samples / picture.file).read_bytes()), context)
+            answers = providers.ask(inspect((samples / picture.file).read_bytes()), run)
         except CaptioningError as error:
             score.failed[error.code] += 1
         else:
             score.add(golden, picture, answers.captioning)
             if answers.analysis and not known:
-                known = seen[picture.file] = (answers.analysis, price(context.vision.bills))
-        score.answers += len(context.model.bills)
-        score.usage += price(context.model.bills)
-        score.usage += known[1] if known else price(context.vision.bills)
+                known = seen[picture.file] = (answers.analysis, price(run.vision.bills))
+        score.answers += len(run.model.bills)
+        score.usage += price(run.model.bills)
+        score.usage += known[1] if known else price(run.vision.bills)
     return score
 
 

@@ -1,8 +1,7 @@
-"""The golden set, and what is held against it: objects, quoted text, language, form.
+"""The golden set, and how texts are checked against it: objects, quoted text, language.
 
-Objects are looked for as CHAIR does (Rohrbach et al., 2018): every name of the vocabulary that a
-text mentions is in the picture by its labels, or it is a hallucination. What is not in the
-vocabulary is not judged.
+Objects are checked as in CHAIR (Rohrbach et al., 2018): a name of the vocabulary that a text
+mentions is either among the picture's labels or a hallucination. Other words are not judged.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from captioning.domain.record import CaptionText
 
 FILE = Path(__file__).with_name("golden.json")
 ALIKE = 0.8
-"""From how alike on a word is one of the picture's: a letter misread is no lie."""
+"""The similarity from which a word counts as one in the picture: a misread letter is not an
+error."""
 _QUOTED = re.compile(r"“([^”]+)”|\"([^\"]+)\"|„([^“”]+)[“”]|«([^»]+)»|(?<!\w)'([^']{2,})'(?!\w)")
 _WORD = re.compile(r"[^\W\d_]+")
 _COMMON = {
@@ -30,12 +30,13 @@ _COMMON = {
     "nl": "de het een van met op en is in aan bij naar",
     "pt": "o a os as um uma com sobre e no na do da em",
 }
-"""Words by which a language gives itself away."""
+"""Common words, by which a language is recognized."""
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """What is in one picture."""
+    """The labels of one picture: objects that are in it, objects that a text may mention as well,
+    and lines of text."""
 
     file: str
     objects: frozenset[str]
@@ -44,7 +45,7 @@ class Golden:
 
 
 class GoldenSet:
-    """Labelled pictures, and the names that are looked for."""
+    """Labelled pictures, and the vocabulary of objects."""
 
     def __init__(self, file: Path = FILE) -> None:
         found = json.loads(file.read_text("utf-8"))
@@ -56,7 +57,7 @@ class GoldenSet:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        """Every form of every name, and which object it is."""
+        """The object for every form of every name."""
         forms: dict[str, str] = {}
         for name, others in self.vocabulary.items():
             for one in (name, *others):
@@ -64,23 +65,23 @@ class GoldenSet:
         return forms
 
     def mentioned(self, text: str) -> frozenset[str]:
-        """The objects that a text speaks of; what it quotes is not its own word."""
+        """The objects that a text mentions outside of quotations."""
         words = (word.casefold() for word in _WORD.findall(_QUOTED.sub(" ", text)))
         return frozenset(self._names[word] for word in words if word in self._names)
 
     def invented(self, text: str, picture: Golden) -> frozenset[str]:
-        """Those that are not there, nor told of by the text in the picture."""
-        told = self.mentioned(" ".join(picture.text))
-        return self.mentioned(text) - picture.objects - picture.may - told
+        """The objects that a text mentions although neither the picture nor its text has them."""
+        in_its_text = self.mentioned(" ".join(picture.text))
+        return self.mentioned(text) - picture.objects - picture.may - in_its_text
 
 
 def quotations(text: str) -> list[str]:
-    """What a text quotes."""
+    """The quotations in a text."""
     return [next(filter(None, found)).strip() for found in _QUOTED.findall(text)]
 
 
 def is_in_the_picture(quotation: str, picture: Golden) -> bool:
-    """Whether each of its words is in the picture's text, but for a letter here and there."""
+    """Whether the picture's text has each word of the quotation, apart from single letters."""
     seen = set(_plain(" ".join(picture.text)).split())
     return all(word in seen or _is_misread(word, seen) for word in _plain(quotation).split())
 
@@ -92,16 +93,16 @@ def _is_misread(word: str, seen: set[str]) -> bool:
 
 
 def words_told(texts: CaptionText, picture: Golden) -> tuple[int, int]:
-    """How many words of the short lines in the picture the texts tell, and of how many: a page of
-    print is not to be read out."""
+    """How many words of the picture's short lines the texts contain, and how many there are. Long
+    lines do not count, because a page of print is not to be read out."""
     short = [line for line in picture.text if len(line) <= 40]
     wanted = _plain(" ".join(short)).split()
-    told = set(_plain(f"{texts.caption} {texts.alt_text} {texts.description}").split())
-    return sum(word in told for word in wanted), len(wanted)
+    said = set(_plain(f"{texts.caption} {texts.alt_text} {texts.description}").split())
+    return sum(word in said for word in wanted), len(wanted)
 
 
 def language_of(text: str) -> str | None:
-    """The language that a text gives itself away as, where there is just one."""
+    """The language of a text by its common words; None if it is not clear."""
     words = [word.casefold() for word in _WORD.findall(_QUOTED.sub(" ", text))]
     counts = {name: sum(w in common.split() for w in words) for name, common in _COMMON.items()}
     most = max(counts.values())

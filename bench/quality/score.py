@@ -1,4 +1,4 @@
-"""What is counted of captions that are held against a golden set, and the table of it."""
+"""Scores of captions on the golden set, and their table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from captioning.domain.usage import NOTHING, Usage
 
 @dataclass
 class Score:
-    """What is counted for one input."""
+    """The counts for one input."""
 
     pictures: int = 0
     silent: int = 0
@@ -45,7 +45,7 @@ class Score:
     usage: Usage = NOTHING
 
     def add(self, golden: GoldenSet, picture: Golden, captioning: Captioning) -> None:
-        """Judges the texts for one picture; objects in English only."""
+        """Adds the texts for one picture; objects are judged only in English."""
         if not captioning.texts:
             self.silent += 1
             return
@@ -79,7 +79,7 @@ class Score:
 
 
 def rows(score: Score) -> dict[str, str]:
-    """What is reported of a score, by name; `-` where there was nothing to judge."""
+    """The rows of the table by name; `-` means that there was nothing to judge."""
     usd = score.usage.usd
     return {
         "pictures": f"{score.pictures}",
@@ -107,9 +107,9 @@ def _share(part: int, whole: int) -> str:
 
 
 def report(scores: Sequence[tuple[CaptionInput, Score]]) -> str:
-    """A Markdown table of the scores, and the objects that were invented."""
+    """A table of the scores in markdown, and the hallucinated objects."""
     if not scores:
-        return "These services can be given none of the inputs.\n"
+        return "The configured services support none of the inputs.\n"
     columns = [(mode, rows(score)) for mode, score in scores]
     lines = [
         "| | " + " | ".join(f"`{mode}`" for mode, _ in columns) + " |",

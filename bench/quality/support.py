@@ -1,8 +1,8 @@
-"""How well support finds what is invented, on labelled captions: `python -m bench.quality.support`.
+"""How well support finds invented words in labelled captions: `python -m bench.quality.support`.
 
-testing/data/support_pairs.jsonl: scenes as Vision might see them, each with captions, their kind,
-and the words that the scene does not support. Scenes in odd places were tuned on, the others were
-not.
+testing/data/support_pairs.jsonl has scenes as Vision might describe them, each with captions, their
+kind, and the words that the scene does not support. The scenes on odd lines were used for tuning,
+the others are held out.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from captioning.text.words import words
 from testing.paths import ROOT
 
 PAIRS = ROOT / "testing/data/support_pairs.jsonl"
-WITNESS = SupportScorer(("tags", "objects", "read"), 0.0)
+SCORER = SupportScorer(("tags", "objects", "read"), 0.0)
 BOX = (0, 0, 10, 10)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A caption, and what it should come to."""
+    """A labelled caption: the words that support should find, and the scene."""
 
     half: str
     kind: str
@@ -41,14 +41,15 @@ class Pair:
     analysis: ImageAnalysis
 
     def judged(self, *, shown: frozenset[str] = frozenset()) -> Support | None:
-        """Its support; where the model was shown wrong tags and repeats them, with these."""
+        """The support of the caption; with the tags in `shown`, as if Vision had been wrong and the
+        model repeated it."""
         tags = self.analysis.tags + tuple(Tag(name, 0.7) for name in sorted(shown))
         seen = ImageAnalysis("azure", 10, 10, tags, self.analysis.objects, self.analysis.text,
                              captions=self.analysis.captions)  # fmt: skip
-        return WITNESS.support(CaptionText(self.caption, ""), self.language, seen)
+        return SCORER.support(CaptionText(self.caption, ""), self.language, seen)
 
     def found(self) -> frozenset[str]:
-        """Words that support calls unsupported."""
+        """The words that support reports as unsupported."""
         support = self.judged()
         return frozenset(
             w for text in (support.unsupported if support else ()) for w in words(text)
@@ -57,7 +58,7 @@ class Pair:
 
 @dataclass
 class Score:
-    """Of words, or of verdicts."""
+    """Hits, false alarms and misses, of words or of verdicts."""
 
     hits: int = 0
     wrong: int = 0
@@ -82,7 +83,7 @@ class Score:
 
 
 def pairs() -> Iterator[Pair]:
-    """All of them."""
+    """The labelled captions of all scenes."""
     for number, line in enumerate(PAIRS.read_text("utf-8").splitlines(), start=1):
         scene: dict[str, Any] = json.loads(line)
         analysis = ImageAnalysis(
@@ -106,7 +107,7 @@ def pairs() -> Iterator[Pair]:
 
 
 def of_words(some: list[Pair]) -> Score:
-    """Unsupported words that were found."""
+    """How well unsupported words are found."""
     score = Score()
     for pair in some:
         score.add(pair.found(), pair.unsupported)
@@ -114,7 +115,7 @@ def of_words(some: list[Pair]) -> Score:
 
 
 def of_verdicts(some: list[Pair], threshold: float) -> Score:
-    """Captions with an unsupported word that fall below the threshold."""
+    """How well captions with an unsupported word are found by a threshold."""
     score, yes, no = Score(), frozenset({"doubt"}), frozenset[str]()
     for pair in some:
         support = pair.judged()
@@ -124,8 +125,8 @@ def of_verdicts(some: list[Pair], threshold: float) -> Score:
 
 
 def blind(some: list[Pair]) -> tuple[int, int, int]:
-    """Captions with an invented thing; those whose words are found where the model saw no tags;
-    and where it took the words from wrong tags that it was shown."""
+    """How many captions invent something; how many of these are found if the model saw no tags, and
+    if it repeated wrong tags that it was shown."""
     wrong = [pair for pair in some if pair.kind in {"invented", "wrong kind"} and pair.unsupported]
     apart = sum(bool(pair.found() & pair.unsupported) for pair in wrong)
     shown = [pair.judged(shown=pair.unsupported) for pair in wrong]
@@ -133,6 +134,7 @@ def blind(some: list[Pair]) -> tuple[int, int, int]:
 
 
 def main() -> None:
+    """Prints the figures, and each caption that is judged wrong."""
     everything = list(pairs())
     for half in ("tuning", "held out"):
         some = [pair for pair in everything if pair.half == half]

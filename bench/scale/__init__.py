@@ -1,1 +1,1 @@
-"""What happens at a size that no laptop has, by simulation: `python -m bench.scale`."""
+"""A simulation of the app at one million images: `python -m bench.scale`."""

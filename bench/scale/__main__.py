@@ -1,7 +1,7 @@
 """python -m bench.scale [--quick] [--images N] [--only bursts,streams,…] [--measure]
 
-Prints tables, and writes them with the figures to bench/results/. A million images take some
-minutes a scenario; `--quick` takes seconds in all. `--measure` runs the app as well.
+Prints tables, and writes their figures and charts to bench/results. A scenario of a million images
+takes some minutes; `--quick` takes seconds for all of them. `--measure` also runs the app.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RESULTS = ROOT / "bench/results"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A table: its scenarios, how many images each has, and how many where it is to be quick."""
+    """A table: its scenarios, and how many images each has, normally and with `--quick`."""
 
     scenarios: Callable[[int], Iterator[Scenario]]
     images: int
@@ -41,7 +41,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Runs what is asked for."""
+    """Runs the parts that are named."""
     asked = _arguments()
     RESULTS.mkdir(exist_ok=True)
     if asked.measure:

@@ -1,5 +1,8 @@
-"""The real pipeline at a small scale, to hold the model against: a process of the app under the
-embedded host, Azurite, and services at the wire with the model's own quotas."""
+"""Measures the app at a small scale and compares it with the simulation.
+
+The app runs under the embedded host with Azurite, against local services that have the quotas of
+the simulation.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +35,14 @@ from testing.services.vision_refusals import gateway
 
 REFUSAL_SECONDS = 0.05
 LONGEST_SECONDS = 900.0
+SEEDS = range(8)
+FREE_IMAGES, IMAGES = 96, 150
 
 
 @dataclass
 class Measured:
-    """Seconds from the first call to the last final record, calls, refused calls, ends."""
+    """Seconds from the first call to the last final record; calls and refused calls by service; how
+    many images ended in each status."""
 
     seconds: float = 0.0
     calls: dict[str, int] = field(default_factory=lambda: {"vision": 0, "model": 0})
@@ -45,7 +51,7 @@ class Measured:
 
 
 class QuotaServices:
-    """An `Answer` for WireServer: both services, each with a latency and a quota."""
+    """Answers for WireServer: both services, each with a latency and a quota."""
 
     def __init__(
         self, vision: Quota, model: Quota, seconds: tuple[float, float], spread: float
@@ -64,23 +70,25 @@ class QuotaServices:
         with self._lock:
             now = time.monotonic()
             self.first = self.first or now
-            wish = self._quotas[name].take(now)
+            retry_after = self._quotas[name].take(now)
             self.measured.calls[name] += 1
-            self.measured.refused[name] += wish > 0
+            self.measured.refused[name] += retry_after > 0
             seconds = self._seconds[name] * self._chance.uniform(1 - self._spread, 1 + self._spread)
-        if wish:
-            return replace(REFUSED[name](wish), delay=REFUSAL_SECONDS)
+        if retry_after:
+            return replace(REFUSED[name](retry_after), delay=REFUSAL_SECONDS)
         return replace(self._healthy(received), delay=seconds)
 
 
-def _vision_refuses(wish: float) -> Reply:
+def _vision_refuses(retry_after: float) -> Reply:
     plain = gateway(429, "Rate limit is exceeded.").reply
-    return replace(plain, headers=plain.headers | {"Retry-After": str(math.ceil(wish))})
+    return replace(plain, headers=plain.headers | {"Retry-After": str(math.ceil(retry_after))})
 
 
-def _model_refuses(wish: float) -> Reply:
-    plain = throttled(retry_after=str(math.ceil(wish)))
-    return replace(plain, headers=plain.headers | {"retry-after-ms": str(int(wish * 1000) + 1)})
+def _model_refuses(retry_after: float) -> Reply:
+    plain = throttled(retry_after=str(math.ceil(retry_after)))
+    return replace(
+        plain, headers=plain.headers | {"retry-after-ms": str(int(retry_after * 1000) + 1)}
+    )
 
 
 REFUSED: Mapping[str, Callable[[float], Reply]] = {
@@ -97,7 +105,7 @@ def measure(
     seconds: tuple[float, float],
     spread: float = 0.25,
 ) -> Measured:
-    """Uploads so many different pictures, starts the app, and waits until all have ended."""
+    """Uploads `images` different pictures, starts the app, and waits for their final records."""
     services = QuotaServices(vision or Unlimited(), model or Unlimited(), seconds, spread)
     name = f"scale{uuid.uuid4().hex[:12]}"
     with ExitStack() as stack:
@@ -135,10 +143,6 @@ def _wait(tables: TableAccount, name: str, images: int, services: QuotaServices)
     raise TimeoutError(f"{images} images have not ended in {LONGEST_SECONDS:.0f} s")
 
 
-SEEDS = range(8)
-FREE_IMAGES, IMAGES = 96, 150
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
     """Quotas of both services, or None."""
@@ -150,15 +154,15 @@ class Case:
 
     @property
     def sliding(self) -> bool:
-        """Whether the model counts calls in any stretch of time, as against in fixed windows."""
+        """Whether the model counts calls in a sliding window, and not in fixed ones."""
         return self.window == 1.0
 
     def quotas(self) -> Quotas:
-        """For the model."""
+        """The quotas, for the simulation."""
         return Quotas(self.vision, self.model, self.window)
 
     def measured(self) -> Measured:
-        """What the app does."""
+        """Measures the app."""
         kind = Sliding if self.sliding else Fixed
         model: Quota | None = kind(self.model, self.window) if self.model else None
         vision = Sliding(self.vision) if self.vision else None
@@ -173,8 +177,8 @@ CASES = (
 
 
 def fitted() -> float:
-    """Seconds of an image outside of the services, from a run without quotas: the one figure that
-    the model takes from the machine."""
+    """Seconds of an image outside of the services, from a run without quotas. It is the only figure
+    of the simulation that depends on the machine."""
     free = measure(FREE_IMAGES, seconds=(VISION_SECONDS, MODEL_SECONDS))
     places = scenarios.local(1, Quotas(None, None), sliding=True, storage_seconds=0.0).capacity
     each = free.seconds * places.blobs.most / FREE_IMAGES
@@ -182,7 +186,8 @@ def fitted() -> float:
 
 
 def predicted(case: Case, storage_seconds: float) -> tuple[float, float, float]:
-    """Seconds, calls of Vision and of the model, averaged over seeds."""
+    """What the simulation predicts, averaged over seeds: seconds, calls of Vision, calls of the
+    model."""
     plan = scenarios.local(
         IMAGES, case.quotas(), sliding=case.sliding, storage_seconds=storage_seconds
     )
@@ -193,14 +198,14 @@ def predicted(case: Case, storage_seconds: float) -> tuple[float, float, float]:
 
 def _run(plan: Scenario) -> tuple[float, float, float]:
     model = Model(plan)
-    model.model.whole_seconds = False  # the local service says it in milliseconds
+    model.model.whole_seconds = False  # the local service answers in milliseconds
     model.run()
     seconds = model.counts.last_end - plan.storage_seconds / 2
     return seconds, model.vision.calls, model.model.calls
 
 
 def compared() -> str:
-    """Markdown: measured and predicted, side by side."""
+    """A table in markdown with the measured and the predicted figures."""
     storage_seconds = fitted()
     lines = [
         f"Outside of the services: {storage_seconds:.2f} s an image.\n",

@@ -1,7 +1,7 @@
 """Simulated time for code that blocks: SimPy keeps the calendar, each thread is a greenlet.
 
-The app's own gate, patience and calls run in it as they are: `clock`, `sleep` and `wait` go where
-`time.monotonic`, `time.sleep` and `Condition.wait` went.
+The app's own gate, wait budget and retries run in it unchanged: `clock`, `sleep` and `wait` replace
+`time.monotonic`, `time.sleep` and `Condition.wait`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from greenlet import getcurrent, greenlet
 
 
 class Simulation:
-    """One run of the model. Nothing in it takes real time but the computing."""
+    """One run of the simulation, in simulated time."""
 
     def __init__(self) -> None:
         self._calendar = simpy.Environment()
@@ -28,47 +28,47 @@ class Simulation:
         return self._calendar.now
 
     def clock(self) -> float:
-        """The same, as a function."""
+        """Seconds since the beginning, in place of `time.monotonic`."""
         return self._calendar.now
 
     def at(self, seconds: float, action: Callable[[], object]) -> None:
-        """Does something so many seconds from now. It may not block."""
+        """Runs an action, which may not block, in `seconds` seconds."""
         event = self._calendar.timeout(seconds)
         event.callbacks.append(lambda _: _done(action()))
 
     def start(self, work: Callable[[], object], seconds: float = 0.0) -> None:
-        """Begins a thread, which may block, so many seconds from now."""
+        """Starts a thread, which may block, in `seconds` seconds."""
         self.at(seconds, greenlet(work, self._hub).switch)
 
     def sleep(self, seconds: float) -> None:
-        """Lets the others go on meanwhile."""
+        """Suspends the current thread; others run meanwhile."""
         self._until(self._calendar.timeout(max(seconds, 0.0)))
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Until somebody notifies all, or the time is up. The condition's lock needs no thought:
-        there is one real thread."""
+        """Suspends the current thread until the condition is notified or the seconds are over. The
+        lock of the condition is left alone, because there is only one real thread."""
         waiting = self._waiting.get(id(condition))
         if waiting is None:
             waiting = self._waiting[id(condition)] = []
-            # whoever notifies is a thread of the simulation too
+            # notified only by threads of the simulation
             condition.notify_all = lambda: self._notify(waiting)  # type: ignore[method-assign]
-        told = self._calendar.event()
-        waiting.append(told)
-        self._until(told, self._calendar.timeout(seconds))
-        if not told.triggered:
-            waiting.remove(told)
+        notified = self._calendar.event()
+        waiting.append(notified)
+        self._until(notified, self._calendar.timeout(seconds))
+        if not notified.triggered:
+            waiting.remove(notified)
 
     def run(self) -> None:
-        """Until nothing is left to happen; raises what a thread raised."""
+        """Runs until no event is left; raises what a thread raised."""
         self._calendar.run()
 
     def _notify(self, waiting: list[simpy.Event]) -> None:
-        for told in waiting:
-            told.succeed()
+        for notified in waiting:
+            notified.succeed()
         waiting.clear()
 
     def _until(self, *events: simpy.Event) -> None:
-        """Whichever comes first; the others are forgotten."""
+        """Suspends the current thread until the first of the events; the others are ignored."""
         current = getcurrent()
         is_over = False
 
@@ -84,4 +84,4 @@ class Simulation:
 
 
 def _done(_: object) -> None:
-    """What SimPy wants of a callback: no result."""
+    """Drops a result: SimPy expects none of a callback."""

@@ -1,5 +1,5 @@
-"""Event Grid: events go to the app's webhook as fast as that takes them, and again where it does
-not."""
+"""Event Grid: delivers events to the app's webhook as fast as it accepts them, and redelivers those
+that it refuses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bench.scale.clock import Simulation
 from bench.scale.queues import Image, Queue
 
 DELIVERIES_PER_SECOND = 2_000
-"""Messages that one storage queue takes: each event becomes one of the host's queue."""
+"""Messages that one storage queue accepts: each event becomes one on the host's queue."""
 AGAIN_AFTER = (10.0, 30.0, 60.0, 300.0, 600.0, 1_800.0, 3_600.0)
-"""Seconds between attempts; the last for all further ones."""
+"""Seconds between attempts; the last applies to all further ones."""
 ATTEMPTS, LIFE = 30, 86_400.0
-"""As infra/events.bicep has them."""
+"""The retry policy of infra/events.bicep; the life is in seconds."""
 TICK = 0.1
 
 
@@ -28,7 +28,7 @@ class EventGrid:
         self.dead: list[Image] = []
 
     def publish(self, images: list[Image]) -> None:
-        """Their blobs are there now."""
+        """Publishes the events of uploaded images."""
         self._deliver(images, 0, self._time.now)
 
     def _deliver(self, images: list[Image], attempt: int, begun: float) -> None:
@@ -45,7 +45,7 @@ class EventGrid:
             self.dead += left
             return
         self.redelivered += len(left)
-        # spread over a pause's length, as Event Grid adds chance to its own
+        # spread over the length of a pause, as Event Grid adds jitter
         parts = min(int(pause / TICK), len(left))
         size = -(-len(left) // parts)
         for number in range(0, len(left), size):

@@ -1,4 +1,4 @@
-"""What a scenario comes to: one row of figures, as JSON and as Markdown."""
+"""The result of a scenario: a row of figures, as JSON, in a Markdown table and in a chart."""
 
 from __future__ import annotations
 
@@ -29,13 +29,17 @@ HEADINGS = (
     ("USD", "usd"),
     ("on the dearest day", "dearest_day"),
 )
+ROW, LEFT, WIDTH = 24, 300, 400
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`hours` until the last image ended; `share` is the part of it that the captioned images need
-    by the quotas (in a stream: take to come), 1 where nothing of the quotas is left unused;
-    `requests` to storage a second, on the average."""
+    """The figures of a scenario.
+
+    `hours` is the time until the last image ended. `share` is the share of it that the quotas (in a
+    stream: the arrivals) require at least; 1 means that the quotas are fully used. `requests` is
+    the mean number of storage requests a second.
+    """
 
     name: str
     policy: str
@@ -99,7 +103,7 @@ def simulate(scenario: Scenario) -> Figures:
 
 
 def table(rows: list[Figures]) -> str:
-    """Markdown."""
+    """A table in markdown."""
     has_budget = any(row.dearest_day for row in rows)
     headings = [each for each in HEADINGS if has_budget or each[1] != "dearest_day"]
     lines = ["| " + " | ".join(heading for heading, _ in headings) + " |"]
@@ -118,11 +122,8 @@ def _cell(value: object, name: str) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-ROW, LEFT, WIDTH = 24, 300, 400
-
-
 def chart(rows: list[Figures]) -> str:
-    """One bar a scenario; the frame is the limit."""
+    """A bar chart in SVG: the share of each scenario, within a frame that stands for 1."""
     height = ROW * len(rows) + 8
     size = f'width="{LEFT + WIDTH + 60}" height="{height}"'
     font = 'font-family="sans-serif" font-size="12"'

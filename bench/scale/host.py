@@ -1,4 +1,4 @@
-"""The Functions host: takes messages in batches, tries each several times, then gives it up."""
+"""The Functions host: takes messages in batches and gives each several attempts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from bench.scale.queues import Image, Queue
 from testing.paths import ROOT
 
 DEFAULT_DEGREE = 8
-"""Blob events at a time that the host takes for each core by itself."""
+"""How many blob events the host processes at a time for each core, by default."""
+
+
+class Failed(Exception):
+    """The function raised; the host will retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one function's messages are taken: `batch` at a time whenever `threshold` or fewer are at
-    work; each up to `attempts` times, `pause` seconds apart."""
+    """How the messages of a function are processed: `batch` are taken whenever `threshold` or fewer
+    are being processed. Each has up to `attempts` attempts, `pause` seconds apart."""
 
     batch: int
     threshold: int
@@ -27,25 +31,25 @@ class Rules:
 
     @property
     def most(self) -> int:
-        """At work at a time."""
+        """How many messages are processed at a time, at most."""
         return self.batch + self.threshold
 
     @classmethod
     def of_blobs(cls, degree: int) -> Rules:
-        """What the blob extension makes of `maxDegreeOfParallelism`. It has no pause."""
+        """The rules of the blob extension for a `maxDegreeOfParallelism`. It has no pause."""
         batch = min(32, degree // 2 + 1)
         return cls(batch, max(degree - batch, 0), attempts=_figure("blobs", "poisonBlobThreshold"))
 
     @classmethod
     def of_messages(cls, batch: int, threshold: int) -> Rules:
-        """What the queue extension is told; attempts and pause are host.json's."""
+        """The rules of the queue extension, with attempts and pause from host.json."""
         hours, minutes, seconds = _figure("queues", "visibilityTimeout").split(":")
         pause = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
         return cls(batch, threshold, _figure("queues", "maxDequeueCount"), pause)
 
     @classmethod
     def embedded(cls, most: int, attempts: int = 5, pause: float = 0.0) -> Rules:
-        """The embedded host knows no batches: a free place is filled at once."""
+        """The rules of the embedded host, which has no batches: a free place is filled at once."""
         return cls(1, most - 1, attempts, pause)
 
 
@@ -63,8 +67,8 @@ def _figure(section: str, name: str) -> Any:
 
 
 class Listener:
-    """One function on one instance. `run` raises where an attempt fails; `given_up` gets the image
-    after the last one."""
+    """One function on one instance. `run` raises Failed if an attempt fails; `given_up` receives
+    the image after the last attempt."""
 
     def __init__(
         self,
@@ -83,7 +87,7 @@ class Listener:
         self._is_resting = False
 
     def fetch(self) -> None:
-        """Takes what it may, or rests until there is something."""
+        """Takes as many messages as the rules allow; rests if there are none."""
         self._is_resting = False
         while self._at_work <= self._rules.threshold:
             found = self._queue.take(self._rules.batch)
@@ -110,7 +114,3 @@ class Listener:
         self._at_work -= 1
         if not self._is_resting:
             self.fetch()
-
-
-class Failed(Exception):
-    """A function raised: the host tries again."""

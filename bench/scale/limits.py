@@ -1,30 +1,31 @@
-"""Where storage and instances bind, once the quotas of the services do not: arithmetic, not a
-simulation. Rates are Azure's scalability targets."""
+"""The rates at which storage and instances become the limit, calculated rather than simulated.
+Rates of storage are Azure's scalability targets."""
 
 from __future__ import annotations
 
 from bench.scale.scenarios import MODEL_SECONDS, STORAGE_SECONDS, VISION_SECONDS, Quotas, bicep
 
 REQUESTS_OF_AN_IMAGE = 60
-"""To table, queue and blob storage; 50 of them are for the record and its rows."""
+"""Requests to table, queue and blob storage; 50 of them for the record and its index rows."""
 REQUESTS_OF_A_DEFERRAL = 20
-"""The same for a run that ends in a deferral."""
+"""Requests of a run that ends in a deferral."""
 WRITES_IN_ONE_PARTITION = 2
-"""Of an image in the index's busiest partition, `status~processing`: its row comes and goes."""
+"""Writes of an image to the busiest partition of the index, `status~processing`: its row is added
+and removed."""
 MESSAGES_OF_AN_IMAGE = 1
 ACCOUNT_PER_SECOND, PARTITION_PER_SECOND, QUEUE_PER_SECOND = 20_000, 2_000, 2_000
 FILLED = 0.62
-"""Part of an instance's places that are taken on the average: the host fetches a batch when half of
-them are free. From the simulation."""
+"""The mean share of an instance's capacity that is used: the host fetches a batch when half of it
+is free. From the simulation."""
 
 
 def requests(images: int, deferrals: int) -> float:
-    """Of storage, for so many images and deferrals."""
+    """Storage requests for these images and deferrals."""
     return images * REQUESTS_OF_AN_IMAGE + deferrals * REQUESTS_OF_A_DEFERRAL
 
 
 def ceilings(requests_of_an_image: int = REQUESTS_OF_AN_IMAGE) -> dict[str, float]:
-    """Images a second at which each limit binds, by its name."""
+    """The images a second that each limit allows, by its name."""
     seconds = VISION_SECONDS + MODEL_SECONDS + STORAGE_SECONDS
     places = bicep("mostInstances") * bicep("mostAtATime") * FILLED
     return {
@@ -37,7 +38,7 @@ def ceilings(requests_of_an_image: int = REQUESTS_OF_AN_IMAGE) -> dict[str, floa
 
 
 def table() -> str:
-    """Markdown, the tightest first."""
+    """A table in markdown, the lowest limit first."""
     now, fewer = ceilings(), ceilings(REQUESTS_OF_AN_IMAGE // 2)
     lines = ["| limit | images a second | with half the storage requests |", "|---|---|---|"]
     lines += [

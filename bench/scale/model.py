@@ -1,4 +1,4 @@
-"""The model: images, Event Grid, queues, instances, policies and services put together."""
+"""The simulated system: images, Event Grid, queues, instances, policies and services."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from bench.scale.clock import Simulation
 from bench.scale.event_grid import EventGrid
 from bench.scale.host import Listener
 from bench.scale.money import Money
-from bench.scale.policies import START, Naive, Ours, Policy, World
+from bench.scale.policies import START, AppPolicy, Environment, NaivePolicy, Policy
 from bench.scale.queues import Image, Queue
 from bench.scale.quota import Fixed, Quota, Service, Sliding, Unlimited
 from bench.scale.scenarios import HOST_LIFE, Scenario
 from captioning.maintenance.reconcile import Reconciler
 
 UPLOADS_PER_SECOND = 2_500
-"""Of a burst: more than one queue takes."""
+"""In a burst: more than one queue accepts."""
 RECONCILE_SECONDS = 300.0
 DEEPEST: int = signature(Reconciler).parameters["deepest"].default
-"""How many messages there may be for `reconcile` to add some."""
+"""`reconcile` adds messages only while the queue has fewer than these."""
 
 
 @dataclass
 class Counts:
-    """How images ended, and what it took."""
+    """How images ended, with how many runs, deferrals and paid answers; ages are in seconds."""
 
     captioned: int = 0
     poisoned: int = 0
@@ -44,12 +44,12 @@ class Counts:
 
     @property
     def ended(self) -> int:
-        """In any way."""
+        """Images that ended, in whatever way."""
         return self.captioned + self.poisoned + self.gave_up
 
 
 class Model:
-    """One scenario. `run` returns when every image has ended."""
+    """The simulation of one scenario. `run` returns when every image has ended."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -76,7 +76,7 @@ class Model:
         self.model.whole_seconds = scenario.sliding
         limit = scenario.daily_usd
         self.money = Money(limit, self._now) if limit is not None else None
-        self.world = World(
+        self.environment = Environment(
             self.time,
             self.vision,
             self.model,
@@ -88,7 +88,7 @@ class Model:
         )
 
     def run(self) -> Model:
-        """Simulates; the model itself, for what it counted."""
+        """Runs the simulation; returns the model, which has the counts."""
         for _ in range(self.scenario.capacity.instances):
             self._start_instance()
         self._upload()
@@ -99,22 +99,22 @@ class Model:
         return START + timedelta(seconds=self.time.now)
 
     def captioned(self, image: Image) -> None:
-        """A final record."""
+        """The image has a final record."""
         self.counts.captioned += 1
         self._ended(image)
 
     def deferred(self, image: Image, seconds: float) -> None:
-        """A message for later, with whole seconds as the queue has them."""
+        """Queues the image for later, in whole seconds as the queue does."""
         self.counts.deferrals += 1
         self.deferred_queue.put(image, float(-int(-seconds // 1)))
 
     def gave_up(self, image: Image) -> None:
-        """After a day."""
+        """The image was retried for a day."""
         self.counts.gave_up += 1
         self._ended(image)
 
     def poisoned(self, image: Image) -> None:
-        """The host has had enough."""
+        """The host made its last attempt at the image."""
         self.counts.poisoned += 1
         self._ended(image)
 
@@ -143,8 +143,8 @@ class Model:
 
     def _policy(self) -> Policy:
         if self.scenario.policy == "ours":
-            return Ours(self.world)
-        return Naive(self.world, sdk_retries=self.scenario.policy != "naive")
+            return AppPolicy(self.environment)
+        return NaivePolicy(self.environment, sdk_retries=self.scenario.policy != "naive")
 
     def _start_instance(self) -> None:
         capacity = self.scenario.capacity
@@ -190,7 +190,8 @@ class Model:
         self.event_grid.publish([Image(now) for _ in range(count)])
 
     def _expired(self, image: Image) -> None:
-        """Its event is lost; `reconcile` comes by and queues what it finds, while there is room."""
+        """The event of the image expired. `reconcile` finds such images, and queues them while
+        there is room."""
         self.counts.expired += 1
         self.overlooked.append(image)
         if len(self.overlooked) == 1:

@@ -16,7 +16,7 @@ MODEL = "gpt-4o-mini"
 
 
 def usd(vision_answers: int, model_answers: int) -> float:
-    """Dollars; refused calls cost nothing. The prices of Vision are unconfirmed ones."""
+    """The price of answers in dollars; refused calls are free. Vision's prices are unverified."""
     [features] = [s.default for s in SETTINGS if s.name == "VISION_FEATURES"]
     given, answered = tokens(MODEL, "image+tags")
     prices = PriceList.load()
@@ -26,7 +26,7 @@ def usd(vision_answers: int, model_answers: int) -> float:
 
 
 class Money:
-    """What all processes have spent, each by a ledger of its own."""
+    """The spending of all processes, each of which has a ledger."""
 
     def __init__(self, daily_usd: float, now: Callable[[], datetime]) -> None:
         self._daily_usd = daily_usd
@@ -36,15 +36,15 @@ class Money:
         self._prices = usd(1, 0), usd(0, 1)
 
     def ledger(self) -> Ledger:
-        """Of one process."""
+        """A ledger for one process."""
         return Ledger(self, str(next(self._workers)), self._now, self._daily_usd)
 
     def usage(self, *, vision: bool, model: bool) -> Usage:
-        """Of these answers."""
+        """The usage of these answers."""
         return Usage(usd=vision * self._prices[0] + model * self._prices[1])
 
     def save(self, day: date, worker: str, tally: Tally) -> None:
-        """Keeps a process's row of a day."""
+        """Saves the row of a process and a day."""
         self._rows[day, worker] = tally
 
     def between(self, first: date, last: date) -> Iterator[tuple[date, str, Tally]]:
@@ -55,7 +55,7 @@ class Money:
 
     @property
     def dearest_day(self) -> float:
-        """Dollars of the day on which most was spent."""
+        """The dollars spent on the most expensive day."""
         days: dict[date, float] = {}
         for (day, _), tally in self._rows.items():
             days[day] = days.get(day, 0.0) + tally.usd

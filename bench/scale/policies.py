@@ -1,4 +1,4 @@
-"""What a run does with an image: the app's own way, and what one writes without much thought."""
+"""How a run handles an image: the app's policy, and a naive one for comparison."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from captioning.resilience.gate import Gate
 from captioning.resilience.retries import RetryingCalls, WaitBudget
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
-"""Where simulated time begins, for policies that think in dates."""
+"""The date at which simulated time begins."""
 SDK_RETRIES, SDK_PAUSE, SDK_LONGEST = 2, 0.5, 120.0
-"""What the openai client does by itself: so many further attempts; a pause, doubled each time; the
-longest wish that it obeys."""
+"""The retries of the openai client: further attempts; seconds of the first pause, which doubles;
+the longest `Retry-After` that it obeys."""
 
 
 class Policy(Protocol):
-    """One process's."""
+    """What one process does with images."""
 
     def run(self, image: Image) -> None:
-        """One delivery of an image. Failed where it raises."""
+        """Handles one delivery of an image; raises Failed if the host is to retry."""
 
 
 class Ends(Protocol):
-    """Where images go."""
+    """Receives images by how they ended."""
 
     def captioned(self, image: Image) -> None: ...
     def deferred(self, image: Image, seconds: float) -> None: ...
@@ -42,8 +42,9 @@ class Ends(Protocol):
 
 
 @dataclass
-class World:
-    """What every process shares. With `money` each keeps a ledger and asks it before it pays."""
+class Environment:
+    """What all processes share. With `money` each has a ledger, and checks the budget before it
+    pays."""
 
     time: Simulation
     vision: Service
@@ -53,25 +54,26 @@ class World:
     storage_seconds: float
     money: Money | None
     paid: Callable[[bool, bool], None]
-    """Hears of an answer of Vision, and of the model."""
+    """Called with whether Vision and the model have answered."""
 
 
-class Ours:
-    """The app: gates, patience, and a delay when that is at its end. What Vision said is kept."""
+class AppPolicy:
+    """The app's policy: gates, a wait budget, and a deferral when it is used up. Vision's answers
+    are saved."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        time, chance = world.time, world.chance
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        time, chance = environment.time, environment.chance
         self._gates = [
             Gate(service.name, clock=time.clock, wait=time.wait, uniform=chance.uniform)
-            for service in (world.vision, world.model)
+            for service in (environment.vision, environment.model)
         ]
-        self._ledger = world.money.ledger() if world.money else None
+        self._ledger = environment.money.ledger() if environment.money else None
 
     def run(self, image: Image) -> None:
-        """As Contents and CaptionPipeline do it, with the storage's part as a pause."""
-        world = self._world
-        world.time.sleep(world.storage_seconds / 2)
+        """As CaptionCache and CaptionPipeline do it, with pauses in place of storage requests."""
+        environment = self._environment
+        environment.time.sleep(environment.storage_seconds / 2)
         answers = [False, False]
         try:
             self._ask(image, answers)
@@ -80,24 +82,27 @@ class Ours:
             return
         finally:
             self._count(*answers)
-        world.time.sleep(world.storage_seconds / 2)
-        world.ends.captioned(image)
+        environment.time.sleep(environment.storage_seconds / 2)
+        environment.ends.captioned(image)
 
     def _ask(self, image: Image, answers: list[bool]) -> None:
-        world, patience = self._world, WaitBudget(WAIT_SECONDS, self._world.time.clock)
+        environment, patience = (
+            self._environment,
+            WaitBudget(WAIT_SECONDS, self._environment.time.clock),
+        )
         if self._ledger:
             self._ledger.check_budget()
         if not image.is_analysed:
-            self._calls(0, patience).ask(world.vision.call)
+            self._calls(0, patience).ask(environment.vision.call)
             image.is_analysed = answers[0] = True
-        self._calls(1, patience).ask(world.model.call)
+        self._calls(1, patience).ask(environment.model.call)
         answers[1] = True
 
     def _count(self, vision: bool, model: bool) -> None:
-        """At the end of the run, as the app does."""
-        self._world.paid(vision, model)
-        if self._ledger and self._world.money:
-            self._ledger.add(self._world.money.usage(vision=vision, model=model))
+        """Counts the answers at the end of the run, as the app does."""
+        self._environment.paid(vision, model)
+        if self._ledger and self._environment.money:
+            self._ledger.add(self._environment.money.usage(vision=vision, model=model))
 
     def _calls(self, service: int, patience: WaitBudget) -> RetryingCalls:
         return RetryingCalls(
@@ -105,56 +110,56 @@ class Ours:
             patience,
             _nothing,
             _nothing,
-            sleep=self._world.time.sleep,
-            uniform=self._world.chance.uniform,
+            sleep=self._environment.time.sleep,
+            uniform=self._environment.chance.uniform,
         )
 
     def _put_off(self, image: Image, error: ServiceDeferred) -> None:
-        now = START + timedelta(seconds=self._world.time.now)
+        now = START + timedelta(seconds=self._environment.time.now)
         image.attempts += 1
         image.since = waiting_since(error, image.since, now)
         if is_hopeless(error, image.since, now):
-            self._world.ends.gave_up(image)
+            self._environment.ends.gave_up(image)
         else:
-            seconds = delay(error, image.attempts, self._world.chance.uniform)
-            self._world.ends.deferred(image, seconds)
+            seconds = delay(error, image.attempts, self._environment.chance.uniform)
+            self._environment.ends.deferred(image, seconds)
 
 
-class Naive:
-    """Both services one after the other; what they refuse is raised, and the host tries again.
-    `sdk_retries`: the model is asked by a client that tries again by itself."""
+class NaivePolicy:
+    """Calls both services one after the other and leaves retries to the host. With `sdk_retries`
+    the client of the model retries as well."""
 
-    def __init__(self, world: World, *, sdk_retries: bool) -> None:
-        self._world = world
+    def __init__(self, environment: Environment, *, sdk_retries: bool) -> None:
+        self._environment = environment
         self._retries = SDK_RETRIES if sdk_retries else 0
 
     def run(self, image: Image) -> None:
-        """Nothing is kept of a delivery that fails."""
-        world = self._world
-        world.time.sleep(world.storage_seconds / 2)
+        """Handles one delivery; nothing is saved if it fails."""
+        environment = self._environment
+        environment.time.sleep(environment.storage_seconds / 2)
         try:
-            world.vision.call()
-            world.paid(True, False)
+            environment.vision.call()
+            environment.paid(True, False)
             self._ask_model()
         except ServiceThrottled as error:
             raise Failed from error
-        world.paid(False, True)
-        world.time.sleep(world.storage_seconds / 2)
-        world.ends.captioned(image)
+        environment.paid(False, True)
+        environment.time.sleep(environment.storage_seconds / 2)
+        environment.ends.captioned(image)
 
     def _ask_model(self) -> None:
         for attempt in range(self._retries):
             try:
-                self._world.model.call()
+                self._environment.model.call()
             except ServiceThrottled as error:
-                wish = error.retry_after or 0.0
-                if wish > SDK_LONGEST:
+                pause = error.retry_after or 0.0
+                if pause > SDK_LONGEST:
                     raise
-                self._world.time.sleep(wish or SDK_PAUSE * 2.0**attempt)
+                self._environment.time.sleep(pause or SDK_PAUSE * 2.0**attempt)
             else:
                 return
-        self._world.model.call()
+        self._environment.model.call()
 
 
 def _nothing(*_: object) -> None:
-    """Nothing to renew, and nobody to bill."""
+    """Has no effect: there is no claim to renew, and bills are counted elsewhere."""

@@ -1,4 +1,4 @@
-"""A storage queue: messages that are visible, hidden until a time, or out of date."""
+"""A storage queue: messages that are visible, hidden until a time, or expired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.scale.clock import Simulation
 
 
 class Image:
-    """What is known of it. There may be a million of them."""
+    """The state of one image. With slots, because there may be a million of them."""
 
     __slots__ = ("arrived", "attempts", "deliveries", "is_analysed", "since")
 
@@ -24,15 +24,15 @@ class Image:
 
 
 class Idle(Protocol):
-    """A listener that found nothing to do."""
+    """A listener that found the queue empty."""
 
     def fetch(self) -> None:
-        """Looks again."""
+        """Looks at the queue again."""
 
 
 class Queue:
-    """Of images. `life` is how many seconds a message lasts; `expired` gets those that did not.
-    An idle listener notices a new message after `poll` seconds."""
+    """A queue of images. A message expires after `life` seconds; `expired` receives its image. An
+    idle listener notices a new message after `poll` seconds."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Queue:
         return len(self._visible) + len(self._hidden)
 
     def put(self, image: Image, delay: float = 0.0, sent: float | None = None) -> None:
-        """Sends a message, or puts one back that was `sent` then."""
+        """Sends a message, or returns one to the queue that was `sent` at this time."""
         now = self._time.now
         begun = now if sent is None else sent
         if delay > 0:
@@ -71,12 +71,12 @@ class Queue:
             self._wake_at(now + delay + self._poll)
 
     def put_all(self, images: Iterable[Image]) -> None:
-        """Sends a message for each."""
+        """Sends a message for each image."""
         for image in images:
             self.put(image)
 
     def take(self, most: int) -> list[tuple[float, Image]]:
-        """Up to so many messages that are visible, with the time when they were sent."""
+        """Takes up to `most` visible messages; each with the time at which it was sent."""
         self._show()
         taken: list[tuple[float, Image]] = []
         while self._visible and len(taken) < most:
@@ -88,7 +88,7 @@ class Queue:
         return taken
 
     def rest(self, listener: Idle) -> None:
-        """The listener is told when there is something."""
+        """Has the listener look again when there is a message."""
         self._idle.append(listener)
         if self._visible:
             self._wake_at(self._time.now + self._poll)
@@ -108,7 +108,7 @@ class Queue:
 
     def _wake(self) -> None:
         if self._time.now < self._wakes_at:
-            return  # an earlier wake-up took its place
+            return  # replaced by an earlier wake-up
         self._wakes_at = float("inf")
         self._show()
         for _ in range(min(len(self._visible), len(self._idle))):

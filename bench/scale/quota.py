@@ -1,4 +1,4 @@
-"""Services as the app meets them: a latency, a quota, and a 429 with a wish beyond it."""
+"""Simulated services: a latency, a quota, and a 429 with `Retry-After` beyond it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from captioning.errors import ServiceThrottled
 
 
 class Quota(Protocol):
-    """How much a service takes."""
+    """How many calls a service accepts."""
 
     def take(self, now: float) -> float:
-        """0 where a call is taken; else in how many seconds the next one would be."""
+        """Returns 0 if a call is accepted, else the seconds until the next one would be."""
 
 
 @dataclass
 class Sliding:
-    """So many calls in any stretch of `period` seconds."""
+    """Accepts `calls` calls in any `period` seconds."""
 
     calls: int
     period: float = 1.0
@@ -39,8 +39,8 @@ class Sliding:
 
 @dataclass
 class Fixed:
-    """So many calls in each window of `period` seconds: how Azure OpenAI counts tokens, with a
-    counter that is reset every minute. Calls are of one size here; the first begins a window."""
+    """Accepts `calls` calls in each window of `period` seconds, as Azure OpenAI counts tokens with
+    a counter that is reset every minute. All calls have one size; the first begins a window."""
 
     calls: int
     period: float = 60.0
@@ -62,18 +62,18 @@ class Fixed:
 
 
 class Unlimited:
-    """Takes everything."""
+    """Accepts every call."""
 
     def take(self, now: float) -> float:
-        """Always."""
+        """Always 0."""
         return 0.0
 
 
 @dataclass
 class Service:
-    """One service. `seconds` is what an answer takes on the average, `spread` how far it goes to
-    either side of that; `refusal_seconds` what a 429 takes. `faulty` is the share of calls that
-    are refused for no reason, with a wish of a second."""
+    """One service. Answers take `seconds` on average, uniformly distributed within plus or minus
+    the share `spread`; a 429 takes `refusal_seconds`. `faulty` is the share of calls that are
+    refused at random, with a `Retry-After` of one second."""
 
     name: str
     quota: Quota
@@ -85,24 +85,24 @@ class Service:
     refusal_seconds: float = 0.05
     faulty: float = 0.0
     whole_seconds: bool = True
-    """Whether the wish is a `Retry-After` in whole seconds, or a `retry-after-ms`."""
+    """Whether a 429 has a `Retry-After` in whole seconds, or a `retry-after-ms`."""
     served: int = 0
     refused: int = 0
 
     @property
     def calls(self) -> int:
-        """Answered and refused ones."""
+        """All calls, answered and refused."""
         return self.served + self.refused
 
     def call(self) -> None:
-        """Returns when it has answered; ServiceThrottled where it has not."""
-        wish = self.quota.take(self.clock())
-        if wish == 0.0 and self.faulty and self.chance.random() < self.faulty:
-            wish = 1.0
-        if wish:
+        """Makes a call; ServiceThrottled if it is refused."""
+        retry_after = self.quota.take(self.clock())
+        if retry_after == 0.0 and self.faulty and self.chance.random() < self.faulty:
+            retry_after = 1.0
+        if retry_after:
             self.refused += 1
             self.sleep(self.refusal_seconds)
-            wish = math.ceil(wish) if self.whole_seconds else max(wish, 0.001)
-            raise ServiceThrottled(f"{self.name} is over its quota.", wish)
+            retry_after = math.ceil(retry_after) if self.whole_seconds else max(retry_after, 0.001)
+            raise ServiceThrottled(f"{self.name} is over its quota.", retry_after)
         self.served += 1
         self.sleep(self.seconds * self.chance.uniform(1 - self.spread, 1 + self.spread))

@@ -1,6 +1,7 @@
-"""What is simulated: how many images come, which quotas they meet, how much the app does at a time.
+"""The scenarios: how many images arrive, under which quotas, and how many the app processes at a
+time.
 
-Figures of the app and its infrastructure are read from there.
+Figures of the app and of its infrastructure are read from their files.
 """
 
 from __future__ import annotations
@@ -19,38 +20,43 @@ from testing.paths import ROOT
 PolicyName = Literal["ours", "naive", "naive with SDK retries"]
 VISION_SECONDS, MODEL_SECONDS = 0.3, 0.9
 STORAGE_SECONDS = 0.3
-"""Of a run outside of the services: half before its first call, half after its last."""
+"""Seconds of a run outside of the services: half before its first call, half after its last."""
 HOST_LIFE = 7 * 86_400.0
-"""Seconds that a message of the host's own queue lasts: what storage gives one by default."""
+"""Seconds after which a message on the host's queue expires: the default of Queue Storage."""
 POLL_SECONDS = 1.0
-"""Until an idle listener looks at its queue again, about."""
+"""Seconds, about, until an idle listener looks at its queue again."""
+FACTORS = (1, 10, 100)
+STREAM_SHARE = 0.9
+"""The rate of a steady stream, as a share of what the quotas allow."""
+MOST_INSTANCES = 100
+SWEEP = (1, 2, 5, 10, 20, 50, 100)
 
 
 @cache
 def bicep(name: str, file: str = "app.bicep") -> int:
-    """A whole number that the infrastructure sets, as a variable or as a parameter's default."""
+    """A whole number from the Bicep file: a variable, or the default of a parameter."""
     text = (ROOT / "infra" / file).read_text("utf-8")
     [found] = re.findall(rf"^(?:var|param) {name} (?:int )?= (?:.*\? )?(\d+)", text, re.MULTILINE)
     return int(found)
 
 
 def tokens_per_image() -> int:
-    """What a call of the model counts against its quota: its own tokens and the most that it may be
-    answered."""
+    """The tokens that count against the quota for a call of the model: those of the request, and
+    the maximum of the answer."""
     text = (ROOT / "infra/app.bicep").read_text("utf-8")
     [own] = re.findall(r"^var tokensPerImage = (\d+) \+ captionMaxTokens", text, re.MULTILINE)
     return int(own) + bicep("captionMaxTokens")
 
 
 def most_tokens() -> int:
-    """CAPTION_MAX_TOKENS as it is by default."""
+    """The default of CAPTION_MAX_TOKENS."""
     [found] = [setting.default for setting in SETTINGS if setting.name == "CAPTION_MAX_TOKENS"]
     return int(found)
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Calls of Vision a second, images of the model in each `window` seconds; None: no limit."""
+    """Calls of Vision a second, and of the model in each `window` seconds; None is no limit."""
 
     vision: int | None
     images: int | None
@@ -58,21 +64,21 @@ class Quotas:
 
     @classmethod
     def times(cls, factor: int) -> Quotas:
-        """The infrastructure's defaults, so many times over."""
+        """The defaults of the infrastructure, multiplied."""
         tokens = bicep("modelTokensPerMinute", "main.bicep") * factor
         vision = bicep("visionCallsPerSecond", "main.bicep") * factor
         return cls(vision, tokens // tokens_per_image())
 
     @property
     def rate(self) -> float:
-        """Images a second that they allow."""
+        """The images a second that the quotas allow."""
         rates = [float(self.vision)] if self.vision else []
         rates += [self.images / self.window] if self.images else []
         return min(rates, default=float("inf"))
 
     def least_seconds(self, images: int) -> float:
-        """Before which so many images cannot be done, whoever asks: the last one's window or
-        second must have begun."""
+        """The fewest seconds in which the quotas allow these images: the window or second of the
+        last one must have begun."""
         vision = (images - 1) // self.vision if self.vision else 0
         model = (images - 1) // self.images * self.window if self.images else 0
         return float(max(vision, model))
@@ -80,7 +86,8 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Instances of each of the two functions that pay, and what each takes at a time."""
+    """The instances of each of the two functions that caption, and how many images each processes
+    at a time."""
 
     instances: int
     blobs: Rules
@@ -88,7 +95,7 @@ class Capacity:
 
     @classmethod
     def deployed(cls, quotas: Quotas) -> Capacity:
-        """What infra/app.bicep works out of the quotas."""
+        """The capacity that infra/app.bicep calculates from the quotas."""
         assert quotas.vision
         assert quotas.images
         per_minute = min(quotas.vision * 60, quotas.images)
@@ -103,19 +110,23 @@ class Capacity:
 
     @classmethod
     def of(cls, instances: int) -> Capacity:
-        """So many instances as host.json has them."""
+        """Instances with the limits of host.json."""
         return cls(instances, *host_json())
 
     @classmethod
     def host_defaults(cls, instances: int) -> Capacity:
-        """What one gets who sets nothing; there are no messages."""
+        """Instances with the defaults of the host; there are no messages."""
         return cls(instances, Rules.of_blobs(DEFAULT_DEGREE), Rules.of_messages(16, 8))
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`per_second`: how fast images come; None is all at once, as fast as Event Grid delivers.
-    `separate`: events and messages are on instances of their own, as Flex Consumption has it."""
+    """What is simulated.
+
+    `per_second` is the rate at which images arrive; None is all at once, as fast as Event Grid
+    delivers. With `separate` events and messages have instances of their own, as on Flex
+    Consumption.
+    """
 
     name: str
     images: int
@@ -135,16 +146,11 @@ class Scenario:
     daily_usd: float | None = None
 
 
-FACTORS = (1, 10, 100)
-STREAM_SHARE = 0.9
-"""Of what the quotas allow: what a steady stream brings."""
-MOST_INSTANCES = 100
-SWEEP = (1, 2, 5, 10, 20, 50, 100)
 UNPACED = Quotas(10, None)
 
 
 def bursts(images: int) -> Iterator[Scenario]:
-    """All images at once, on what the infrastructure deploys for the quotas."""
+    """All images at once, with the capacity that is deployed for the quotas."""
     for factor in FACTORS:
         quotas = Quotas.times(factor)
         yield Scenario(f"burst, quotas x{factor}", images, quotas, Capacity.deployed(quotas))
@@ -183,14 +189,14 @@ def naive(images: int) -> Iterator[Scenario]:
 
 
 def instances(images: int) -> Iterator[Scenario]:
-    """How many instances are too few, and too many."""
+    """From too few instances to too many."""
     quotas = Quotas.times(100)
     for count in SWEEP:
         yield Scenario(f"{count} instances, quotas x100", images, quotas, Capacity.of(count))
 
 
 def bad_days(images: int) -> Iterator[Scenario]:
-    """A quota of calls a second, and services that refuse whatever one does."""
+    """A quota of calls a second, and services that refuse calls at random."""
     one = Capacity.of(1)
     several = replace(one, instances=5)
     yield Scenario("10 calls a second, 1 instance", images, UNPACED, one)
@@ -201,7 +207,7 @@ def bad_days(images: int) -> Iterator[Scenario]:
 
 
 def budgets(images: int) -> Iterator[Scenario]:
-    """A budget that a fifth of a burst uses up each day."""
+    """A daily budget for a fifth of a burst."""
     daily = usd(1, 1) * images / 5
     for factor in FACTORS[1:]:
         quotas = Quotas.times(factor)
@@ -211,7 +217,7 @@ def budgets(images: int) -> Iterator[Scenario]:
 
 
 def local(images: int, quotas: Quotas, *, sliding: bool, storage_seconds: float) -> Scenario:
-    """As the embedded host runs it here: one process, no batches."""
+    """As the embedded host runs the app: one process, no batches."""
     blobs, messages = Capacity.of(1).blobs, Capacity.of(1).messages
     capacity = Capacity(
         1,

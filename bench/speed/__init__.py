@@ -1,1 +1,1 @@
-"""What the app costs in time, CPU, memory and requests."""
+"""Measurements of time, CPU, memory and requests."""

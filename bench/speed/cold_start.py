@@ -1,4 +1,4 @@
-"""A cold start: the import of `function_app`, and what is there before anything is asked of it."""
+"""Cold start: the time to import `function_app`, and what the import has loaded."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ print(json.dumps({"import": imported, "cpu": cpu, "services": time.perf_counter(
     "before": before}}))
 """
 CLIENTS = ("openai", "captioning.app.services", "captioning.vision.client", "azure.data.tables")
-"""What builds clients; none of it is even loaded by the import."""
+"""Modules that build clients; the import should load none of them."""
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """Fresh interpreters, one after the other; the first fills caches and does not count."""
+    """Starts fresh interpreters one after the other. The first fills caches and is not counted."""
     runs = [start(bed) for _ in range((3 if quick else 9) + 1)][1:]
     return Report(table(runs), runs)
 
 
 def start(bed: Bed) -> Any:
-    """One start, in an interpreter of its own."""
+    """One start, in a fresh interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", CODE, *CLIENTS],
         cwd=ROOT,
@@ -56,7 +56,7 @@ def start(bed: Bed) -> Any:
 
 
 def table(runs: list[Any]) -> str:
-    """Seconds, as docs/internals.md has it."""
+    """The table of docs/internals.md, in seconds."""
     rows = []
     for name, key in (
         ("`import function_app`", "import"),

@@ -1,4 +1,4 @@
-"""CPU time of the app an image, by step; the services' time costs none."""
+"""CPU time of the app per image, by step. Waiting for the services uses none."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from bench.harness.report import Report
 from bench.speed.throughput import measure
 
 IN_FLIGHT = 8
-"""Few enough that two cores are not full: then waiting for them is no part of it."""
+"""Few enough that two cores are not saturated, so that no time is spent waiting for them."""
 SHOWN = 10
 ALL, REST = "**all of it**", "all else: threads, this bench"
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """Both sizes, each step measured."""
+    """Measures each step for both sizes of images."""
     window = 4.0 if quick else 12.0
     found = {size: measure(bed, size, IN_FLIGHT, window, "--meter") for size in (1, 12)}
     return Report(table(found), list(found.values()), {"overhead": picture(found)})
 
 
 def table(found: dict[int, Any]) -> str:
-    """Milliseconds of CPU by step, as docs/internals.md has it."""
+    """The table of docs/internals.md: milliseconds of CPU by step."""
     steps = {size: dict(_steps(run)) for size, run in found.items()}
     names = sorted({name for rows in steps.values() for name in rows} - {REST, ALL})
     names.sort(key=lambda name: -sum(rows.get(name, 0.0) for rows in steps.values()))
@@ -45,7 +45,7 @@ def table(found: dict[int, Any]) -> str:
 
 
 def picture(found: dict[int, Any]) -> str:
-    """The steps that take the most, and the rest of them together."""
+    """A chart of the most expensive steps, and of all others together."""
     steps = {size: dict(_steps(run)) for size, run in found.items()}
     names = sorted({name for own in steps.values() for name in own} - {ALL})
     names.sort(key=lambda name: -sum(own.get(name, 0.0) for own in steps.values()))
@@ -57,7 +57,7 @@ def picture(found: dict[int, Any]) -> str:
 
 
 def _steps(run: Any) -> Iterator[tuple[str, float]]:
-    """Milliseconds an image of each step, of what none accounts for, and of all."""
+    """Milliseconds per image of each step, of the time that no step accounts for, and of all."""
     images = max(1, run["images"])
     yield from ((name, 1000 * spent / images) for name, spent in run["steps"].items())
     yield REST, 1000 * (run["cpu_seconds"] - sum(run["steps"].values())) / images

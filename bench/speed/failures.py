@@ -1,4 +1,4 @@
-"""Services that refuse: what is captioned all the same, and how many calls are wasted."""
+"""Services that refuse calls: how many images are captioned, and how many calls are wasted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.harness.report import Report
 from bench.speed.throughput import SERVICE_SECONDS
 
 CALLS = 2
-"""Of an image: Vision's and the model's."""
+"""For an image: one of Vision and one of the model."""
 RETRY_AFTER = 1.0
 WARM = 10.0
 SEVENTY_PERCENT = 0.7 * ideal(16, SERVICE_SECONDS)
@@ -19,18 +19,19 @@ DAYS: dict[str, tuple[int, dict[str, float]]] = {
     "quota of 10 calls/s": (32, {"quota": 10.0, "burst": 10.0}),
     "30 % of calls, by chance": (16, {"refused": 0.3}),
 }
-"""How many images are in flight, and how the services behave; each has a quota of its own."""
+"""By name, how many images are in flight and how the services behave. Each service has a quota of
+its own."""
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """Each day in an app of its own."""
+    """Measures each of DAYS in an app of its own."""
     window = 8.0 if quick else 30.0
-    found = {name: day(bed, *told, window) for name, told in DAYS.items()}
+    found = {name: day(bed, *plan, window) for name, plan in DAYS.items()}
     return Report(table(found), found)
 
 
 def day(bed: Bed, in_flight: int, behaviour: dict[str, float], window: float) -> Any:
-    """Images that were put off come back when their messages can be seen."""
+    """One measurement. Deferred images are retried when their messages become visible."""
     paths = bed.upload(1, 700)
     bed.behave(**behaviour)
     with bed.app() as app:
@@ -39,8 +40,9 @@ def day(bed: Bed, in_flight: int, behaviour: dict[str, float], window: float) ->
 
 
 def limit(in_flight: int, behaviour: dict[str, float]) -> float:
-    """Images a second that could be had. With a quota: what it lets through. Where calls are
-    refused whatever their number: each waits as it is told, and is made again; no other waits."""
+    """The highest possible number of images a second: with a quota, what it allows; with random
+    refusals, what remains if each refused call alone waits for its `Retry-After` and is made
+    again."""
     if quota := behaviour.get("quota"):
         return min(quota, ideal(in_flight, SERVICE_SECONDS))
     refusals = 1 / (1 - behaviour["refused"]) - 1
@@ -48,7 +50,7 @@ def limit(in_flight: int, behaviour: dict[str, float]) -> float:
 
 
 def table(found: dict[str, Any]) -> str:
-    """As docs/internals.md has it."""
+    """The table of docs/internals.md."""
     head = ["refused", "in flight", "captioned/s", "limit", "of limit", "wasted calls", "put off"]
     rows = []
     for name, run in found.items():

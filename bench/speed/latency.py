@@ -1,4 +1,4 @@
-"""From an upload until it can be looked up, less the two services' time."""
+"""Time from an upload until its caption can be queried, without the time of the two services."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from captioning.domain.record import record_id
 from testing.harness.host_process import HostProcess
 
 RATE = 4.0
-"""Uploads a second: a steady trickle, far below what the machine can do."""
+"""Uploads a second: a steady rate, far below what the machine can do."""
 LOOK_SECONDS = 0.02
 FIRST_LOOK = SERVICE_SECONDS - 0.05
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """Both sizes under the embedded host, and the pipeline by itself."""
+    """Measures both sizes under the embedded host, and with the pipeline alone."""
     count = 12 if quick else 40
     found: dict[str, list[float]] = {}
     bed.behave(spread=0.0)
@@ -39,7 +39,7 @@ def run(bed: Bed, *, quick: bool) -> Report:
 
 
 def table(found: dict[str, list[float]]) -> str:
-    """Milliseconds beyond the services' time, as docs/internals.md has it."""
+    """The table of docs/internals.md: milliseconds beyond the services' time."""
     head = ["beyond the services' 1.2 s", "images", "p50 ms", "p99 ms"]
     rows = [
         [name, len(times), *(f"{1000 * percentile(times, share):.0f}" for share in (0.5, 0.99))]
@@ -49,7 +49,7 @@ def table(found: dict[str, list[float]]) -> str:
 
 
 def by_itself(bed: Bed, megapixels: int, count: int) -> list[float]:
-    """Seconds that the pipeline takes beyond the services', four images in flight."""
+    """Seconds that the pipeline takes beyond the services' time, with four images in flight."""
     paths = bed.upload(megapixels, count + 8)
     with bed.app() as app:
         run = app.run(paths, 4, 600.0, warm=2.0)
@@ -57,8 +57,8 @@ def by_itself(bed: Bed, megapixels: int, count: int) -> list[float]:
 
 
 def under_host(bed: Bed, megapixels: int, count: int) -> list[float]:
-    """Seconds from the moment that the upload is through until the API has the caption. The event
-    is sent to the host's webhook at once, as Event Grid sends it some time later."""
+    """Seconds from the end of an upload until the API returns the caption, beyond the services'
+    time. The event is sent to the host's webhook at once; Event Grid would take some time."""
     environ = bed.environ() | {"BLOB_TRIGGER_SOURCE": "EventGrid"}
     environ["AzureFunctionsWebHost__hostid"] = environ["CAPTIONS_TABLE"]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -74,7 +74,7 @@ def under_host(bed: Bed, megapixels: int, count: int) -> list[float]:
 def watch(
     bed: Bed, host: HostProcess, megapixels: int, numbers: Iterable[int], name: str
 ) -> list[float]:
-    """The same for these photographs, at the rate."""
+    """Uploads these photos at RATE and waits for their captions; the seconds of each."""
     with ThreadPoolExecutor(16) as pool:
         began = time.monotonic()
         waiting = []
@@ -87,7 +87,8 @@ def watch(
 
 
 def until_queryable(bed: Bed, host: HostProcess, path: str, data: bytes) -> float:
-    """Uploads, tells the host, and asks for the record until it has a caption."""
+    """Uploads a photo, notifies the host, and polls the record until it has a caption; returns the
+    seconds."""
     etag = bed.images.write(path, io.BytesIO(data), "", "image/jpeg")
     began = time.monotonic()
     url = f"http://127.0.0.1:10000/devstoreaccount1/{CONTAINER}/{quote(path)}"

@@ -1,4 +1,4 @@
-"""Lookups a second and how long they take, by themselves and while images are captioned."""
+"""Lookups a second and their latency, alone and while images are captioned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ READERS, IN_FLIGHT = 4, 8
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """Some hundred records are made, then looked at; more come in meanwhile."""
+    """Creates some hundred records, then measures lookups alone and while more are created."""
     known, seconds = (60, 1.5) if quick else (300, 3.0)
     paths = bed.upload(1, 900)
     beside = 4 * seconds + 4
@@ -20,13 +20,13 @@ def run(bed: Bed, *, quick: bool) -> Report:
         bed.behave(vision=0.0, chat=0.0)
         app.run(paths[:known], 16, 120.0, warm=0.0, ramp=0.0)
         bed.behave()
-        told = {"threads": READERS, "seconds": seconds, "paths": paths[:known]}
-        found = app.run(paths[known:], IN_FLIGHT, beside, warm=0.5, readers=told)
+        readers = {"threads": READERS, "seconds": seconds, "paths": paths[:known]}
+        found = app.run(paths[known:], IN_FLIGHT, beside, warm=0.5, readers=readers)
     return Report(table(found, seconds), found)
 
 
 def table(found: Any, seconds: float) -> str:
-    """As docs/internals.md has it."""
+    """The table of docs/internals.md."""
     head = ["lookup", "requests/s", "p50 ms", "p99 ms", "while captioning", "p50 ms", "p99 ms"]
     rows = []
     for name in found["alone"]:

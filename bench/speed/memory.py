@@ -1,4 +1,4 @@
-"""Memory of the app by what is in flight; and what a blob costs that is far too large."""
+"""Peak memory of the app by images in flight, and with a blob that is far too large."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """An app for each row: the system tells only the most that a process ever held."""
+    """Runs an app for each row, because the system reports only the peak of a process."""
     many = 16 if quick else IN_FLIGHT
     bed.behave()
     rows = {}
@@ -29,14 +29,14 @@ def run(bed: Bed, *, quick: bool) -> Report:
 
 
 def peak(bed: Bed, megapixels: int, in_flight: int) -> Any:
-    """A run in which every place in flight is taken twice."""
+    """A run in which each thread processes two images, on average."""
     paths = bed.upload(megapixels, 2 * in_flight)
     with bed.app() as app:
         return app.run(paths, in_flight, 60.0, warm=0.0, ramp=0.0)
 
 
 def table(rows: dict[str, Any], many: int) -> str:
-    """Peaks in MiB, as docs/internals.md has it."""
+    """The table of docs/internals.md: peaks in MiB."""
     cells = []
     for name, row in rows.items():
         most = row["peak_bytes"] / MIB

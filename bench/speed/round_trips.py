@@ -2,7 +2,7 @@
 
     python -m bench.speed.round_trips [RECORDS…]
 
-Index rows are loaded straight into the table; records only where a lookup reads them.
+Index rows are written straight into the table, and only those records that lookups read.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SIZES = (100, 10_000, 100_000)
 NEWEST = datetime(2026, 11, 22, tzinfo=UTC)
 LIMIT = 20
 READ = 400
-"""The newest records, which searches for common words read."""
+"""How many of the newest records are written: searches for common words read these."""
 WORDS = ("dog", "beach", "sunset", "unicorn", "dragon", "elf")
 LOADED = ("all~", "tag~", *(f"word~{word}" for word in WORDS))
 
 
 def record(number: int, count: int) -> CaptionRecord:
-    """Record `number` of so many: dog and beach in half of them, sunset in a quarter; unicorn and
-    dragon in 20, of which they share 10; elf in 20 others."""
+    """Record `number` of `count`. Half of them have the word dog, half beach, a quarter sunset; 20
+    have unicorn and 20 dragon, 10 of them both; 20 others have elf."""
     words = ["thing"]
     words += ["dog"] if _pick(number, 2) else []
     words += ["beach"] if _pick(number * 7 + 1, 2) else []
@@ -61,12 +61,12 @@ def record(number: int, count: int) -> CaptionRecord:
 
 
 def _pick(number: int, one_in: int) -> bool:
-    """One number in so many, spread evenly and the same every time."""
+    """Selects one number in `one_in`, evenly spread and the same every time."""
     return (number * 2_654_435_761 >> 7) % one_in == 0
 
 
 def load(storage: Storage, count: int) -> None:
-    """Puts the rows of so many records, and those records that are read."""
+    """Writes the index rows of `count` records, and the records that lookups read."""
     versions = RowVersions("00000001", "00000002", "00000003")
     partitions: dict[str, list[IndexRow]] = {}
     for number in range(count):
@@ -104,7 +104,7 @@ def _put(table: TableClient, rows: Iterable[IndexRow]) -> None:
 
 
 def lookups(catalog: Catalog) -> dict[str, Callable[[], int]]:
-    """What is measured, by name."""
+    """The lookups by name; each returns how many records it found."""
 
     def search(text: str) -> Callable[[], int]:
         query = parse(f"{text} ", (), ("en",)) if text else Query()
@@ -133,7 +133,7 @@ def lookups(catalog: Catalog) -> dict[str, Callable[[], int]]:
 
 
 def measured(count: int) -> dict[str, tuple[int, int]]:
-    """Requests of each lookup in a table of so many records, and what it finds."""
+    """For each lookup in a table of `count` records, its requests and how many records it found."""
     with Azurite() as emulator, ExitStack() as stack:
         storage = Storage(emulator.connection_string, "bench", stack)
         load(storage, count)

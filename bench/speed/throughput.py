@@ -1,4 +1,4 @@
-"""Images a second by how many are in flight, against the ideal and against one at a time."""
+"""Images a second by images in flight, compared with the ideal and with the baseline."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LEVELS = (1, 8, 16, 32, 64)
 MEGAPIXELS = (1, 12)
 SERVICE_SECONDS = 1.2
 EDGES = 7.0
-"""Seconds before and after the watch in which images are needed too."""
+"""Seconds before and after the measured window for which images are needed as well."""
 MOST_IMAGES = {1: 1_000, 12: 450}
-"""Storage is in memory."""
+"""By megapixels. Storage is in memory, which limits their number."""
 HEAD = [
     "megapixels",
     "in flight",
@@ -37,7 +37,7 @@ HEAD = [
 
 
 def run(bed: Bed, *, quick: bool) -> Report:
-    """Every level and size, and the sample's flow."""
+    """Measures every size at every level, and the baseline."""
     window = 4.0 if quick else 10.0
     levels = (1, 16) if quick else LEVELS
     found = []
@@ -49,7 +49,7 @@ def run(bed: Bed, *, quick: bool) -> Report:
 
 
 def measure(bed: Bed, megapixels: int, in_flight: int, window: float, *options: str) -> Any:
-    """One run in a fresh app."""
+    """One run, in a fresh app."""
     wanted = math.ceil(ideal(in_flight, SERVICE_SECONDS) * (window + EDGES)) + in_flight
     paths = bed.upload(megapixels, min(wanted, MOST_IMAGES[megapixels]))
     bed.behave()
@@ -61,7 +61,7 @@ def measure(bed: Bed, megapixels: int, in_flight: int, window: float, *options: 
 
 
 def sample(bed: Bed, megapixels: int, window: float) -> Any:
-    """The sample's flow, in a process of its own."""
+    """The baseline, in a process of its own."""
     bed.behave()
     environ, before = bed.environ(), bed.cpu()
     done = subprocess.run(
@@ -78,7 +78,7 @@ def sample(bed: Bed, megapixels: int, window: float) -> Any:
 
 
 def judged(run: Any, counts: Any, megapixels: int, in_flight: int) -> Any:
-    """The run with its rate, and the ideal by the mean time that the services were to take."""
+    """The run with its rate, and the ideal for the mean time that the services were set to take."""
     done = max(1, counts["chat"])
     drawn = counts["vision_seconds"] / counts["vision"] + counts["chat_seconds"] / counts["chat"]
     rate, best = run["images"] / run["seconds"], ideal(in_flight, drawn)
@@ -97,7 +97,7 @@ def judged(run: Any, counts: Any, megapixels: int, in_flight: int) -> Any:
 
 
 def table(found: list[Any]) -> str:
-    """As docs/internals.md has it."""
+    """The table of docs/internals.md."""
     rows = [
         [
             run["megapixels"],
@@ -116,7 +116,7 @@ def table(found: list[Any]) -> str:
 
 
 def picture(found: list[Any], levels: tuple[int, ...]) -> str:
-    """Rates over levels."""
+    """A chart of the rates by level."""
     series = {"ideal": [ideal(level, SERVICE_SECONDS) for level in levels]}
     for size in MEGAPIXELS:
         own = [run for run in found if run["megapixels"] == size and not run["sample"]]

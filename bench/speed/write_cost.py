@@ -1,4 +1,4 @@
-"""What it costs to record an image: index rows, requests to the tables, milliseconds, dollars.
+"""The cost of recording an image: index rows, table requests, milliseconds, dollars.
 
 python -m bench.speed.write_cost
 """
@@ -20,7 +20,7 @@ from testing.harness.storage import Storage
 
 IMAGES, AT_ONCE = 320, 16
 TRANSACTION_USD = 0.00036 / 10_000
-"""Table storage, as commonly quoted; no official page at hand confirmed it."""
+"""Of Table Storage, as commonly quoted; unverified."""
 NOUNS = [
     "dog",
     "beach",
@@ -49,15 +49,15 @@ START = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def claimed(number: int) -> CaptionRecord:
-    """The record of an image that a run has taken."""
+    """The record of an image that a run has claimed."""
     path = f"2026/holiday/IMG_{number:04}.jpg"
     uploaded = START + timedelta(seconds=number)
     return short(path, uploaded, status="processing", caption=None)
 
 
 def captioned(number: int) -> CaptionRecord:
-    """The same with a caption of 11 words, an alt text of 14, eight tags, three objects and two
-    lines of text: what the default features give for a photo with a sign in it."""
+    """The same record with a caption of 11 words, an alt text of 14, eight tags, three objects and
+    two lines of text: what the default features return for a photo of a sign."""
     one, two = NOUNS[number % 10], NOUNS[(number // 10) % 10]
     box = (0, 0, 9, 9)
     return replace(
@@ -73,19 +73,19 @@ def captioned(number: int) -> CaptionRecord:
 
 
 def record_image(catalog: Catalog, number: int) -> tuple[float, int]:
-    """Both saves of a run; milliseconds, and the index rows that the image has in the end."""
+    """Makes both saves of a run; returns their milliseconds and the image's index rows."""
     started = time.perf_counter()
     made = catalog.save(captioned(number), catalog.save(claimed(number), None))
     return (time.perf_counter() - started) * 1000, len(rows_of(made))
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Measures, and prints the figures."""
     with Azurite() as emulator, ExitStack() as stack:
         storage = Storage(emulator.connection_string, "bench", stack)
         assert storage.account
         catalog, sent = storage.recorded_catalog()
-        for number in range(AT_ONCE):  # words that everybody uses are known by then
+        for number in range(AT_ONCE):  # after these, common words are in the dictionary
             record_image(catalog, number)
         sent.clear()
         cpu, wall = time.process_time(), time.perf_counter()

@@ -1,4 +1,4 @@
-"""Frames as a camera takes them in one burst, and what is no frame of it."""
+"""Frames of a burst as a camera takes them, and pictures that do not belong to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from testing.factories.pictures import encoded
 from testing.paths import ROOT
 
 ROOM = 0.03
-"""What is cut off on each side, as a part of it: the hand moves within that."""
+"""The share that is cut off on each side; the hand moves within it."""
 
 
 @cache
@@ -21,7 +21,7 @@ def sample(name: str) -> Image.Image:
 
 
 def moved(image: Image.Image, right: float = 0.0, down: float = 0.0) -> Image.Image:
-    """What the camera sees that moved by these parts of the picture, at most ROOM."""
+    """The picture after the camera moved by these shares of its size, at most ROOM."""
     width, height = image.size
     left, top = (ROOM + right) * width, (ROOM + down) * height
     box = (left, top, left + (1 - 2 * ROOM) * width, top + (1 - 2 * ROOM) * height)
@@ -29,13 +29,13 @@ def moved(image: Image.Image, right: float = 0.0, down: float = 0.0) -> Image.Im
 
 
 def noisy(image: Image.Image, sigma: float = 6.0) -> Image.Image:
-    """With a sensor's noise, another each time."""
+    """The picture with the noise of a sensor, different each time."""
     noise = Image.merge("RGB", [Image.effect_noise(image.size, sigma) for _ in "RGB"])
     return ImageChops.add(image, noise, 1, -128)
 
 
 def with_object(image: Image.Image, area: float, colour: str = "gray") -> Image.Image:
-    """With a disc on it that covers this part of the picture."""
+    """The picture with a disc that covers this share of it."""
     changed, side = image.copy(), (area * image.width * image.height) ** 0.5
     x, y = image.width * 0.35, image.height * 0.4
     box = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
@@ -45,6 +45,6 @@ def with_object(image: Image.Image, area: float, colour: str = "gray") -> Image.
 
 @cache
 def frame(number: int, name: str = "coffee") -> bytes:
-    """The n-th JPEG of a burst: other bytes each, and nearly the same picture."""
+    """The n-th JPEG of a burst: nearly the same picture in different bytes."""
     hand = moved(sample(name), 0.002 * (number % 5), -0.001 * (number % 3))
     return encoded(hand, "JPEG", quality=90 - number)

@@ -1,5 +1,5 @@
-"""Hostile pictures: text in them, or about them, that gives orders, ends quotations, hides, breaks
-formats, or is far too much. A table, and the pictures rendered from it."""
+"""Hostile pictures: a table of texts in or about a picture that give orders, end quotations, are
+invisible, break formats, or are far too long; and the pictures rendered from it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ KB_100 = 102_400
 
 
 def tagged(text: str) -> str:
-    """The text in the tag block: invisible, and read by models all the same."""
+    """The text in the tag block of Unicode: invisible, and still read by models."""
     return "".join(chr(0xE0000 + ord(character)) for character in text)
 
 
 def selected(text: str, first: int = 0xFE00) -> str:
-    """The text in variation selectors, half a byte each, behind a letter."""
+    """The text in variation selectors, half a byte each, after a letter."""
     halves = (half for byte in text.encode() for half in divmod(byte, 16))
     return "A" + "".join(chr(first + half) for half in halves)
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """`text` as a reader of the picture would find it, or as it stands in its metadata."""
+    """A hostile text, and where it is: in the picture, its name, or its metadata."""
 
     name: str
     text: str
@@ -38,12 +38,12 @@ class Hostile:
 
     @property
     def path(self) -> str:
-        """Of the blob."""
+        """The path of the blob."""
         return f"{self.text}.jpg" if self.place == "name" else f"{self.name}.jpg"
 
     @property
     def read(self) -> str:
-        """What text recognition finds in the pixels."""
+        """The text that recognition finds in the pixels."""
         return self.text if self.place == "picture" else ""
 
 
@@ -162,8 +162,8 @@ HOSTILE = [
 
 
 def rendered(hostile: Hostile, size: int = 18) -> bytes:
-    """The picture, a JPEG of its own for each: the text drawn as far as it fits, or put where it
-    is said to be."""
+    """The picture as a JPEG, different for each: with the text drawn as far as it fits, or in its
+    metadata."""
     image = Image.new("RGB", (640, 320), "white")
     draw = ImageDraw.Draw(image)
     lines = (hostile.read or hostile.name).split("\n")[:12]

@@ -26,7 +26,7 @@ UNDO = {
 
 
 def quadrants(width: int = 400, height: int = 300) -> Image.Image:
-    """Red and lime above blue and white: tells which way is up."""
+    """Red and lime above blue and white, which shows the way up."""
     image = Image.new("RGB", (width, height), WHITE)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, width // 2 - 1, height // 2 - 1), fill=RED)
@@ -42,8 +42,36 @@ def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def opened(data: bytes) -> Image.Image:
+    """The file as a picture, all of it decoded."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def is_upright(image: Image.Image) -> bool:
+    """Whether these are the quadrants, the right way up."""
+    w, h = image.size
+    corners = [
+        (w // 8, h // 8),
+        (w - w // 8, h // 8),
+        (w // 8, h - h // 8),
+        (w - w // 8, h - h // 8),
+    ]
+    colors = (RED, LIME, BLUE, WHITE)
+    return all(
+        is_close(image.getpixel(at), color) for at, color in zip(corners, colors, strict=True)
+    )
+
+
+def is_close(color: object, expected: tuple[int, int, int]) -> bool:
+    """Whether a colour is the expected one but for what a lossy format changes."""
+    assert isinstance(color, tuple)
+    return all(abs(a - b) < 40 for a, b in zip(color, expected, strict=True))
+
+
 def oriented(orientation: int, file_format: str = "JPEG", width: int = 400) -> bytes:
-    """The quadrants as a camera stores them that was held that way."""
+    """The quadrants as stored by a camera that was held in this orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     upright = quadrants(width, width * 3 // 4)
@@ -52,7 +80,7 @@ def oriented(orientation: int, file_format: str = "JPEG", width: int = 400) -> b
 
 
 def with_gps() -> bytes:
-    """A JPEG that tells where, when and with what it was taken."""
+    """A JPEG with place, camera and comment in its metadata."""
     exif = Image.Exif()
     exif[0x010F] = "SecretCamera"
     exif.get_ifd(0x8825)[1] = "N"
@@ -67,7 +95,7 @@ def sixteen_bit() -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says it is that large and holds nothing."""
+    """A PNG whose header has this size, without any pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return (

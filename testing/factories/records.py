@@ -1,4 +1,4 @@
-"""Records for tests: one with everything in it, and short ones."""
+"""Records for tests: one with every field set, and short ones."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ FULL = CaptionRecord(
     ),
     carried=Carried("12" * 32, {"tags": [{"name": "Mila", "confidence": 1.0}]}),
 )
-"""Every field differs from its default; a test holds that."""
+"""Every field differs from its default, as a test checks."""
 
 
 def short(path: str, modified: datetime = START, **changes: Any) -> CaptionRecord:

@@ -1,4 +1,4 @@
-"""Pictures for tests, as the renditions that services get."""
+"""Pictures for tests, as renditions for services."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def sample(name: str) -> Rendition:
 
 
 def rendition(data: bytes, width: int = 400, height: int = 300, orientation: int = 1) -> Rendition:
-    """These bytes, said to be a picture of this size."""
+    """These bytes as a rendition of this size."""
     stored = (height, width) if orientation in TURNED else (width, height)
     return Rendition(data, "image/jpeg", width, height, orientation, stored)

@@ -1,8 +1,8 @@
-"""A stand-in for `az` and `azd` on PATH: answers by a script, and notes what it was asked.
+"""A stand-in for `az` and `azd` on PATH: answers from a script, and logs the commands.
 
-Runs as a program of its own. FAKE_AZURE names a folder with `script.json`, which gives for the
-words that a command begins with the answers in turn, the last of them for good: what Azure would
-say, or `{"error": "text"}`. `--query` and `-o tsv` are carried out as the CLI does.
+Runs as a program of its own. FAKE_AZURE names a folder with `script.json`, which maps the first
+words of a command to its answers in order; the last one repeats. An answer is what Azure would
+return, or `{"error": "text"}`. `--query` and `-o tsv` work as in the CLI.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _answer(folder: Path, command: str, arguments: list[str]) -> Any:
 
 
 def _tsv(found: Any) -> str:
-    """As the CLI prints it: nothing for null, a line for each item, tabs within."""
+    """The output of the CLI: nothing for null, a line for each item, with tabs between columns."""
     if found is None:
         return ""
     rows = found if isinstance(found, list) else [found]
@@ -42,7 +42,7 @@ def _row(row: Any) -> str:
 
 
 def main() -> int:
-    """One command."""
+    """Runs one command; the exit status."""
     command, arguments = Path(sys.argv[1]).name, sys.argv[2:]
     answer = _answer(Path(os.environ["FAKE_AZURE"]), command, arguments)
     if isinstance(answer, dict) and "error" in answer:

@@ -1,4 +1,4 @@
-"""Calls that keep what they are billed, and make a call that failed again at once."""
+"""Calls that record their bills, and retry a failed call at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 class RecordedCalls(PlainCalls):
-    """`bills` in their order; `asked` counts exchanges, not attempts at them."""
+    """Records `bills` in order. `asked` counts calls, and not attempts at them."""
 
     def __init__(self, attempts: int = 1) -> None:
         self.bills: list[Bill] = []
@@ -22,7 +22,7 @@ class RecordedCalls(PlainCalls):
 
     @property
     def features(self) -> list[str]:
-        """Vision's transactions."""
+        """The features of all bills, one for each transaction of Vision."""
         return [feature for bill in self.bills for feature in bill.features]
 
     def ask(self, call: Callable[[], Answer]) -> Answer:

@@ -1,4 +1,4 @@
-"""A clock that stands still, and a line over which calls go wrong on demand."""
+"""A clock that stands still until a test moves it, and faults injected into calls on demand."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ Answer = TypeVar("Answer")
 
 
 class Clock:
-    """A time that moves only when told."""
+    """A clock that moves only by `advance`."""
 
     def __init__(self, start: datetime = START) -> None:
         self.time = start
 
     def __call__(self) -> datetime:
-        """Now."""
+        """The time."""
         return self.time
 
     def advance(self, seconds: float) -> None:
-        """Moves on."""
+        """Moves the clock on."""
         self.time += timedelta(seconds=seconds)
 
 
 class Crash(BaseException):
-    """The process ends here."""
+    """The process ends here; not an Exception, so that no code under test handles it."""
 
 
-class Line:
-    """What every call to a part goes over: what is planned happens before a call takes effect, or
-    after. Several parts may share a line; calls are counted over all of them."""
+class FaultInjector:
+    """Wraps parts (a table, a queue) and injects faults into their calls.
+
+    A planned action runs before the n-th call takes effect, or after. Parts that share an injector
+    share its count of calls.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -43,30 +46,31 @@ class Line:
         self._plans: dict[tuple[int, bool], Callable[[], object]] = {}
         self._lock = Lock()
 
-    def to(self, part: Part) -> Part:
-        """The part, over this line."""
-        return cast(Part, _OverLine(part, self))
+    def wrap(self, part: Part) -> Part:
+        """The part, with every call to it passing through this injector."""
+        return cast(Part, _FaultyPart(part, self))
 
     def plan(self, action: Callable[[], object], call: int = 1, *, after: bool = False) -> None:
-        """Does something once, at the n-th next call."""
+        """Plans an action for the n-th call from now: before it takes effect, or after."""
         with self._lock:
             self._plans[len(self.calls) + call, after] = action
 
     def fail(self, call: int = 1, *, after: bool = False) -> None:
-        """The n-th next call raises StorageUnavailable; `after`: it is done, its answer lost."""
+        """Has the n-th call from now raise StorageUnavailable. `after`: the call takes effect and
+        only its answer is lost."""
         self.plan(_refuse, call, after=after)
 
     def crash(self, call: int = 1, *, after: bool = False) -> None:
-        """The process ends at the n-th next call: nothing goes over the line any more."""
+        """Ends the process at the n-th call from now: that call and all later ones raise Crash."""
         self.plan(self._die, call, after=after)
 
     def cancel(self) -> None:
-        """Drops what is planned."""
+        """Drops all plans."""
         with self._lock:
             self._plans.clear()
 
-    def carry(self, name: str, call: Callable[[], Answer]) -> Answer:
-        """Makes the call, and does what is planned for it."""
+    def call(self, name: str, action: Callable[[], Answer]) -> Answer:
+        """Makes the call, with what is planned before and after it."""
         if self.is_dead:
             raise Crash
         with self._lock:
@@ -74,7 +78,7 @@ class Line:
             before, after = (self._plans.pop((len(self.calls), m), None) for m in (False, True))
         if before:
             before()
-        answer = call()
+        answer = action()
         if after:
             after()
         return answer
@@ -84,16 +88,18 @@ class Line:
         raise Crash
 
 
-class _OverLine:
-    def __init__(self, part: Any, line: Line) -> None:
-        self._part, self._line = part, line
+class _FaultyPart:
+    def __init__(self, part: Any, injector: FaultInjector) -> None:
+        self._part, self._injector = part, injector
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._part, name)
         if not callable(member):
             return member
         known_as = f"{type(self._part).__name__}.{name}"
-        return lambda *given, **named: self._line.carry(known_as, lambda: member(*given, **named))
+        return lambda *given, **named: self._injector.call(
+            known_as, lambda: member(*given, **named)
+        )
 
 
 def _refuse() -> None:

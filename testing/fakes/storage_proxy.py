@@ -1,4 +1,4 @@
-"""A proxy before Azurite that can answer as a storage account in trouble does."""
+"""A proxy in front of Azurite that can answer as a failing storage account does."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from captioning.embedded.stack.azurite import StoragePorts
+from testing.harness.waiting import HUNG_SECONDS
 
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 WRITES = {"POST", "PUT", "PATCH", "MERGE", "DELETE"}
@@ -20,10 +21,10 @@ TROUBLE = {500: "InternalError", 503: "ServerBusy"}
 
 
 class StorageProxy:
-    """Passes every request on, or refuses those to some services (`blob`, `queue`, `table`).
+    """Forwards every request, or refuses those to some services (`blob`, `queue`, `table`).
 
-    Refusals are 500 or 503, by turns of a seeded die; `lost` is the share of refused writes that
-    took effect all the same: their answer was lost.
+    Refusals are 500 or 503, at random by `seed`. `lost` is the share of refused writes that take
+    effect, as if only their answer were lost.
     """
 
     def __init__(self, ports: StoragePorts, seed: int = 4, lost: float = 0.25) -> None:
@@ -42,12 +43,12 @@ class StorageProxy:
 
     @property
     def connection_string(self) -> str:
-        """For storage clients that go through here."""
+        """The connection string of storage behind this proxy."""
         ports = {name: server.server_port for name, server in self._servers.items()}
         return StoragePorts(**ports).connection_string
 
     def refuse(self, services: Iterable[str]) -> None:
-        """From now on these services are in trouble, all others are well."""
+        """Has these services fail from now on, and all others work."""
         self._down = frozenset(services)
 
     def __enter__(self) -> Self:
@@ -68,7 +69,8 @@ class StorageProxy:
             thread.join()
 
     def trouble(self, service: str, method: str) -> tuple[int, bool] | None:
-        """The status to refuse this request with, and whether it is done all the same."""
+        """The status to refuse this request with, and whether it takes effect; None to forward
+        it."""
         if service not in self._down:
             return None
         with self._lock:
@@ -86,7 +88,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, *_: object) -> None:
-        """Clients that are killed leave connections behind."""
+        """Ignores broken connections: tests kill clients."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -96,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -114,7 +116,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_MERGE = do_DELETE = _pass_on  # noqa: N815
 
     def _asked(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
+        upstream = http.client.HTTPConnection(
+            "127.0.0.1", self.server.upstream, timeout=HUNG_SECONDS
+        )
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             upstream.putheader(name, value)

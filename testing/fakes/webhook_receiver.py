@@ -1,4 +1,4 @@
-"""A receiver of the webhook's deliveries, in memory; and the key that they are signed with."""
+"""A receiver of webhook deliveries, in memory, and the key with which they are signed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEY = b64decode(SECRET.removeprefix("whsec_"))
 
 
 class MemoryReceiver:
-    """For WebhookReceiver; `troubles` are raised first, in order."""
+    """Takes the place of WebhookClient. Errors in `troubles` are raised first, in order."""
 
     def __init__(self) -> None:
         self.deliveries: list[tuple[dict[str, str], Any]] = []
@@ -25,15 +25,15 @@ class MemoryReceiver:
 
     @property
     def identities(self) -> list[str]:
-        """Of all deliveries."""
+        """The ids of all deliveries."""
         return [headers["webhook-id"] for headers, _ in self.deliveries]
 
     def latest(self, path: str) -> Any:
-        """The record that was told last."""
-        told = [body["data"] for _, body in self.deliveries if body["data"]["path"] == path]
-        return told[-1] if told else None
+        """The last record of this path that was delivered."""
+        delivered = [body["data"] for _, body in self.deliveries if body["data"]["path"] == path]
+        return delivered[-1] if delivered else None
 
     def same_under_one_identity(self) -> bool:
-        """Whether deliveries with the same identity say the same, and others do not."""
+        """Whether deliveries have the same id exactly if they have the same body."""
         said = {(h["webhook-id"], json.dumps(body)) for h, body in self.deliveries}
         return len(said) == len({i for i, _ in said}) == len({body for _, body in said})

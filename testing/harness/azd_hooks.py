@@ -47,7 +47,7 @@ def quota(model: str, kind: str, limit: float, used: float = 0.0) -> dict[str, A
 
 
 def region(models: list[Any], quotas: list[Any], **otherwise: list[Any]) -> Script:
-    """What Azure says of a region before provisioning."""
+    """Azure's answers about a region before provisioning."""
     return {
         "az account show": [ACCOUNT],
         "az functionapp list-flexconsumption-locations": [REGIONS],
@@ -60,8 +60,8 @@ def region(models: list[Any], quotas: list[Any], **otherwise: list[Any]) -> Scri
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """How a hook ended, what it said, and what it asked."""
+class HookRun:
+    """How a hook ended: its exit code, its output, and the commands that it ran."""
 
     code: int
     said: str
@@ -69,16 +69,16 @@ class Ran:
     asked: list[list[str]]
 
     def times(self, *words: str) -> int:
-        """How often a command was given that begins with these words."""
+        """How many commands began with these words."""
         return sum(tuple(command[: len(words)]) == words for command in self.asked)
 
     def chosen(self) -> dict[str, str]:
-        """What was set in the azd environment."""
+        """The values that were set in the azd environment."""
         return {c[3]: c[4] for c in self.asked if c[:3] == ["azd", "env", "set"]}
 
 
-def run(hook: str, folder: Path, script: Script, **environ: str) -> Ran:
-    """Runs `infra/hooks/HOOK.sh` as azd does, from the project's folder."""
+def run(hook: str, folder: Path, script: Script, **environ: str) -> HookRun:
+    """Runs `infra/hooks/HOOK.sh` in the project's folder, as azd does."""
     (folder / "script.json").write_text(json.dumps(script), "utf-8")
     for command in ("az", "azd"):
         program = folder / command
@@ -105,10 +105,10 @@ def run(hook: str, folder: Path, script: Script, **environ: str) -> Ran:
         check=False,
     )
     lines = (folder / "asked.jsonl").read_text("utf-8").splitlines()
-    return Ran(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
+    return HookRun(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
 
 
 def outputs() -> dict[str, str]:
-    """What the infrastructure leaves in the azd environment."""
+    """The outputs of the infrastructure, as azd stores them in its environment."""
     made = deployment("new").outputs
     return made | {"APP_URL": f"https://{made['APP_NAME']}.azurewebsites.net"}

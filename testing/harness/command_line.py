@@ -1,4 +1,4 @@
-"""The command line as a person meets it: in this process, as its own process, on a terminal."""
+"""The command line as a user meets it: in this process, as a process of its own, on a terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import subprocess
 import sys
 import termios
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,7 +19,9 @@ from typer.testing import CliRunner
 from captioning.cli.main import cli
 from captioning.domain.record import CaptionRecord, record_id
 from testing.factories.records import FULL
+from testing.harness.processes import started
 from testing.harness.storage import Storage
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 MODULE = [sys.executable, "-m", "captioning"]
@@ -29,11 +30,11 @@ DEAD_STORAGE = (
     "BlobEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a;"
     "TableEndpoint=http://127.0.0.1:9/a;"
 )
-"""Nobody listens there."""
+"""The connection string of storage that does not answer: nothing listens on port 9."""
 
 
 def settings_of(storage: Storage) -> dict[str, str]:
-    """What makes the command line work on a test's own container and tables."""
+    """Settings for the command line, with the container and tables of one test."""
     return {
         "ImageStorage": storage.connection,
         "IMAGES_CONTAINER": storage.name,
@@ -42,21 +43,21 @@ def settings_of(storage: Storage) -> dict[str, str]:
 
 
 def saved(storage: Storage, path: str = FULL.path, **changes: Any) -> CaptionRecord:
-    """FULL, with changes, in the table."""
+    """Saves FULL, with changes, as the record of a path."""
     record = replace(FULL, path=path, id=record_id(path), **changes)
     storage.catalog.save(record, None)
     return record
 
 
 class CommandLine:
-    """Runs commands in the project's folder with settings of the test's own."""
+    """Runs commands in the project's folder, with the settings of one test."""
 
     def __init__(self, settings: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = dict(settings)
         self._monkeypatch = monkeypatch
 
     def __call__(self, *arguments: object) -> Any:
-        """Runs a command in this process; its exit_code, stdout and stderr."""
+        """Runs a command in this process; the result has exit_code, stdout and stderr."""
         self._monkeypatch.chdir(ROOT)
         result = CliRunner().invoke(cli, [str(each) for each in arguments], env=self.settings)
         if result.exception and not isinstance(result.exception, SystemExit):
@@ -65,15 +66,15 @@ class CommandLine:
 
     @contextmanager
     def process(self, *arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
-        """A command as its own process, output piped; it does not outlive the block."""
-        with subprocess.Popen(
+        """Runs a command as a process with piped output, which is killed at the end of the
+        block."""
+        with started(
             [*MODULE, *(str(each) for each in arguments)],
             **{
                 "cwd": ROOT,
                 "env": {**os.environ, **self.settings},
                 "stdout": subprocess.PIPE,
                 "stderr": subprocess.PIPE,
-                "text": True,
                 **options,
             },
         ) as process:
@@ -84,7 +85,7 @@ class CommandLine:
 
 
 class Terminal:
-    """A terminal 80 columns wide, for a process to write to; `text` is what it shows so far."""
+    """A terminal, 80 columns wide, for a process to write to. `text` is what was written so far."""
 
     def __init__(self) -> None:
         self._ours, self.end = pty.openpty()
@@ -98,13 +99,13 @@ class Terminal:
         return self._written.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def press(self, keys: bytes) -> None:
-        """Types on it."""
+        """Types these keys."""
         os.write(self._ours, keys)
 
     def close(self) -> None:
-        """Once the processes on it have ended."""
+        """Closes the terminal, after the processes that use it have ended."""
         os.close(self.end)
-        self._reader.join(10)
+        self._reader.join(HUNG_SECONDS)
         os.close(self._ours)
 
     def _read(self) -> None:
@@ -113,12 +114,3 @@ class Terminal:
                 self._written += some
         except OSError:  # the last process closed its end
             return
-
-
-def within(seconds: float, check: Callable[[], Any], why: Callable[[], object] = str) -> Any:
-    """What `check` gives once that is something; fails when it is nothing for too long."""
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"did not happen in {seconds} s: {why()}"
-        time.sleep(0.03)
-    return found

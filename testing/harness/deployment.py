@@ -1,7 +1,7 @@
-"""What would be deployed, from the stored snapshots of the infrastructure.
+"""The resources that would be deployed, from the stored snapshots of the infrastructure.
 
-A snapshot holds every resource with all values worked out, but for what only Azure knows: those are
-expressions, which are given plausible values here.
+A snapshot has every resource with all values evaluated, except those that only Azure knows. These
+are expressions, which get plausible values here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from testing.harness.bicep import SNAPSHOTS
 
 SCENARIOS = sorted(file.name.split(".")[0] for file in SNAPSHOTS.glob("*.bicepparam"))
 WHOLE = [name for name in SCENARIOS if name != "webhook"]
-"""Those of main.bicep: each makes everything."""
+"""The scenarios of main.bicep, which deploy everything."""
 KNOWN_TO_AZURE = {
     "clientId": "00000000-0000-0000-0000-00000000000c",
     "ConnectionString": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
@@ -32,16 +32,16 @@ class Deployment:
     outputs: dict[str, str]
 
     def of(self, kind: str) -> list[Resource]:
-        """Resources of a type, which may leave out its `Microsoft.`."""
+        """The resources of a type, given without `Microsoft.`."""
         return [r for r in self.resources if r["type"].removeprefix("Microsoft.") == kind]
 
     def one(self, kind: str) -> Resource:
-        """The only one of its type."""
+        """The only resource of a type."""
         [found] = self.of(kind)
         return found
 
     def names(self, kind: str) -> set[str]:
-        """Last parts of the names of a type's resources."""
+        """The last parts of the names of the resources of a type."""
         return {resource["name"].rpartition("/")[2] for resource in self.of(kind)}
 
     def settings(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Deployment:
 
 @cache
 def deployment(name: str) -> Deployment:
-    """That of a scenario."""
+    """The deployment of a scenario."""
     stored = json.loads((SNAPSHOTS / f"{name}.snapshot.json").read_text("utf-8-sig"))
     assert not stored["diagnostics"]
     return Deployment(
@@ -62,7 +62,7 @@ def deployment(name: str) -> Deployment:
 
 
 def plausible(value: Any) -> Any:
-    """The value without expressions."""
+    """The value with its expressions evaluated."""
     if isinstance(value, dict):
         return {name: plausible(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -73,7 +73,7 @@ def plausible(value: Any) -> Any:
 
 
 def _evaluated(expression: str) -> str:
-    """One of the few kinds there are: `format` of literals, references and the cloud's suffix."""
+    """Evaluates an expression: `format` of literals, references and the suffix of the cloud."""
     text = expression.replace("environment().suffixes.storage", "'core.windows.net'")
     text = re.sub(r"listKeys\([^()]*(?:\([^()]*\))?[^()]*\)\.([\w.]+)", r"'<\1>'", text)
     text = re.sub(r"reference\('([^']*)', '[^']*'(?:, '\w+')?\)\.([\w.]+)", _referenced, text)

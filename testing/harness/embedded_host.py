@@ -1,8 +1,7 @@
-"""What the tests of the embedded host share: storage of their own, apps, waiting."""
+"""Storage, apps and hosts for tests of the embedded host."""
 
 from __future__ import annotations
 
-import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,17 +17,9 @@ from azurefunctions.extensions.bindings import blob
 from captioning.embedded.host.embedded_host import EmbeddedHost
 
 
-def eventually(check: Callable[[], object], seconds: float = 15.0) -> None:
-    """Looks until `check` is true."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
-
-
 @dataclass
-class Lab:
-    """A storage account with names of one test's own, and hosts that end with the test."""
+class HostLab:
+    """Storage with names of one test, and hosts that end with it."""
 
     connection: str
     name: str
@@ -49,29 +40,29 @@ class Lab:
     def host(
         self, app: func.FunctionApp, host_json: dict[str, Any] | None = None, hidden: int = 60
     ) -> EmbeddedHost:
-        """A running host."""
+        """Starts a host."""
         host = EmbeddedHost(app, self.settings, host_json or {}, hidden=hidden)
         return self.stack.enter_context(host)
 
     def upload(self, name: str, data: bytes = b"x") -> str:
-        """Uploads a blob; gives back its ETag as messages carry it."""
+        """Uploads a blob; returns its ETag without quotes, as in messages."""
         result = self.container.upload_blob(name, data, overwrite=True)
         return str(result.get_blob_properties().etag).strip('"')
 
     def queue(self, name: str) -> QueueClient:
-        """A queue of the account, made when missing."""
+        """A client of a queue, which need not exist."""
         queue = QueueClient.from_connection_string(self.connection, name)
         self.stack.enter_context(queue)
         return queue
 
     def put(self, text: str) -> None:
-        """A message for the test's own queue."""
+        """Puts a message on the queue of the test."""
         self.queue(self.name).send_message(b64encode(text.encode()).decode())
 
 
 @dataclass
-class Seen:
-    """What the functions of a test were given."""
+class Recorder:
+    """Records what the functions of a test receive."""
 
     items: list[Any] = field(default_factory=list)
 
@@ -85,7 +76,7 @@ def blob_app(
     source: func.BlobSource = func.BlobSource.LOGS_AND_CONTAINER_SCAN,
     path: str = "%IMAGES_CONTAINER%/{name}",
 ) -> func.FunctionApp:
-    """An app with one blob-triggered function that hands its client to `use`."""
+    """An app with one blob-triggered function, which calls `use` with its client."""
     app = func.FunctionApp()
 
     @app.function_name(name)
@@ -97,7 +88,7 @@ def blob_app(
 
 
 def queue_app(use: Callable[[func.QueueMessage], None], queue: str = "%QUEUE%") -> Any:
-    """An app with one queue-triggered function."""
+    """An app with one queue-triggered function, which calls `use` with its message."""
     app = func.FunctionApp()
 
     @app.function_name("deferred")
@@ -109,7 +100,7 @@ def queue_app(use: Callable[[func.QueueMessage], None], queue: str = "%QUEUE%") 
 
 
 def taken(queue: QueueClient) -> list[Any]:
-    """Takes everything off a queue, decoded; an empty list where the queue is missing."""
+    """Takes all messages off a queue; their decoded bodies. Empty if there is no queue."""
     try:
         messages = list(queue.receive_messages(max_messages=32))
     except ResourceNotFoundError:

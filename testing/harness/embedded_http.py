@@ -1,4 +1,4 @@
-"""Apps that tell what they were given, and requests nobody tidies on the way."""
+"""Apps that answer with what they received, and requests that no client normalises."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from urllib.parse import urlsplit
 import azure.functions as func
 
 from captioning.embedded.host.embedded_host import EmbeddedHost
+from testing.harness.waiting import HUNG_SECONDS
 
 AT_ROOT = {"extensions": {"http": {"routePrefix": ""}}}
 
 
 def declare(app: func.FunctionApp, name: str, route: str | None, methods: list[str] | None) -> None:
-    """Adds a function that answers with what it was given."""
+    """Adds a function that answers with the request that it received."""
 
     def answer(req: func.HttpRequest) -> func.HttpResponse:
         if req.headers.get("x-raise"):
-            raise RuntimeError("asked to")
+            raise RuntimeError("as requested")
         url = urlsplit(req.url)
         seen = {
             "function": name,
@@ -40,8 +41,8 @@ def ask(
     headers: dict[str, str] | None = None,
     body: bytes | None = None,
 ) -> tuple[HTTPResponse, bytes]:
-    """Sends the target byte for byte."""
-    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    """Sends a request with this target, unchanged, on a connection of its own."""
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=HUNG_SECONDS)
     try:
         return ask_on(connection, method, target, headers, body)
     finally:
@@ -66,8 +67,10 @@ def ask_on(
 
 
 def raw(host: EmbeddedHost, sent: bytes) -> bytes:
-    """What comes back for bytes that no client would send."""
-    with socket.create_connection(("127.0.0.1", int(host.url.rpartition(":")[2])), 10) as wire:
+    """The response to bytes that no client would send."""
+    with socket.create_connection(
+        ("127.0.0.1", int(host.url.rpartition(":")[2])), HUNG_SECONDS
+    ) as wire:
         wire.sendall(sent)
         received = b""
         while part := wire.recv(65536):

@@ -1,4 +1,4 @@
-"""exiftool, which tells whether what we write is what photo programs read."""
+"""exiftool, to check that photo programs read what the app writes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ PREFIX = {
 
 
 def exiftool(*arguments: object) -> str:
-    """What it prints; fails where it does, or is not installed (libimage-exiftool-perl)."""
+    """The output of exiftool. Fails if it does, or if it is not installed (on Debian the package
+    libimage-exiftool-perl)."""
     command = ["exiftool", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def read(*files: Path) -> list[dict[str, Any]]:
-    """What is in files, in their order; all are valid. `caption`, `alt` and `description` are by
-    language, "" for the default."""
+    """The metadata of files, in order; fails if any is not valid. `caption`, `alt` and
+    `description` are by language, with "" for the default."""
     found = json.loads(exiftool("-j", "-a", "-G1", *FIELDS, *files))
     assert [each.pop("SourceFile") for each in found] == [str(file) for file in files]
     return [_named(each) for each in found]

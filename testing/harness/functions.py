@@ -1,4 +1,4 @@
-"""The function app for tests: settings of the test's own, and requests as the host makes them."""
+"""The function app for tests: settings of one test, and requests as the host passes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import function_app
 from captioning.config.definitions import SETTINGS
 from captioning.config.sections import queue_names
 from captioning.domain.messages import CaptionMessage
-from testing.harness.pipeline import Works
+from testing.harness.pipeline import PipelineLab
 from testing.harness.storage import Storage
 from testing.services.chat import KEY
 
@@ -24,7 +24,8 @@ Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
 @contextmanager
 def undeployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Sets settings, and only these, for an app that has built nothing yet."""
+    """Sets the settings that a test gives, and only these, for an app that has not built its
+    services."""
     for row in SETTINGS:
         monkeypatch.delenv(row.name, raising=False)
     monkeypatch.setattr(function_app, "_services", None)
@@ -38,15 +39,15 @@ def undeployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]
         built.close()
 
 
-def settings_over(works: Works) -> dict[str, str]:
-    """The app's settings: this test's storage, no Vision, the model at the wire."""
+def settings_over(lab: PipelineLab) -> dict[str, str]:
+    """Settings of an app with the lab's storage and model, without Vision."""
     return {
-        "ImageStorage": works.storage.connection,
-        "IMAGES_CONTAINER": works.storage.name,
-        "CAPTIONS_TABLE": works.storage.name,
+        "ImageStorage": lab.storage.connection,
+        "IMAGES_CONTAINER": lab.storage.name,
+        "CAPTIONS_TABLE": lab.storage.name,
         "VISION_PROVIDER": "none",
         "CAPTION_PROVIDER": "openai",
-        "OPENAI_BASE_URL": f"{works.model.url}/v1",
+        "OPENAI_BASE_URL": f"{lab.model.url}/v1",
         "OPENAI_API_KEY": KEY,
     }
 
@@ -59,7 +60,7 @@ def call(
     body: bytes = b"",
     **headers: str,
 ) -> func.HttpResponse:
-    """The answer to a request; header names with underscores."""
+    """Calls a handler; underscores in header names become hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = func.HttpRequest(
         method,
@@ -72,12 +73,12 @@ def call(
 
 
 def document(response: func.HttpResponse) -> Any:
-    """The JSON of an answer."""
+    """The JSON of a response."""
     return json.loads(response.get_body())
 
 
 def problem(response: func.HttpResponse) -> tuple[int, str]:
-    """Status and code of a problem."""
+    """Status and code of a problem response (RFC 9457)."""
     assert response.mimetype == "application/problem+json"
     body = document(response)
     assert body["status"] == response.status_code
@@ -86,7 +87,7 @@ def problem(response: func.HttpResponse) -> tuple[int, str]:
 
 
 def message(body: object) -> func.QueueMessage:
-    """A queue's message: bytes and text as they are, anything else as JSON."""
+    """A queue message; a body that is not bytes or text is sent as JSON."""
     if isinstance(body, bytes):
         return func.QueueMessage(body=body)
     text = body if isinstance(body, str) else json.dumps(body)
@@ -94,9 +95,21 @@ def message(body: object) -> func.QueueMessage:
 
 
 def waiting(storage: Storage) -> list[CaptionMessage]:
-    """What can be seen on the app's queue, read as the host reads it."""
+    """The visible messages on the app's queue, decoded as the host does."""
     name = queue_names(storage.name).deferred
     with QueueClient.from_connection_string(
         storage.connection, name, message_decode_policy=TextBase64DecodePolicy()
     ) as queue:
         return [CaptionMessage.from_json(found.content) for found in queue.peek_messages(32)]
+
+
+def poison_event(container: str, path: str) -> dict[str, str]:
+    """The message that the host puts on the poison queue of blob events."""
+    return {
+        "Type": "BlobTrigger",
+        "FunctionId": "Host.Functions.caption_image",
+        "BlobType": "BlockBlob",
+        "ContainerName": container,
+        "BlobName": path,
+        "ETag": "0x8DE29B1",
+    }

@@ -1,4 +1,4 @@
-"""The gallery in a browser: pages that note everything the browser complains of."""
+"""The gallery in a browser: pages that record every error and warning of the browser."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ LAUNCH = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 EXPECTED = "Failed to load resource: the server responded with a status of "
-"""The browser's own line about a refusal; the page tells a person what it means."""
+"""The browser's own message about an HTTP error, which the page explains to the user."""
 EMBEDDED = {"VISION_PROVIDER": "embedded", "CAPTION_PROVIDER": "embedded"}
-"""Settings of an app that asks no service."""
+"""Settings of an app that calls no service."""
 SAMPLE_NAMES = ("astronaut", "camera", "cat", "coffee", "rocket")
 SAMPLES = ROOT / "samples"
 SCREENSHOTS = ROOT / "build/screenshots"
 WIDE, NARROW = (1280, 800), (390, 844)
-PATIENCE = 30_000
-"""Milliseconds: other tests run beside these on the same cores."""
+PATIENCE = 120_000
+"""Milliseconds. Only ends a test that hangs: other tests run on the same cores."""
 expect.set_options(timeout=PATIENCE)
 
 MAKE_TRANSFER = """files => {
@@ -51,7 +51,7 @@ MAKE_TRANSFER = """files => {
 
 
 def launched(playwright: Playwright) -> Browser:
-    """Chromium as it is on this machine; what to install where there is none."""
+    """Starts the installed Chromium. Fails with what to install if there is none."""
     found = subprocess.run(
         ["sh", "scripts/find-chromium"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -60,7 +60,7 @@ def launched(playwright: Playwright) -> Browser:
 
 
 class GalleryPage:
-    """A page on an app. `problems` are errors, warnings and violations of the policy."""
+    """A page of an app. `problems` are errors, warnings and violations of the security policy."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
@@ -73,23 +73,23 @@ class GalleryPage:
         self.page.goto(f"{self.url}/{query}")
 
     def open_image(self, path: str) -> None:
-        """By its link; waits for the record."""
+        """Opens the link of an image and waits for its record."""
         self.open(f"?image={record_id(path)}")
         self.page.locator("#image-body").wait_for()
 
     def drop(self, *files: tuple[str, bytes]) -> None:
-        """As one drops files from a file manager."""
+        """Drops files on the page, as from a file manager."""
         encoded = [[name, base64.b64encode(data).decode()] for name, data in files]
         transfer = self.page.evaluate_handle(MAKE_TRANSFER, encoded)
         for event in ("dragenter", "dragover", "drop"):
             self.page.dispatch_event("body", event, {"dataTransfer": transfer})
 
     def captions(self) -> list[str]:
-        """What stands under the pictures, in their order."""
+        """The captions under the pictures, in order."""
         return self.page.locator("#grid .caption").all_inner_texts()
 
     def shot(self, name: str) -> None:
-        """A picture of the window for people to look at."""
+        """Saves a screenshot for people to look at."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
@@ -100,7 +100,7 @@ class GalleryPage:
 
 @contextmanager
 def gallery_page(browser: Browser, app: RunningApp | str, **options: Any) -> Iterator[GalleryPage]:
-    """A page in a context of its own. The browser must have had nothing to complain of."""
+    """A page in a context of its own. Fails at the end if the page has any problems."""
     url = app if isinstance(app, str) else f"http://127.0.0.1:{app.workers[0].port}"
     viewport: ViewportSize = {"width": WIDE[0], "height": WIDE[1]}
     context = browser.new_context(viewport=viewport, locale="en-GB", **options)
@@ -135,7 +135,7 @@ def sample(name: str) -> bytes:
 
 
 def saved(folder: Path, **files: bytes) -> Path:
-    """A folder with these files; `__` in a name is a slash, and `_` before the suffix a dot."""
+    """Writes files to a folder. In their names `__` stands for a slash, and other `_` for a dot."""
     for name, data in files.items():
         path = folder / name.replace("__", "/").replace("_", ".")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One Functions host that runs the app: started, ended as a deployment would, or killed."""
+"""A Functions host as a process: started, stopped as by a deployment, or killed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 
 from captioning.embedded.stack.child import Child
 from testing.azurite import free_ports
+from testing.harness.waiting import HUNG_SECONDS
 
 
 class HostProcess:
-    """A host of the app on a port of its own. `hidden`: after how many seconds the messages of a
-    killed host come back (embedded host only). The log of every start is kept."""
+    """A host of the app on a port of its own. `hidden` is after how many seconds the messages of a
+    killed host are visible again (embedded host only). The log of every start is kept."""
 
     def __init__(
         self, host: str, log: Path, environ: Mapping[str, str], hidden: int | None = None
@@ -30,11 +31,11 @@ class HostProcess:
 
     @property
     def child(self) -> Child | None:
-        """The process while it should be there."""
+        """The process, while it is started."""
         return self._child
 
     def start(self) -> None:
-        """Starts the host and waits for its health."""
+        """Starts the host and waits until it is healthy."""
         command = {
             "embedded": [sys.executable, "-m", "captioning.embedded.host"],
             "func": ["func", "start"],
@@ -45,13 +46,13 @@ class HostProcess:
         self._child.wait_until(self._is_up)
 
     def stop(self) -> None:
-        """Ends the host, as a deployment would."""
+        """Stops the host with SIGTERM, as a deployment does."""
         if self._child:
             self._child.stop()
             self._child = None
 
     def kill(self) -> None:
-        """Ends the host at once, whatever it is doing."""
+        """Kills the host."""
         if self._child:
             os.killpg(self._child.pid, signal.SIGKILL)
             self.stop()
@@ -59,9 +60,9 @@ class HostProcess:
     def ask(
         self, target: str, headers: Mapping[str, str], *, method: str = "GET", body: bytes = b""
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers in lower case and body of the answer to a request with this very target:
-        nothing is normalised on the way."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        """Sends a request with this target, which is not normalised. Returns status, headers in
+        lower case, and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HUNG_SECONDS)
         connection.putrequest(method, target)
         if body:
             connection.putheader("Content-Length", str(len(body)))
@@ -74,7 +75,7 @@ class HostProcess:
         return response.status, {k.lower(): v for k, v in response.getheaders()}, content
 
     def log(self) -> str:
-        """What the host wrote, in all of its lives."""
+        """The logs of all starts."""
         logs = [self._log_of(number) for number in range(1, self._starts + 1)]
         return "".join(log.read_text("utf-8", "replace") for log in logs)
 

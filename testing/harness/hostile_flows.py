@@ -1,5 +1,5 @@
-"""Every hostile picture through Vision and the model at the wire, once; the model obeys: it says
-whatever the picture told it to."""
+"""Every hostile picture through Vision and the model on local servers. The model obeys: it answers
+whatever the picture demands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VISION_KEY = "local-vision-key"
 
 @dataclass(frozen=True)
 class Flow:
-    """What was sent to the model about a picture, and the record that came of it."""
+    """The requests to the model about a picture, and the resulting record."""
 
     hostile: Hostile
     requests: list[Received]
@@ -41,7 +41,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Flows:
-    """All of them, and the whole log."""
+    """The flows by picture, and everything that was logged."""
 
     of: dict[str, Flow]
     logged: list[str]
@@ -52,7 +52,7 @@ class Flows:
 
 
 def scene_of(pictures: dict[bytes, Hostile]) -> Callable[[bytes], Scene]:
-    """What Vision sees in these pictures: their text, line by line, and nothing else."""
+    """Vision's results for these pictures: their text, line by line, and nothing else."""
 
     def scene(picture: bytes) -> Scene:
         lines = filter(None, pictures[picture].read.split("\n"))
@@ -63,13 +63,13 @@ def scene_of(pictures: dict[bytes, Hostile]) -> Callable[[bytes], Scene]:
 
 
 def obeyed(text: str) -> str:
-    """An answer in the form asked for that says this wherever it can."""
+    """An answer in the required form with this text wherever there is one."""
     said = dict.fromkeys(("caption", "alt_text", "description"), text)
     return json.dumps({"decorative": False, "texts": dict.fromkeys(LANGUAGES, said)})
 
 
 def flows() -> Flows:
-    """Every picture of the table, through everything but storage."""
+    """Runs every hostile picture through all of the app but storage."""
     pictures = {rendered(hostile): hostile for hostile in HOSTILE}
     chat, logged = ChatService(), list[str]()
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def flows() -> Flows:
 def _recorded(
     hostile: Hostile, data: bytes, analyzer: VisionClient, captioner: OpenAICaptioner
 ) -> CaptionRecord:
-    """The record that the pipeline makes of a picture."""
+    """The record of a picture, made as in the pipeline."""
     blob = BlobDescription(hostile.path, len(data), f'"{len(data)}"', START)
     record = claimed(None, blob, Claim("worker", START), START)
     picture = inspect(data)
@@ -115,7 +115,7 @@ def _recorded(
 
 
 class _Lines(logging.Handler):
-    """Keeps every line that is logged, down to the last detail."""
+    """Keeps every log line, with its arguments."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(logging.DEBUG)

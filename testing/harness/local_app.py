@@ -1,4 +1,4 @@
-"""`up` as a process, in a place of its own."""
+"""`up` as a process, on ports and in a folder of one test."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from typing import Any
 from captioning.embedded.stack.azurite import is_taken
 from testing.azurite import free_ports
 from testing.harness.command_line import MODULE
+from testing.harness.processes import started
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 
 @dataclass
-class Place:
-    """Ports and a data folder of one test's own."""
+class StackLocation:
+    """Ports and a data folder of one test."""
 
     data: Path
     app: int
@@ -36,7 +38,7 @@ class Place:
         return [f"PORT={self.app}", f"STORAGE_PORT={self.storage}", f"DATA={self.data}"]
 
     def processes(self) -> dict[int, str]:
-        """What was started here and still runs: command lines by process id."""
+        """Running processes that use these ports: command lines by process id."""
         listed = subprocess.run(
             ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
         )
@@ -45,34 +47,35 @@ class Place:
         return {int(pid): args for pid, args in pairs if ours.intersection(args.split())}
 
     def is_empty(self) -> bool:
-        """Nothing runs and nothing listens."""
+        """Whether no process uses the ports, and none of them is taken."""
         ports = (self.app, *range(self.storage, self.storage + 3))
         return not self.processes() and not any(is_taken(port) for port in ports)
 
     def get(self, target: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.app}{target}", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.app}{target}", timeout=HUNG_SECONDS
+        ) as answer:
             return json.load(answer)
 
 
-def place(data: Path) -> Place:
-    """With free ports, three in a row for storage."""
+def place(data: Path) -> StackLocation:
+    """A location with free ports, of which three in a row are for storage."""
     app, storage, *_ = free_ports(4, in_a_row=True)
-    return Place(data, app, storage)
+    return StackLocation(data, app, storage)
 
 
 @contextmanager
 def running(
-    where: Place, *options: str, environ: dict[str, str] | None = None
+    where: StackLocation, *options: str, environ: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """`up` as a process, its output piped."""
+    """Runs `up` as a process with piped output, which is killed at the end of the block."""
     command = [*MODULE, "up", *where.options, *options]
-    with subprocess.Popen(
+    with started(
         command,
         cwd=ROOT,
         env={**os.environ, **(environ or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         start_new_session=True,
     ) as process:
         try:
@@ -82,7 +85,7 @@ def running(
 
 
 def serving(process: subprocess.Popen[str]) -> str:
-    """Reads until it serves; what it printed."""
+    """Reads the output until the app serves; returns it."""
     assert process.stdout
     lines = []
     for line in process.stdout:
@@ -92,17 +95,17 @@ def serving(process: subprocess.Popen[str]) -> str:
     raise AssertionError(f"it ended: {''.join(lines)}{process.stderr and process.stderr.read()}")
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 20) -> tuple[int, str, str]:
-    """Exit status, what was still printed, and stderr."""
-    output, errors = process.communicate(timeout=seconds)
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Waits for the process to end; its exit status, the rest of its output, and stderr."""
+    output, errors = process.communicate(timeout=HUNG_SECONDS)
     return process.returncode, output, errors
 
 
 @dataclass
 class FirstRun:
-    """What the first `up --once` did."""
+    """The result of the first `up --once`. `left` is whether it left anything running."""
 
-    where: Place
+    where: StackLocation
     code: int
     output: str
     errors: str

@@ -1,4 +1,4 @@
-"""What the tests of upkeep and reconciling share: storage, a clock, and messages that are noted."""
+"""Storage, a clock and recorded messages for tests of cleanup, reconciliation and images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from testing.factories.records import short
 from testing.harness.storage import Storage
 
 
-class Messages:
-    """For DeferralQueue: notes what is put; `deep` is what is there beside."""
+class RecordedMessages:
+    """Takes the place of MessageQueue and records what is put. `deep` is added to its depth."""
 
     def __init__(self) -> None:
         self.put_by: list[tuple[CaptionMessage, float]] = []
@@ -31,18 +31,18 @@ class Messages:
         return self.deep + len(self.put_by)
 
     def taken(self) -> list[str]:
-        """The paths of all messages, which are gone then."""
+        """Takes all messages off; their paths."""
         paths = sorted(wake.path for wake, _ in self.put_by)
         self.put_by.clear()
         return paths
 
 
-class UpkeepLab:
-    """A container and a catalogue; the clock begins when the test does."""
+class MaintenanceLab:
+    """A container, a catalogue, and a clock that starts at the time of the test."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self.messages = Messages()
+        self.messages = RecordedMessages()
         self.time = datetime.now(UTC)
 
     def now(self) -> datetime:
@@ -53,38 +53,38 @@ class UpkeepLab:
         self.time += timedelta(**duration)
 
     def upload(self, path: str, data: bytes = b"x") -> BlobDescription:
-        """A blob that is a day old by the clock."""
+        """Uploads a blob and moves the clock to a day after that."""
         blob = self.storage.upload(path, data)
         self.time = max(self.time, blob.modified + timedelta(days=1))
         return blob
 
     def record(self, blob: BlobDescription, **changes: Any) -> CaptionRecord:
-        """A record of this upload, saved whatever was there; captioned unless changed."""
+        """Saves a record of this upload, captioned unless changed, in place of any other."""
         image = ImageInfo(bytes=blob.bytes, etag=blob.etag, modified=blob.modified)
         record = replace(short(blob.path, blob.modified), image=image, **changes)
         self.storage.catalog.save(record, self.stored(blob.path))
         return record
 
     def claim(self, minutes: float) -> Claim:
-        """A run's claim that ends in so many minutes."""
+        """A claim of a run that ends in these minutes."""
         return Claim("worker/1", self.time + timedelta(minutes=minutes))
 
     def stored(self, path: str) -> StoredRecord | None:
-        """What the catalogue holds."""
+        """The record with its ETag, if any."""
         return self.storage.catalog.get(path)
 
     def found(self, path: str) -> CaptionRecord:
-        """The record that the catalogue holds."""
+        """The record; fails if there is none."""
         stored = self.stored(path)
         assert stored
         return stored.record
 
     def listed(self) -> list[str]:
-        """Paths that the index leads to."""
+        """The paths that the index lists."""
         return sorted(record.path for record in self.storage.catalog.walk())
 
-    def upkeep(self, *, images: Any = None, catalog: Any = None) -> RecordCleanup:
-        """Upkeep over this storage, or over parts that do something in between."""
+    def cleanup(self, *, images: Any = None, catalog: Any = None) -> RecordCleanup:
+        """The cleanup over this storage, or over the given parts."""
         return RecordCleanup(
             images or self.storage.images,
             catalog or self.storage.catalog,
@@ -94,8 +94,8 @@ class UpkeepLab:
         )
 
 
-class Between:
-    """A part of which one method does something first, once."""
+class InterceptedOnce:
+    """A part with an action that runs once, before the first call of one method."""
 
     def __init__(self, part: Any, method: str, action: Any) -> None:
         self._part, self._method, self._action = part, method, action

@@ -1,7 +1,7 @@
-"""What captioning a thousand images costs, by model and mode: the table of docs/operate.md.
+"""The cost of captioning a thousand images, by model and mode: the table of docs/operate.md.
 
-Tokens are counted as Azure's documentation of vision models has them, for the picture that the app
-sends: at most a megapixel, detail `low`. `python -m testing.harness.model_costs` prints the table.
+Tokens are counted by Azure's documentation of vision models, for the picture that the app sends: at
+most one megapixel, with detail `low`. `python -m testing.harness.model_costs` prints the table.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ PICTURE = {
     "gpt-5.4-nano": 2_519,
 }
 INSTRUCTIONS, EVIDENCE = 400, 400
-"""Tokens of the prompt with the answer's schema, and of what Vision found."""
+"""Tokens of the prompt with the schema of the answer, and of Vision's results."""
 ANSWER, REASONING = 150, 400
-"""Tokens of an answer in one language; what models that reason spend before it."""
+"""Tokens of an answer in one language, and of the reasoning before it in models that reason."""
 MODES = ("image+tags", "image", "tags")
 
 
 def tokens(model: str, mode: str) -> tuple[int, int]:
     """Input and output tokens of an image."""
     shown = PICTURE[model] if "image" in mode else 0
-    told = EVIDENCE if "tags" in mode else 0
+    evidence = EVIDENCE if "tags" in mode else 0
     reasoned = REASONING if model.startswith("gpt-5") else 0
-    return INSTRUCTIONS + shown + told, ANSWER + reasoned
+    return INSTRUCTIONS + shown + evidence, ANSWER + reasoned
 
 
 def vision_usd() -> float:
-    """Dollars of Vision for a thousand images, with the features that are the default."""
+    """Dollars of Vision for a thousand images, with the default features."""
     [features] = [setting.default for setting in SETTINGS if setting.name == "VISION_FEATURES"]
     return 1_000 * (PriceList.load().usage(Bill(tuple(features.split(",")))).usd or 0.0)
 
@@ -55,7 +55,7 @@ def model_usd(model: str, mode: str) -> float:
 
 
 def table() -> str:
-    """The rows, in dollars."""
+    """The rows of the table, in dollars."""
     return "".join(
         f"| `{model}` | {' | '.join(f'{model_usd(model, mode):.2f}' for mode in MODES)} |\n"
         for model in CANDIDATES

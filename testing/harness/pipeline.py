@@ -1,4 +1,5 @@
-"""A whole pipeline over real storage, with both services at the wire and a clock of its own."""
+"""A whole pipeline over real storage, with both services on local servers and a clock of its
+own."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ VISION_KEY = "local-vision-key"
 
 
 class Service:
-    """One service at the wire. `on_request` runs before it answers: for what happens meanwhile."""
+    """A service on a local server. `on_request` runs before each answer, for what happens during a
+    call."""
 
     def __init__(self, answer: Callable[[Received], Reply], stack: ExitStack) -> None:
         self.on_request: Callable[[], object] = lambda: None
@@ -53,7 +55,7 @@ class Service:
         )
 
     def once(self, action: Callable[[], object]) -> None:
-        """Runs the action at the first request only."""
+        """Runs the action before the next answer only."""
         first = threading.Lock()
         self.on_request = lambda: action() if first.acquire(blocking=False) else None
 
@@ -62,8 +64,8 @@ class Service:
         return self._answer(received)
 
 
-class Works:
-    """Storage, Vision and the model; and pipelines over them as `build_services` makes them."""
+class PipelineLab:
+    """Storage, Vision and the model, and pipelines over them as `build_services` makes them."""
 
     def __init__(self, storage: Storage, stack: ExitStack) -> None:
         self.storage = storage
@@ -116,9 +118,12 @@ class Works:
         threshold: float = 0.0,
         **changes: Any,
     ) -> CaptionPipeline:
-        """A process's pipeline; `bursts` is their window in seconds. A run takes 1.5 seconds by its
-        watch; time is the works' clock, and passes where a run waits for a service. Without
-        patience it does not wait."""
+        """The pipeline of a process.
+
+        `patience` is the wait budget of a run in seconds, `bursts` the window of bursts. A run
+        takes 1.5 seconds by its stopwatch. The time is that of the lab's clock, which moves on when
+        a run waits for a service.
+        """
         watch = iter(range(1_000))
         providers = Providers(
             (analyzer or self.analyzer()) if vision else None,
@@ -148,7 +153,7 @@ class Works:
             "catalog": self.storage.catalog,
             "queue": self.deferrals,
             "ledger": ledger,
-            "forget": self.upkeep.forget,
+            "forget": self.cleanup.forget,
             "max_image_bytes": max_image_bytes,
             "worker": worker,
             "lease": LEASE,
@@ -159,21 +164,21 @@ class Works:
         return CaptionPipeline(**(keywords | changes))
 
     @property
-    def upkeep(self) -> RecordCleanup:
-        """What removes records, over the same storage."""
+    def cleanup(self) -> RecordCleanup:
+        """The cleanup of records, over the same storage."""
         storage = self.storage
         return RecordCleanup(
             storage.images, storage.catalog, storage.thumbnails, self.deferrals, self.clock
         )
 
     def stored(self, path: str) -> StoredRecord:
-        """What the catalogue holds about a path."""
+        """The catalogue's record of a path."""
         found = self.storage.catalog.get(path)
         assert found is not None
         return found
 
     def due(self) -> list[CaptionMessage]:
-        """The messages that can be seen now; they are taken off the queue."""
+        """Takes the visible messages off the queue."""
         messages = self.deferrals.due()
         for message in messages:
             self.deferrals.held.remove(message)
@@ -218,5 +223,5 @@ class Works:
 
 
 def on(path: str) -> CaptionMessage:
-    """A blob's event."""
+    """The message for the event of a blob."""
     return CaptionMessage(path)

@@ -1,4 +1,4 @@
-"""Writes the snapshots of the infrastructure anew: `python -m testing.harness.renew_snapshots`."""
+"""Renews the snapshots of the infrastructure: `python -m testing.harness.renew_snapshots`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app under a Functions host, as processes of its own, with the services at the wire."""
+"""The app under Functions hosts as processes, with both services on a local server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from captioning.domain.record import record_id
+from captioning.domain.record import FINAL, record_id
 from captioning.storage.accounts import BlobAccount
 from testing.harness.host_process import HostProcess
+from testing.harness.waiting import eventually
 from testing.paths import ROOT
 from testing.services.both import LocalServices, is_chat
 from testing.services.chat import KEY as CHAT_KEY
@@ -24,15 +24,15 @@ from testing.services.server import Answer, WireServer
 from testing.services.vision_clients import KEY as VISION_KEY
 
 HOSTS = ["embedded", *(["func"] if shutil.which("func") else [])]
-"""The hosts on this machine; each of them runs the same tests."""
+"""The hosts that are installed here; tests run under each of them."""
 SAFE_IN_A_PATH = "/"
 
 
 class RunningApp:
-    """Host processes, their storage and their services, for as long as the `with` block.
+    """Host processes with storage and services, for the duration of a `with` block.
 
-    `storage` is the connection that the app gets where it is another one than the test's: through
-    something that fails. `workers` is the number of host processes on that storage.
+    `storage` is the app's connection string if it differs from the test's, such as that of a proxy.
+    `workers` is the number of host processes.
     """
 
     def __init__(
@@ -78,47 +78,47 @@ class RunningApp:
 
     @property
     def paid(self) -> tuple[int, int]:
-        """Calls of Vision and of the model so far."""
+        """How many calls Vision and the model have received so far."""
         asked = [is_chat(received) for received in self._services.received]
         return asked.count(False), asked.count(True)
 
     def start(self) -> None:
-        """Starts the hosts and waits for their health."""
+        """Starts the hosts and waits until they are healthy."""
         for worker in self.workers:
             worker.start()
 
     def stop(self) -> None:
-        """Ends the hosts, as a deployment would."""
+        """Stops the hosts, as a deployment does."""
         for worker in self.workers:
             worker.stop()
 
     def log(self) -> str:
-        """What the hosts wrote so far."""
+        """The logs of all hosts so far."""
         return "".join(worker.log() for worker in self.workers)
 
     def upload(self, path: str, data: bytes) -> None:
-        """A blob as any tool would put it there; the content type tells nothing."""
+        """Uploads a blob as any tool would, without a useful content type."""
         self.images.write(path, io.BytesIO(data), "", "application/octet-stream")
 
     def get(self, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        """A request with this very target: nothing is normalised on the way."""
+        """Sends a request with this target, which is not normalised."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.workers[0].ask(target, named)
 
-    def record(self, path: str, seconds: float = 30.0) -> dict[str, Any]:
-        """The final record of a blob, by its id; waits for it."""
-        deadline = time.monotonic() + seconds
-        while True:
+    def record(self, path: str) -> dict[str, Any]:
+        """Waits for the final record of a blob, which it gets by its id."""
+
+        def final() -> dict[str, Any] | None:
             status, _, body = self.get(f"/api/captions/sha256:{record_id(path)}")
-            if status == 200:
-                record: dict[str, Any] = json.loads(body)
-                if record["status"] in {"captioned", "rejected", "failed"}:
-                    return record
-            assert time.monotonic() < deadline, f"{path!r} has no final record: {self.log()}"
-            time.sleep(0.02)
+            record: dict[str, Any] = json.loads(body) if status == 200 else {"status": None}
+            return record if record["status"] in FINAL else None
+
+        found = eventually(final, lambda: f"{path!r} has no final record: {self.log()}")
+        assert found
+        return found
 
     def peak_memory(self) -> int:
-        """Most bytes of memory that the first host process has held (Linux)."""
+        """The peak memory of the first host process in bytes (Linux)."""
         child = self.workers[0].child
         assert child
         status = Path(f"/proc/{child.pid}/status").read_text()
@@ -145,5 +145,5 @@ class RunningApp:
 
 
 def url_path(path: str) -> str:
-    """A blob's path as a client writes it into a URL: `/` stays as it is."""
+    """The path of a blob for a URL, with `/` unescaped."""
     return quote(path, safe=SAFE_IN_A_PATH)

@@ -1,4 +1,4 @@
-"""Containers and tables of one test's own, reached as the app reaches them."""
+"""Containers and tables of one test, through the app's own adapters."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Answered, Asked, Curl
 from captioning.storage.sessions import ExactPathSession
+from captioning.storage.state import StateTable
 from captioning.storage.thumbnails import ThumbnailContainer
 
+FORBIDDEN_IN_A_TERM = {*"/\\#?'\"", *map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))}
+"""Characters that Table Storage refuses in a key, and quotes, which end a literal in a filter."""
 Closable = TypeVar("Closable", Catalog, IndexTable)
 
 
 class RecordingSession(ExactPathSession):
-    """Notes what is sent: the method of each request."""
+    """Records the method of each request."""
 
     def __init__(self, sent: list[str]) -> None:
         super().__init__(pool=32)
@@ -39,7 +42,7 @@ class RecordingSession(ExactPathSession):
 
 
 class RecordingCurl(Curl):
-    """Notes what is sent: the method of each request."""
+    """Records the method of each request."""
 
     def __init__(self, sent: list[str]) -> None:
         super().__init__(direct=True)
@@ -67,7 +70,7 @@ def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:
 
 
 class Storage:
-    """An image container, a table of records and one of rows; all made when first asked for."""
+    """The app's containers and tables, each created at its first use."""
 
     def __init__(self, connection: str, name: str, stack: ExitStack) -> None:
         self.connection, self.name, self._stack = connection, name, stack
@@ -106,6 +109,11 @@ class Storage:
     def reuse(self) -> ReuseTable:
         return ReuseTable(self.account.table(f"{self.name}reuse"))
 
+    @cached_property
+    def state(self) -> StateTable:
+        self.account.create(f"{self.name}state")
+        return StateTable(self.account.table(f"{self.name}state"))
+
     @property
     def bursts(self) -> BurstTable:
         return BurstTable(self.account.table(f"{self.name}bursts"))
@@ -128,13 +136,13 @@ class Storage:
         return part
 
     def upload(self, path: str, data: bytes) -> BlobDescription:
-        """Uploads a blob; what is known of it."""
+        """Uploads a blob and describes it."""
         digest = hashlib.sha256(data).hexdigest()
         self.images.write(path, io.BytesIO(data), digest, "image/jpeg")
         return self.images.describe(path)
 
     def allocate(self, path: str, size: int) -> None:
-        """A blob of that size of which nothing was sent."""
+        """Creates a blob of this size without sending any data."""
         assert self.images.is_there()
         with ContainerClient.from_connection_string(self.connection, self.name) as container:
             container.get_blob_client(path).create_page_blob(size)
@@ -145,12 +153,12 @@ class Storage:
             container.delete_blob(path)
 
     def recorded_images(self) -> tuple[ImageContainer, list[str]]:
-        """The container again, and the methods of what is sent to it from now on."""
+        """Another client of the container, and the methods of the requests that it sends."""
         sent: list[str] = []
         return self._recorded_blobs(sent).images(self.name), sent
 
     def recorded_thumbnails(self, sent: list[str]) -> ThumbnailContainer:
-        """The thumbnails again; what is sent to them is added to `sent`."""
+        """Another client of the thumbnails; the methods of its requests are added to `sent`."""
         return self._recorded_blobs(sent).thumbnails(f"{self.name}-thumbnails")
 
     def _recorded_blobs(self, sent: list[str]) -> BlobAccount:
@@ -160,7 +168,7 @@ class Storage:
         return account
 
     def kept_thumbnails(self) -> list[str]:
-        """Names of the thumbnails."""
+        """The names of the stored thumbnails."""
         assert self.thumbnails
         with ContainerClient.from_connection_string(
             self.connection, f"{self.name}-thumbnails"
@@ -168,7 +176,7 @@ class Storage:
             return list(container.list_blob_names())
 
     def recorded_catalog(self) -> tuple[Catalog, list[str]]:
-        """The catalogue again, and the methods of what is sent to the tables from now on."""
+        """Another catalogue, and the methods of the requests that it sends."""
         curl = RecordingCurl([])
         account = TableAccount(connection_string=self.connection, curl=curl)
         self._stack.callback(account.close)

@@ -1,4 +1,4 @@
-"""All the services that the app asks, on one local server: Vision 3.2 and 4.0, and the model."""
+"""All services that the app calls, on one local server: Vision 3.2 and 4.0, and the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from testing.services.vision import LocalVision
 
 @dataclass
 class LocalServices:
-    """An `Answer` for WireServer that hands each request to the service it is for."""
+    """Answers for WireServer: passes each request to its service."""
 
     vision: LocalVision = field(default_factory=LocalVision)
     chat: ChatService = field(default_factory=ChatService)

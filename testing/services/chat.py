@@ -28,12 +28,12 @@ IMAGE_TOKENS = 2_833
 
 @dataclass
 class ChatService:
-    """Answers of a WireServer. `script` is answered first, in order, to requests that the service
-    takes: the text of an answer, or a whole reply.
+    """Answers for WireServer. Valid requests are first answered from `script`, in order: with the
+    text of an answer, or a whole reply.
 
-    `structured`: takes a schema, refuses it (old servers), or ignores it and fences its JSON.
-    `max_completion_tokens`: false for servers that know only `max_tokens`.
-    `key`: empty for a server that asks for none.
+    `structured`: whether the server accepts a schema, refuses it (old servers), or ignores it and
+    puts its JSON in a fence. `max_completion_tokens`: false for servers that know only
+    `max_tokens`. `key`: empty for a server that requires none.
     """
 
     key: str = KEY
@@ -89,7 +89,7 @@ class ChatService:
 
 
 def default_text(request: dict[str, Any]) -> str:
-    """A right answer for every language asked for, from what the request says."""
+    """A valid answer in every requested language, from what the request says."""
     subject, alt = _subject(request), _spelled_out(request)
     texts = {
         language: {
@@ -103,13 +103,13 @@ def default_text(request: dict[str, Any]) -> str:
 
 
 def tokens_of(request: dict[str, Any]) -> int:
-    """About what the service would count as input."""
+    """About as many input tokens as the service would count."""
     text, images = _contents(request)
     return len(text) // 4 + IMAGE_TOKENS * images
 
 
 def _languages(request: dict[str, Any]) -> list[str]:
-    """From the schema, or from the form that the system message spells out."""
+    """The requested languages: from the schema, or from the form in the system message."""
     form = request.get("response_format")
     if form:
         return list(form["json_schema"]["schema"]["properties"]["texts"]["properties"])
@@ -119,14 +119,14 @@ def _languages(request: dict[str, Any]) -> list[str]:
 
 
 def _subject(request: dict[str, Any]) -> str:
-    """The first tag of the evidence, or what is known of the picture's size."""
+    """The first tag of the evidence, if any."""
     for tag in _evidence(request).get("tags", ()):
         return str(tag["name"])
     return "a picture"
 
 
 def _spelled_out(request: dict[str, Any]) -> str:
-    """The text in the picture, where an alternative text has room for it."""
+    """The text in the picture, if it is short enough for an alternative text."""
     text = " ".join(_evidence(request).get("text", ()))
     return f", “{text}”" if 0 < len(text) < 60 else ""
 

@@ -1,4 +1,4 @@
-"""What the chat completions service says: answers, filters and errors, in Azure's shapes."""
+"""Replies of the chat completions service: answers, filters and errors, in Azure's shapes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def completion(
     tokens_out: int | None = None,
     delay: float = 0.0,
 ) -> Reply:
-    """A 200 with everything Azure puts around an answer."""
+    """A 200 with everything that Azure adds to an answer."""
     out = max(1, len(text or "") // 4) if tokens_out is None else tokens_out
     message: dict[str, Any] = {
         "role": "assistant",

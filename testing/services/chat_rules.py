@@ -1,4 +1,4 @@
-"""What the chat completions service refuses, as Azure OpenAI documents it."""
+"""Requests that the chat completions service refuses, as documented for Azure OpenAI."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MAGIC = {
 
 
 def check(request: dict[str, Any], *, reasoning: bool) -> None:
-    """Raises Refused for the first rule that is broken."""
+    """Raises Refused for the first rule that the request breaks."""
     for name in request.keys() - KNOWN:
         raise Refused(f"Unrecognized request argument supplied: {name}", None, None)
     _check_parameters(request, reasoning=reasoning)

@@ -1,4 +1,4 @@
-"""What strict structured output refuses in a schema, as Azure OpenAI documents it."""
+"""Schemas that strict structured output refuses, as documented for Azure OpenAI."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_IN_STRICT = frozenset(
 
 
 def check_format(form: dict[str, Any]) -> None:
-    """Raises Refused for an answer format that structured output does not take."""
+    """Raises Refused for a format that structured output does not accept."""
     name = str(form.get("name", ""))
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name):
         raise Refused("Invalid 'response_format.json_schema.name'.", "response_format", None)
@@ -51,7 +51,7 @@ def _schema_problems(schema: Any) -> Iterator[str]:
 
 
 def _nodes(schema: Any, level: int) -> Iterator[tuple[dict[str, Any], int]]:
-    """Every schema in a schema, with the level of nesting of objects it is on."""
+    """Every schema in a schema, with its level of nesting of objects."""
     if not isinstance(schema, dict):
         return
     yield schema, level

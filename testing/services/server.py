@@ -1,4 +1,4 @@
-"""A local HTTP server for stand-ins of services: real sockets, recorded requests, faults."""
+"""A local HTTP server for stand-ins of services, with recorded requests and injected faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came over the wire."""
+    """A request as received."""
 
     method: str
     path: str
@@ -33,8 +33,8 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back; a `delay` in seconds is waited before, `cut` breaks the body off halfway,
-    `reset` closes the connection without an answer."""
+    """A response. It is sent after `delay` seconds; `cut` ends the body halfway, and `reset` closes
+    the connection without a response."""
 
     status: int = 200
     body: bytes | dict[str, Any] = b""
@@ -48,7 +48,8 @@ Answer = Callable[[Received], Reply]
 
 
 class WireServer:
-    """Serves `answer` on a free loopback port. `faults` are answered first, in order."""
+    """Answers requests with `answer` on a free loopback port. Replies in `faults` come first, in
+    order."""
 
     def __init__(self, answer: Answer, port: int = 0) -> None:
         self.received: list[Received] = []
@@ -104,7 +105,7 @@ class _QuietHandler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, *_: object) -> None:
-        """Nothing: tests read `received`."""
+        """Logs nothing; tests read `received`."""
 
 
 def _received(environ: dict[str, Any]) -> Received:
@@ -124,7 +125,7 @@ def _received(environ: dict[str, Any]) -> Received:
 
 
 def _break_off(connection: socket.socket) -> NoReturn:
-    """Ends the connection without an answer."""
+    """Resets the connection without a response."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.shutdown(socket.SHUT_RD)
     raise ConnectionResetError

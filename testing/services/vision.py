@@ -1,4 +1,4 @@
-"""The local Azure AI Vision: it speaks 4.0 and 3.2, and refuses what the service refuses."""
+"""A local Azure AI Vision, versions 4.0 and 3.2, that refuses what the service refuses."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ FEATURES_32 = frozenset({*WIRE_32, "Categories", "Color", "Faces", "ImageType"})
 
 
 class LocalVision:
-    """An `Answer` for WireServer. `captions=False` is a region without captions; `latency` in
-    seconds goes before every answer; `scene` says what is in a picture."""
+    """Answers for WireServer. `captions=False` is a region without captions, `latency` the seconds
+    before every answer, and `scene` returns what is in a picture."""
 
     def __init__(
         self,

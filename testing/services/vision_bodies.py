@@ -1,4 +1,4 @@
-"""Bodies of Azure AI Vision's answers, as its documentation and swagger examples have them."""
+"""Bodies of Azure AI Vision's answers, as in its documentation and OpenAPI examples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from testing.services.vision_scene import Frame, Place, Scene
 
 
 def analyzed_40(scene: Scene, frame: Frame, features: Iterable[str]) -> dict[str, Any]:
-    """Image Analysis 4.0: the requested results and no others."""
+    """The body of Image Analysis 4.0, with the requested results only."""
     body: dict[str, Any] = {"modelVersion": "2023-10-01", "metadata": _size(frame)}
     for feature in features:
         body |= WIRE_40[feature](scene, frame)
@@ -17,7 +17,7 @@ def analyzed_40(scene: Scene, frame: Frame, features: Iterable[str]) -> dict[str
 
 
 def analyzed_32(scene: Scene, frame: Frame, features: Iterable[str]) -> dict[str, Any]:
-    """Analyze 3.2: likewise."""
+    """The body of Analyze 3.2, with the requested results only."""
     body: dict[str, Any] = {}
     for feature in features:
         body |= WIRE_32.get(feature, _nothing)(scene, frame)
@@ -29,7 +29,7 @@ def analyzed_32(scene: Scene, frame: Frame, features: Iterable[str]) -> dict[str
 
 
 def read_pages(scene: Scene, frame: Frame) -> dict[str, Any]:
-    """A finished 3.2 Read operation."""
+    """The body of a finished 3.2 Read operation."""
     lines = [
         {
             "boundingBox": [number for corner in _corners(frame, place) for number in corner],

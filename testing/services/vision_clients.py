@@ -16,7 +16,7 @@ TOKEN = "entra-token"
 
 
 class VisionService:
-    """`received` and `faults` are the server's; `vision` is what answers."""
+    """A server with a local Vision. `received` and `faults` are those of the server."""
 
     def __init__(self) -> None:
         self.vision = LocalVision(key=KEY, token=TOKEN)
@@ -48,7 +48,7 @@ class VisionService:
         return self._server.faults
 
     def client(self, **keywords: Any) -> VisionClient:
-        """A client that does not really sleep, with the key unless it is given a token."""
+        """A client that does not sleep, with the key unless it is given a token."""
         defaults: dict[str, Any] = {"endpoint": self.url, "sleep": lambda _: None}
         if "token" not in keywords:
             defaults["key"] = KEY

@@ -16,7 +16,7 @@ class Refused(Exception):
 
 
 def refused_32(code: str, message: str, status: int = 400) -> Refused:
-    """3.2: the reason in `innererror`, a `requestId` beside it."""
+    """An error of 3.2: the reason in `innererror`, and a `requestId`."""
     error = {
         "code": "InvalidRequest",
         "innererror": {"code": code, "message": message},
@@ -27,7 +27,7 @@ def refused_32(code: str, message: str, status: int = 400) -> Refused:
 
 
 def refused_40(code: str, message: str, status: int = 400) -> Refused:
-    """4.0: likewise, with a general message outside."""
+    """An error of 4.0: the reason in `innererror`, and a general message outside of it."""
     error = {
         "code": "InvalidRequest",
         "message": "Analyze query is invalid.",
@@ -37,6 +37,6 @@ def refused_40(code: str, message: str, status: int = 400) -> Refused:
 
 
 def gateway(status: int, message: str) -> Refused:
-    """The gateway before both: the status again, as a string."""
+    """An error of the gateway in front of both, with the status as a string."""
     body = {"error": {"code": str(status), "message": message}}
     return Refused(Reply(status, body, {"apim-request-id": str(uuid4())}))

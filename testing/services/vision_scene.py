@@ -1,4 +1,5 @@
-"""What the local Azure AI Vision sees: a picture's frame, and the same scene in every picture."""
+"""What the local Azure AI Vision sees: the frame of a picture, and a scene that is always the
+same."""
 
 from __future__ import annotations
 
@@ -30,14 +31,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture as the service reports it: format, size, and how upright pixels lie in it."""
+    """A picture as the service reports it: format, size, and orientation."""
 
     format: str
     size: tuple[int, int]
     orientation: int = 1
 
     def box(self, place: Place) -> tuple[int, int, int, int]:
-        """A place of the upright picture in the reported pixels."""
+        """The box of a place, in the reported pixels."""
         x, y, w, h = place
         ends = (self._point(x, y), self._point(x + w, y + h))
         left, right = sorted(round(u * self.size[0]) for u, _ in ends)
@@ -45,7 +46,7 @@ class Frame:
         return (left, top, right - left, bottom - top)
 
     def _point(self, u: float, v: float) -> tuple[float, float]:
-        """Where the encoded picture has what an upright viewer sees at (u, v)."""
+        """The place in the encoded picture of the point (u, v) of the upright one."""
         return {
             1: (u, v),
             2: (1 - u, v),
@@ -79,7 +80,7 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _header(body: bytes, formats: tuple[str, ...]) -> Image.Image | None:
-    """Format and size by Pillow's plugins; Image.open would also judge the pixel count."""
+    """Format and size from Pillow's plugins; Image.open would also check the pixel count."""
     Image.init()
     plugins = [Image.OPEN[name] for name in formats if name in Image.OPEN]  # MPO comes as JPEG
     for plugin, accepts in plugins:

@@ -1,1 +1,1 @@
-"""Random stories and fault storms: processes, editors, invariants."""
+"""Random scenarios and chaos runs: processes, editors, faults, invariants."""

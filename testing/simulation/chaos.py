@@ -1,4 +1,4 @@
-"""The app in a storm: own storage, services that fail by a plan, and a report at the end."""
+"""The app under fault injection: its own storage, services that fail by a plan, and a report."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ from testing.factories.numbered_pictures import numbered
 from testing.fakes.storage_proxy import StorageProxy
 from testing.harness.running_app import RunningApp
 from testing.harness.storage import blobs_in
+from testing.harness.waiting import eventually
 from testing.simulation.chaos_faults import SERVICES, FaultyServices, Service
 
 SEED = 4
-PATIENCE_SECONDS = 300.0
-"""For a storm to settle; generous, for machines that do much else."""
 SHORT_TIMES = {
-    "CLAIM_SECONDS": "12",
-    "VISION_TIMEOUT_SECONDS": "4",
-    "CAPTION_TIMEOUT_SECONDS": "4",
+    "CLAIM_SECONDS": "30",
+    "VISION_TIMEOUT_SECONDS": "10",
+    "CAPTION_TIMEOUT_SECONDS": "10",
 }
-"""Settings that let claims end, and hanging calls be given up, within a test."""
+"""Settings under which claims end, and hanging calls time out, within a test; yet a busy machine
+needs less for a call or a run, or both would be paid for again."""
 POISONED = re.compile(r"mov(ed|ing).{0,80}-poison", re.IGNORECASE)
 SAVED_AS: dict[Service, str] = {"vision": "analysis", "model": "captioning"}
 Album = Mapping[str, int]
-"""Paths, and the number of the picture at each."""
+"""The number of the picture at each path."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the table of records says of a path."""
+class RecordState:
+    """The state of a record in the table."""
 
     status: str
     etag: str
     code: str | None
 
 
-class Storm:
-    """The app, its storage and its services for as long as the `with` block. `proxied`: storage
-    can get into trouble (`proxy`)."""
+class ChaosRun:
+    """The app with its storage and services, for the duration of a `with` block. With `proxied`,
+    storage can be made to fail (`proxy`)."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Storm:
         self.services = services
         self.random = random.Random(SEED)
         self.began = time.monotonic()
-        self.name = f"storm{uuid.uuid4().hex[:12]}"
+        self.name = f"chaos{uuid.uuid4().hex[:12]}"
         self._numbers: dict[str, int] = {}
         with ExitStack() as stack:
             azurite = stack.enter_context(Azurite())
@@ -102,7 +102,7 @@ class Storm:
         self._open.close()
 
     def drop(self, album: Album) -> None:
-        """Uploads the pictures, in any order."""
+        """Uploads the pictures in random order."""
         for number in album.values():
             self._numbers[hashlib.sha256(numbered(number)).hexdigest()] = number
         paths = list(album)
@@ -110,13 +110,13 @@ class Storm:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda path: self.app.upload(path, numbered(album[path])), paths))
 
-    def seen(self) -> dict[str, Seen]:
-        """Every record's state, by path."""
+    def seen(self) -> dict[str, RecordState]:
+        """The states of all records, by path."""
         table = self._tables.table(self.name)
         columns = ["path", "status", "image", "error"]
         rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
         return {
-            row["path"]: Seen(
+            row["path"]: RecordState(
                 row["status"],
                 json.loads(row["image"])["etag"],
                 json.loads(row["error"])["code"] if "error" in row else None,
@@ -125,27 +125,27 @@ class Storm:
         }
 
     def states(self) -> Counter[str]:
-        """How many records are in which state."""
+        """How many records have each status."""
         return Counter(seen.status for seen in self.seen().values())
 
-    def until(self, what: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-        """Waits for it."""
-        deadline = time.monotonic() + seconds
-        while not what():
-            if time.monotonic() > deadline:
-                codes = Counter((seen.status, seen.code) for seen in self.seen().values())
-                raise AssertionError(f"not in {seconds} s: {codes}; {self.app.log()[-4000:]}")
-            time.sleep(0.1)
+    def until(self, check: Callable[[], bool]) -> None:
+        """Waits until the check holds."""
 
-    def settle(self, album: Album, seconds: float = PATIENCE_SECONDS) -> None:
-        """Waits until every image, as it is by now, has come to its end."""
+        def found() -> object:
+            codes = Counter((record.status, record.code) for record in self.seen().values())
+            return f"{codes}; {self.app.log()[-4000:]}"
+
+        eventually(check, found)
+
+    def settle(self, album: Album) -> None:
+        """Waits until every image, in the version that is stored now, has a final record."""
         etags = {blob.path: blob.etag for blob in blobs_in(self.app.images)}
 
         def is_over() -> bool:
             ended = {path: s.etag for path, s in self.seen().items() if s.status in FINAL}
             return all(ended.get(path) == etags[path] for path in album)
 
-        self.until(is_over, seconds)
+        self.until(is_over)
 
     def records(self, album: Album) -> dict[str, dict[str, Any]]:
         """The records as clients get them, by path."""
@@ -160,7 +160,7 @@ class Storm:
             return dict(zip(album, pool.map(record, album), strict=True))
 
     def saved(self) -> set[tuple[Service, int]]:
-        """What services said and is saved, by service and picture."""
+        """The answers that are saved: service and picture of each."""
         table = self._tables.table(f"{self.name}reuse")
         columns = ["PartitionKey", *SAVED_AS.values()]
         rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
@@ -172,11 +172,11 @@ class Storm:
         }
 
     def poisoned(self) -> int:
-        """How many messages the hosts gave up."""
+        """How many messages the hosts moved to poison queues."""
         return len(POISONED.findall(self.app.log()))
 
     def assert_right(self, album: Album) -> dict[str, dict[str, Any]]:
-        """Every image is captioned, from its own bytes and those of the blob that is there now."""
+        """Asserts that every image is captioned, from the bytes of its current blob."""
         records = self.records(album)
         etags = {blob.path: blob.etag for blob in blobs_in(self.app.images)}
         for path, number in album.items():
@@ -190,21 +190,22 @@ class Storm:
     def report(
         self, number: int, injected: str, album: Album, note: str = "", least: int | None = None
     ) -> None:
-        """One line of figures. `least`: calls of each service, where it is not one per picture."""
+        """Writes a line of figures. `least` is the least possible number of calls of each service,
+        by default one per picture."""
         least = least or len(set(album.values()))
         totals = self.services.totals()
         calls = " ".join(f"{service} {totals[service]}/{least}" for service in SERVICES)
         outcomes = {service: dict(self.services.outcomes(service)) for service in SERVICES}
         written(
-            f"STORM {number}: injected {injected}; states {dict(self.states())}; calls {calls} "
+            f"CHAOS {number}: injected {injected}; states {dict(self.states())}; calls {calls} "
             f"(least possible); {outcomes}; {note + '; ' if note else ''}"
             f"{self.poisoned()} poisoned; seconds {time.monotonic() - self.began:.0f}"
         )
 
 
 def written(line: str) -> None:
-    """Printed, and kept in the file that STORM_REPORT names."""
+    """Prints the line, and appends it to the file that CHAOS_REPORT names."""
     print(line)
-    if path := os.environ.get("STORM_REPORT"):
+    if path := os.environ.get("CHAOS_REPORT"):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(line + "\n")

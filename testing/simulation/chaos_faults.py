@@ -1,4 +1,4 @@
-"""Vision and the model on a bad day: they fail by a seeded plan, and note whom they served."""
+"""Vision and the model with faults: they fail by a seeded plan, and record every call."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from testing.services.vision_scene import Scene
 
 Service = Literal["vision", "model"]
 SERVICES: tuple[Service, ...] = ("vision", "model")
-HANG_SECONDS = 12.0
+HANG_SECONDS = 30.0
 """Longer than any client waits in these tests."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """Shares of the calls, 0 to 1, that a service fails in each way."""
+    """The shares of calls, 0 to 1, that fail in each way."""
 
     throttled: float = 0.0
     broken: float = 0.0
@@ -40,13 +40,13 @@ class Faults:
 
 CALM = Faults()
 ROUGH = Faults(throttled=0.20, broken=0.05, reset=0.03, cut=0.03, hanging=0.02)
-"""What issue 4 asks for."""
+"""The shares of the chaos runs."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request: for which picture, how it ended (`served`, or a kind of fault), and when it
-    came, by the monotonic clock."""
+    """A call: its service, its picture, its outcome (`served`, or a kind of fault), and its time by
+    the monotonic clock."""
 
     service: Service
     picture: int
@@ -55,10 +55,12 @@ class Call:
 
 
 class FaultyServices:
-    """An `Answer` for WireServer. The n-th call for a picture always ends in the same way, however
-    the threads of the app take turns. `refusals` holds what a service says to everything for as
-    long as it is there; `on_call` hears of every call before it is answered: for what happens
-    meanwhile."""
+    """Answers for WireServer. The n-th call for a picture always has the same outcome, however the
+    threads of the app are scheduled.
+
+    While `refusals` has an answer for a service, the service gives it to every call. `on_call` is
+    called before each answer, for what happens during a call.
+    """
 
     def __init__(self, seed: int, faults: Faults = CALM, latency: float = 0.0) -> None:
         self.calls: list[Call] = []
@@ -85,7 +87,7 @@ class FaultyServices:
         return reply
 
     def served(self, service: Service) -> Counter[int]:
-        """How often a service answered in full, by picture."""
+        """How many calls a service answered in full, by picture."""
         return Counter(
             call.picture
             for call in self.calls
@@ -93,11 +95,11 @@ class FaultyServices:
         )
 
     def outcomes(self, service: Service) -> Counter[str]:
-        """How a service's calls ended."""
+        """How many calls of a service had each outcome."""
         return Counter(call.outcome for call in self.calls if call.service == service)
 
     def totals(self) -> Counter[Service]:
-        """Calls of each service, however they ended."""
+        """How many calls each service received."""
         return Counter(call.service for call in self.calls)
 
     def _outcome(self, service: Service, picture: int) -> str:
@@ -124,7 +126,7 @@ class FaultyServices:
 
 
 class _NumberedChat(ChatService):
-    """Names in its caption the picture that it is shown."""
+    """A model whose caption names the picture."""
 
     def _answered(self, request: dict[str, Any], model: str) -> Reply:
         name = f"picture {number_of(_shown(request))}"
@@ -165,6 +167,6 @@ OUT_OF_ORDER: dict[Service, Callable[[], Reply]] = {
 KEY_REVOKED = _vision_says(
     401, "Access denied due to invalid subscription key or wrong API endpoint."
 )
-"""Vision's."""
+"""Vision's answer to a revoked key."""
 DEPLOYMENT_DELETED = deployment_not_found
-"""The model's."""
+"""The model's answer when its deployment was deleted."""

@@ -1,4 +1,4 @@
-"""People who correct records of a world, and what has to be left of it in the end."""
+"""Editors who correct records, and which of their corrections must remain."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from testing.simulation.world import Store
 
 FIELDS = ["caption", "tags", "review", "alt_text", "decorative"]
 PAIR = {"alt_text", "decorative"}
-"""Of these the later one decides, also over what was written into the other."""
+"""Writing one of these overrides an earlier correction of the other."""
 HEADERS = {"content-type": "application/json", "if-match": "*"}
 
 
 @dataclass(frozen=True)
 class Correction:
-    """A value that somebody wrote into a field, and the upload whose record it was.
+    """A value that an editor wrote into a field of the record of an upload.
 
-    It is `bound` to the upload's bytes where the app knew these when it was written.
+    It is `bound` to the bytes of the upload if the app knew these at the time.
     """
 
     field: str
@@ -31,15 +31,16 @@ class Correction:
     bound: bool
 
 
-class People:
-    """They write over the API of a process of its own. `made` are corrections by path, in order."""
+class Editors:
+    """Editors, who use the API of a process of their own. `made` has their corrections by path, in
+    order."""
 
     def __init__(self, store: Store) -> None:
         self._api = EditApi(Catalog(store.records, store.index), store.now)
         self.made: dict[str, list[Correction]] = {}
 
     def correct(self, path: str, field: str) -> None:
-        """Somebody writes into a field, if there is a record. No two write the same texts."""
+        """Writes into a field of a record, if there is one. No text is written twice."""
         number = sum(map(len, self.made.values()))
         texts = {"tags": [f"tag {number}"], "review": "done", "decorative": True}
         body = json.dumps({field: texts.get(field, f"Text {number}.")}).encode()
@@ -55,8 +56,8 @@ class People:
             self.made.setdefault(path, []).append(made)
 
     def left(self, path: str, etag: str, same: list[str]) -> dict[str, list[Any]]:
-        """Values that a record of this upload must have one of, by field. `same` are the path's
-        latest uploads with the same bytes, between which nothing else was there."""
+        """By field, values of which the record of this upload must have one. `same` are the latest
+        consecutive uploads of the path with the same bytes."""
         return {
             field: values
             for field in FIELDS
@@ -64,13 +65,13 @@ class People:
         }
 
     def about(self, path: str, field: str, value: Any) -> set[str]:
-        """The uploads whose record had this written into the field."""
+        """The uploads to whose record this value was written."""
         found = self.made.get(path, [])
         return {made.etag for made in found if (made.field, made.value) == (field, value)}
 
     def _values(self, path: str, field: str, etag: str, same: list[str]) -> Iterator[Any]:
-        """The newest, and older ones that stand where the newer were of unknown bytes; nothing
-        where there is none that has to stay."""
+        """The newest correction, and older ones down to the first that is bound to these bytes or
+        was made to this upload. None if no correction has to remain."""
         values = []
         for made in reversed(self.made.get(path, [])):
             if made.field != field or made.etag not in same:

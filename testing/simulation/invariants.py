@@ -1,4 +1,4 @@
-"""What must be true of a story: all along, and when everything has settled."""
+"""What must be true of a scenario: at any time, and when everything has settled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from captioning.search.rows import IndexRow, rows_of
 from captioning.webhook.sender import WebhookSender
 from testing.fakes.webhook_receiver import KEY, MemoryReceiver
 from testing.simulation.processes import booked
-from testing.simulation.story import Story
+from testing.simulation.scenario import Scenario
 from testing.simulation.world import CORRUPT, FILTERED, MODEL, ODD, FakePicture, price_of
 
 ENDS = {
@@ -21,29 +21,29 @@ ENDS = {
     FILTERED: ("rejected", "content_filtered"),
     ODD: ("failed", "bad_response"),
 }
-"""Status and code of the contents that cannot be captioned."""
+"""The final status and code of contents that cannot be captioned."""
 
 
-def check_that_nothing_is_lost(story: Story) -> None:
-    """Every image that is not done has an event or a message that will be heeded."""
-    for path, (blob, _) in story.store.images.held.items():
-        record = story.record(path)
+def check_that_nothing_is_lost(scenario: Scenario) -> None:
+    """Every image without a final record has an event or a message that a run will act on."""
+    for path, (blob, _) in scenario.store.images.held.items():
+        record = scenario.record(path)
         current = record if record and record.image.etag == blob.etag else None
-        if (current and current.status in FINAL) or path in story.missed:
+        if (current and current.status in FINAL) or path in scenario.missed:
             continue
         waits = current if current and current.status == "deferred" else None
         heeded = {None, waits.claim.worker if waits and waits.claim else None}
-        wakes = [m.wake for m in story.store.deferrals.held if m.wake.path == path]
+        wakes = [m.wake for m in scenario.store.deferrals.held if m.wake.path == path]
         heard = [w for w in wakes if waits is None or w.afresh or w.ticket in heeded]
-        assert heard or path in story.events + story.poisoned, (path, record, wakes)
+        assert heard or path in scenario.events + scenario.poisoned, (path, record, wakes)
 
 
-def check_that_every_end_is_announced(story: Story) -> None:
-    """No record is final without a notice of just that; people's edits come after it."""
-    if story.store.notices is None:
+def check_that_every_end_is_announced(scenario: Scenario) -> None:
+    """Every final record has been announced, in the version before any edits."""
+    if scenario.store.notices is None:
         return
-    held = [(notice.path, notice.updated) for notice, _ in story.store.notices.held]
-    for record in (stored.record for stored in story.store.records.all()):
+    held = [(notice.path, notice.updated) for notice, _ in scenario.store.notices.held]
+    for record in (stored.record for stored in scenario.store.records.all()):
         if record.status in FINAL:
             announced = [updated for path, updated in held if path == record.path]
             is_edited = bool(edits_of(record))
@@ -52,86 +52,86 @@ def check_that_every_end_is_announced(story: Story) -> None:
             ), (record, announced)
 
 
-def check_that_the_receiver_knows(story: Story) -> None:
-    """Once everything has settled, the last that the receiver is told of an image is its record."""
-    notices = story.store.notices
+def check_that_the_receiver_knows(scenario: Scenario) -> None:
+    """When everything has settled, the last delivery about an image is its record."""
+    notices = scenario.store.notices
     if notices is None:
         return
     receiver = MemoryReceiver()
     notifier = WebhookSender(
-        catalog=story.machines.processes[0].catalog,
+        catalog=scenario.workers.processes[0].catalog,
         receiver=receiver,
         gate=Gate("The receiver"),
         queue=notices,
         keys=(KEY,),
         on_outage=lambda _: None,
-        now=story.store.now,
+        now=scenario.store.now,
     )
     while notices.held:
-        story.store.now.advance(60)
+        scenario.store.now.advance(60)
         for notice in notices.taken():
             notifier.notify(notice)
-    for stored in story.store.records.all():
+    for stored in scenario.store.records.all():
         assert receiver.latest(stored.record.path) == stored.record.to_json()
     assert receiver.same_under_one_identity()
 
 
-def check_that_a_caption_stays(story: Story) -> None:
-    """What is captioned is so until its blob changes or somebody asks for another caption."""
-    for path, (blob, _) in story.store.images.held.items():
-        record = story.record(path)
+def check_that_a_caption_stays(scenario: Scenario) -> None:
+    """A captioned record stays captioned until its blob changes or another caption is requested."""
+    for path, (blob, _) in scenario.store.images.held.items():
+        record = scenario.record(path)
         if record and record.status == "captioned":
-            story.captioned[path] = record.image.etag
-        elif story.captioned.get(path) == blob.etag:
-            assert any(wake.path == path for wake, _ in story.requests), (path, record)
+            scenario.captioned[path] = record.image.etag
+        elif scenario.captioned.get(path) == blob.etag:
+            assert any(wake.path == path for wake, _ in scenario.requests), (path, record)
 
 
-def check_that_nothing_is_paid_twice(story: Story) -> None:
-    """Each service is paid once for a content, but for answers that could not be saved and where
-    somebody asks afresh."""
-    for (service, content), times in story.store.services.paid.items():
+def check_that_nothing_is_paid_twice(scenario: Scenario) -> None:
+    """Each service is paid once for a content, apart from answers that could not be saved and from
+    requests for another caption."""
+    for (service, content), times in scenario.store.services.paid.items():
         if (service, content) == (MODEL, ODD):
-            continue  # an answer that nobody can use
-        asked = sum(content in story.uploads[wake.path] for wake, _ in story.requests)
-        allowed = 1 + story.machines.excuses[service, content] + asked
+            continue  # an answer that cannot be used
+        asked = sum(content in scenario.uploads[wake.path] for wake, _ in scenario.requests)
+        allowed = 1 + scenario.workers.excuses[service, content] + asked
         assert times <= allowed, (service, content, times, allowed)
 
 
-def rows_of_all(story: Story) -> frozenset[IndexRow]:
-    """The rows that records stand behind."""
-    return frozenset().union(*map(rows_of, story.store.records.all()))
+def rows_of_all(scenario: Scenario) -> frozenset[IndexRow]:
+    """The index rows of all records."""
+    return frozenset().union(*map(rows_of, scenario.store.records.all()))
 
 
-def check_that_everything_is_found(story: Story) -> None:
-    """No record misses a row of the index, at any moment; there may be more of them."""
-    assert rows_of_all(story) <= story.store.index.held
+def check_that_everything_is_found(scenario: Scenario) -> None:
+    """The index has all rows of every record at any time; it may have more."""
+    assert rows_of_all(scenario) <= scenario.store.index.held
 
 
-def check_the_end(story: Story) -> None:
-    """Each blob has its right record, each record its blob, and the ledger what was paid."""
-    held = story.store.images.held
-    listed = story.machines.processes[0].catalog.walk()
+def check_the_end(scenario: Scenario) -> None:
+    """Each blob has its record, each record its blob, and the ledger has what was paid."""
+    held = scenario.store.images.held
+    listed = scenario.workers.processes[0].catalog.walk()
     assert sorted(record.path for record in listed) == sorted(held)
-    assert story.store.index.held == rows_of_all(story)
-    assert not story.store.index.announced
+    assert scenario.store.index.held == rows_of_all(scenario)
+    assert not scenario.store.index.announced
     for path, (blob, content) in held.items():
-        record = story.record(path)
+        record = scenario.record(path)
         assert record
         assert record.image.etag == blob.etag
-        _check_record(record, content, story)
-        _check_edits(record, content, story)
-    _check_reuse(story)
-    _check_ledger(story)
+        _check_record(record, content, scenario)
+        _check_edits(record, content, scenario)
+    _check_reuse(scenario)
+    _check_ledger(scenario)
 
 
-def _check_record(record: CaptionRecord, content: bytes, story: Story) -> None:
+def _check_record(record: CaptionRecord, content: bytes, scenario: Scenario) -> None:
     code = record.error.code if record.error else None
     if code == "poisoned":
-        assert record.path in story.given_up
+        assert record.path in scenario.given_up
         return
     assert record.claim is None
-    if any(etag == record.image.etag for _, etag in story.requests):
-        assert record.provenance.afresh or record.path in story.missed
+    if any(etag == record.image.etag for _, etag in scenario.requests):
+        assert record.provenance.afresh or record.path in scenario.missed
     assert (record.status, code) == ENDS.get(content, ("captioned", None))
     if record.status == "captioned":
         word = content.decode()
@@ -141,42 +141,42 @@ def _check_record(record: CaptionRecord, content: bytes, story: Story) -> None:
         assert record.image.sha256 == FakePicture(content).sha256
 
 
-def _check_edits(record: CaptionRecord, content: bytes, story: Story) -> None:
-    """What people wrote about these bytes is there, and nothing that they wrote about others. Where
-    nobody knows the bytes, it may wait for that."""
-    backwards = reversed(story.history[record.path])
+def _check_edits(record: CaptionRecord, content: bytes, scenario: Scenario) -> None:
+    """The record has the corrections of these bytes, and none of other bytes. While the bytes are
+    unknown, corrections may wait until they are known."""
+    backwards = reversed(scenario.history[record.path])
     same = [etag for etag, _ in takewhile(lambda upload: upload[1] == content, backwards)]
     assert record.carried is None or record.image.sha256 is None
     image = replace(record.image, sha256=FakePicture(content).sha256)
     found = with_carried(replace(record, image=image)).to_json()
-    for field, values in story.people.left(record.path, record.image.etag, same).items():
+    for field, values in scenario.editors.left(record.path, record.image.etag, same).items():
         assert found[field] in values, (field, values, record)
     for field, value in edits_of(record).items():
-        about = story.people.about(record.path, field, value)
-        assert any(story.contents[etag] == content for etag in about), (field, value, record)
+        about = scenario.editors.about(record.path, field, value)
+        assert any(scenario.contents[etag] == content for etag in about), (field, value, record)
 
 
-def _check_reuse(story: Story) -> None:
-    """No more records say that they were paid for than were."""
-    for content in {content for _, content in story.store.images.held.values()}:
-        paths = [path for path, (_, c) in story.store.images.held.items() if c == content]
-        records = [record for path in paths if (record := story.record(path))]
+def _check_reuse(scenario: Scenario) -> None:
+    """No more records claim to have been paid for than answers were paid for."""
+    for content in {content for _, content in scenario.store.images.held.values()}:
+        paths = [path for path, (_, c) in scenario.store.images.held.items() if c == content]
+        records = [record for path in paths if (record := scenario.record(path))]
         bought = [r for r in records if _has_caption(r) and r.provenance.reused_from is None]
-        assert len(bought) <= story.store.services.paid[MODEL, content], bought
+        assert len(bought) <= scenario.store.services.paid[MODEL, content], bought
 
 
 def _has_caption(record: CaptionRecord) -> bool:
-    """Whether it holds, or is to hold but for what people wrote, a caption of the model's."""
+    """Whether the record has a caption of the model, or would have without corrections."""
     edited = "caption" in record.provenance.edited_by_human
     return record.status == "captioned" if edited else record.caption is not None
 
 
-def _check_ledger(story: Story) -> None:
-    for process in story.machines.processes:
+def _check_ledger(scenario: Scenario) -> None:
+    for process in scenario.workers.processes:
         process.ledger.save()
-    counts = story.store.services.paid.items()
+    counts = scenario.store.services.paid.items()
     paid = sum((price_of(service) for (service, _), times in counts for _ in range(times)), NOTHING)
-    lost, on_ledger = story.machines.lost, booked(story.store)
+    lost, on_ledger = scenario.workers.lost, booked(scenario.store)
     figures = f"paid {paid}, lost {lost}, booked {on_ledger}"
     assert (paid.usd or 0) - (lost.usd or 0) <= (on_ledger.usd or 0), figures
-    assert (on_ledger.usd or 0) <= (paid.usd or 0) or story.machines.may_book_twice, figures
+    assert (on_ledger.usd or 0) <= (paid.usd or 0) or scenario.workers.may_book_twice, figures

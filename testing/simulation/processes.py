@@ -1,4 +1,4 @@
-"""Two processes over one store, and what they meet while they run: crashes, faults, pauses."""
+"""Two processes over one store, and incidents while they run: crashes, faults, pauses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testing.simulation.world import LEASE, MODEL, VISION, FakePicture, Process,
 
 @dataclass
 class Run:
-    """What a process does at the moment: with which contents, and what it has paid."""
+    """A run of a process: the contents that it may see, and the answers that it has paid for."""
 
     who: int
     contents: set[bytes]
@@ -25,13 +25,16 @@ class Run:
 
 Incident = Callable[[Run, bool], object]
 Plans = Iterable[tuple[int, bool, Incident]]
-"""At which call of the run, whether after it took effect, and what happens then."""
+"""For each incident: the call of the run, whether it comes after the call took effect, and what
+happens."""
 
 
-class Machines:
-    """Both processes. `excuses` counts answers that may be paid for again because they could not
-    be saved, `lost` is what died before it reached the ledger. `may_book_twice` after what lets two
-    runs answer for one payment: a claim that could not be given up, or that ran out under its run.
+class Workers:
+    """Both processes.
+
+    `excuses` counts answers that may be paid for again because they could not be saved. `lost` is
+    usage that a crash kept from the ledger. `may_book_twice` is set by incidents after which two
+    runs can book one payment: a claim that could not be released, or that expired during its run.
     """
 
     def __init__(self, store: Store) -> None:
@@ -47,32 +50,33 @@ class Machines:
     def run(
         self, who: int, contents: set[bytes], work: Callable[[Process], object], plans: Plans
     ) -> bool:
-        """Whether the process did its work: not when it died, nor when it raised what it may."""
+        """Runs the work with its incidents. Returns whether it completed: not if the process
+        crashed, or raised an error that an incident allows."""
         process, run = self.processes[who], Run(who, contents)
         for call, after, incident in plans:
-            process.line.plan(partial(incident, run, after), call, after=after)
+            process.injector.plan(partial(incident, run, after), call, after=after)
         self.running.append(run)
         try:
             work(process)
         except Crash:
-            self._bury(process, run)
+            self._replace(process, run)
             return False
         except (StorageUnavailable, BlobChanged, RecordChanged):
             assert run.is_disturbed
             return False
         finally:
             self.running.pop()
-            process.line.cancel()
+            process.injector.cancel()
         return True
 
     def is_free(self, who: int) -> bool:
-        """Whether this process does nothing."""
+        """Whether this process is not running anything."""
         return all(run.who != who for run in self.running)
 
     def crash(self, run: Run, _: bool) -> None:
         """The process is killed."""
         self._excuse_unsaved(run)
-        self.processes[run.who].line.is_dead = True
+        self.processes[run.who].injector.is_dead = True
         raise Crash
 
     def fault(self, run: Run, after: bool) -> None:
@@ -85,14 +89,14 @@ class Machines:
         raise StorageUnavailable("storage answered 500")
 
     def echo(self, run: Run, after: bool) -> None:
-        """The answer to a conditional write is lost, and the client tries again by itself: it finds
-        its own version. `tests/storage/test_tables.py` has the real one do so."""
+        """The answer to a conditional write is lost, and the client retries: it meets its own
+        version. `tests/storage/test_tables.py` shows this for the real client."""
         run.is_disturbed = self.may_book_twice = True
         if after and self._call(run) in {"MemoryRecords.put", "MemoryReuse.put"}:
-            raise RecordChanged("It was saved by somebody else meanwhile.")
+            raise RecordChanged("It was saved by another run meanwhile.")
 
     def pause(self, *_: object) -> None:
-        """The machine stands still until the claims of all that runs are over."""
+        """The machine is suspended until the claims of all runs have expired."""
         self.may_book_twice = True
         self.store.now.advance(LEASE.total_seconds() + 1)
         for run in self.running:
@@ -100,14 +104,14 @@ class Machines:
                 self.excuses.update([(VISION, content), (MODEL, content)])
 
     def _call(self, run: Run) -> str:
-        return self.processes[run.who].line.calls[-1]
+        return self.processes[run.who].injector.calls[-1]
 
     def _new(self) -> Process:
         self._made += 1
         return Process(self.store, f"worker {self._made}")
 
-    def _bury(self, process: Process, run: Run) -> None:
-        """Another process takes its place; what only this one knew is gone."""
+    def _replace(self, process: Process, run: Run) -> None:
+        """Replaces a process that crashed; what only it knew is lost."""
         self.lost += process.unbooked()
         self.lost += sum((price_of(service) for service, _ in run.paid), NOTHING)
         self.processes[run.who] = self._new()
@@ -127,7 +131,7 @@ class Machines:
 
 
 def booked(store: Store) -> Usage:
-    """What is on the ledger."""
+    """The usage on the ledger."""
     tallies = store.usage.held.values()
     return sum(
         (

@@ -1,4 +1,4 @@
-"""Threads in virtual time: one runs at a time, and the clock steps when all of them wait."""
+"""Threads in virtual time: one runs at a time, and the clock moves on when all of them wait."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class _Thread:
 
 
 class Simulation:
-    """`clock`, `sleep` and `wait` go where `time.monotonic`, `time.sleep` and `Condition.wait`
-    went. Threads that are due at the same time run in the order in which they began to wait."""
+    """`clock`, `sleep` and `wait` replace `time.monotonic`, `time.sleep` and `Condition.wait`.
+    Threads that are due at the same time run in the order in which they began to wait."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -38,15 +38,16 @@ class Simulation:
         self._suspend(seconds, None)
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Until somebody notifies all, or the time is up."""
-        # whoever notifies is a thread of the simulation too
+        """Waits until the condition is notified or the seconds are over."""
+        # notified only by threads of the simulation
         condition.notify_all = lambda: self._notify(condition)  # type: ignore[method-assign]
         condition.release()
         self._suspend(seconds, condition)
         condition.acquire()
 
     def run(self, *works: Callable[[], None]) -> None:
-        """Runs each on a thread of its own until all are over; raises what one of them raised."""
+        """Runs each function on a thread of its own until all have returned; raises what one
+        raised."""
         self._threads = [_Thread(work, self.now) for work in works]
         for thread in self._threads:
             threading.Thread(target=self._serve, args=(thread,), daemon=True).start()

@@ -1,8 +1,5 @@
-"""A whole app in memory, with a time of its own: events, queues, two processes, two services.
-
-What goes wrong is the test's to say. The host is modelled as it is: an event or a message stays
-until its run returns, and is given up after five attempts.
-"""
+"""The parts of a simulated app, in memory and with a clock of its own: services, store,
+processes."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ from captioning.resilience.calls import Calls, Memory
 from captioning.reuse.cache import CaptionCache
 from captioning.support.score import SupportScorer
 from captioning.webhook.outbox import OutboxCatalog
-from testing.fakes.faults import Clock, Line
+from testing.fakes.faults import Clock, FaultInjector
 from testing.fakes.stores import (
     MemoryDeferrals,
     MemoryImages,
@@ -50,14 +47,14 @@ from testing.fakes.stores import (
 
 LEASE = timedelta(seconds=120)
 ATTEMPTS = 5
-"""Of the host, at one event or message."""
+"""How often the host delivers an event or a message."""
 VISION, MODEL = "vision", "model"
 DOG, CAT, CORRUPT, FILTERED, ODD = b"dog", b"cat", b"corrupt", b"filtered", b"odd"
 
 
 @dataclass(frozen=True)
 class FakePicture:
-    """Bytes that say themselves what is wrong with them."""
+    """A picture whose bytes name its content."""
 
     data: bytes
     format: str = "JPEG"
@@ -87,7 +84,7 @@ def inspect(data: bytes) -> FakePicture:
 
 @dataclass
 class Services:
-    """Both services. `trouble` is what each raises at the moment; `paid` counts answers by service
+    """Both services. `trouble` is the error that each raises now; `paid` counts answers by service
     and content."""
 
     trouble: dict[str, ServiceDeferred] = field(default_factory=dict)
@@ -95,7 +92,7 @@ class Services:
     on_paid: Callable[[str, bytes], object] = lambda *_: None
 
     def answer(self, service: str, data: bytes) -> bytes:
-        """What is made of the picture; paid from here on."""
+        """The answer for a picture, which is paid for from here on."""
         if service in self.trouble:
             raise self.trouble[service]
         self.paid[service, data] += 1
@@ -104,7 +101,7 @@ class Services:
 
 
 class Vision:
-    """Tags a picture with its bytes."""
+    """A Vision that returns the picture's bytes as its tag."""
 
     identity = "vision"
     limits = InputLimits(frozenset({"JPEG"}), 100)
@@ -119,7 +116,7 @@ class Vision:
 
 
 class Model:
-    """Captions a picture with its bytes."""
+    """A model that returns the picture's bytes as its caption."""
 
     identity = "model"
 
@@ -141,8 +138,8 @@ class Model:
 
 
 @dataclass
-class AskedOnce:
-    """Calls without a gate."""
+class SingleAttemptCalls:
+    """Calls without a limiter or retries."""
 
     before: Callable[[], None]
     billed: Callable[[Bill], None]
@@ -154,30 +151,30 @@ class AskedOnce:
 
 
 def price(bill: Bill) -> Usage:
-    """For the app."""
+    """The price of a bill."""
     return price_of(VISION if bill.features else MODEL)
 
 
 def price_of(service: str) -> Usage:
-    """Of one answer."""
+    """The price of one answer of a service."""
     if service == VISION:
         return Usage(vision_calls=1, usd=1.0)
     return Usage(input_tokens=1, usd=0.5)
 
 
-class Inline:
-    """An executor without threads: what happens, happens in the same order every time."""
+class InlineExecutor:
+    """An executor without threads, so that the order of calls is always the same."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
             future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 as any executor does
+        except Exception as error:  # noqa: BLE001 - as any executor does
             future.set_exception(error)
         return future
 
     def shutdown(self) -> None:
-        """Nothing."""
+        """Has no effect: there are no threads."""
 
 
 class Store:
@@ -196,30 +193,30 @@ class Store:
 
 
 class Process:
-    """One worker over what is stored; all it does goes over its line, which ends with it."""
+    """One worker over the shared store. All its calls pass through its own fault injector."""
 
     def __init__(self, store: Store, name: str) -> None:
         self.name, self._usage = name, store.usage
-        self.line = line = Line()
-        images, deferrals = line.to(store.images), line.to(store.deferrals)
-        records = line.to(store.records)
-        self.catalog = Catalog(records, line.to(store.index), now=store.now)
+        self.injector = injector = FaultInjector()
+        images, deferrals = injector.wrap(store.images), injector.wrap(store.deferrals)
+        records = injector.wrap(store.records)
+        self.catalog = Catalog(records, injector.wrap(store.index), now=store.now)
         endings: RecordWriter = self.catalog
         if store.notices:
-            endings = OutboxCatalog(self.catalog, line.to(store.notices))
-        self.ledger = Ledger(line.to(store.usage), name, store.now, store.daily_usd)
-        services = line.to(store.services)
+            endings = OutboxCatalog(self.catalog, injector.wrap(store.notices))
+        self.ledger = Ledger(injector.wrap(store.usage), name, store.now, store.daily_usd)
+        services = injector.wrap(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
-        providers._beside = Inline()  # type: ignore[assignment]
-        upkeep = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
-        self.forget, self.poisoned = upkeep.forget, upkeep.poisoned
+        providers._beside = InlineExecutor()  # type: ignore[assignment]
+        cleanup = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
+        self.forget, self.poisoned = cleanup.forget, cleanup.poisoned
         cache = CaptionCache(
-            store=line.to(store.reuse),
+            store=injector.wrap(store.reuse),
             providers=providers,
             ledger=self.ledger,
             price=price,
-            calls=lambda *terms: (AskedOnce(*terms), AskedOnce(*terms)),
+            calls=lambda *terms: (SingleAttemptCalls(*terms), SingleAttemptCalls(*terms)),
             lease=LEASE,
             now=store.now,
         )
@@ -232,7 +229,7 @@ class Process:
             catalog=endings,
             queue=deferrals,
             ledger=self.ledger,
-            forget=lambda path: void(upkeep.forget(path)),
+            forget=lambda path: void(cleanup.forget(path)),
             max_image_bytes=100,
             worker=name,
             lease=LEASE,
@@ -245,15 +242,15 @@ class Process:
             records=records,
             catalog=self.catalog,
             queue=deferrals,
-            state=line.to(store.state),
-            forget=upkeep.forget,
+            state=injector.wrap(store.state),
+            forget=cleanup.forget,
             now=store.now,
             page=2,
             readers=1,
         )
 
     def unbooked(self) -> Usage:
-        """What it has counted and not written yet."""
+        """The usage that the process has counted but not saved yet."""
         stored = {
             day: tally for (day, name), tally in self._usage.held.items() if name == self.name
         }
@@ -264,4 +261,4 @@ class Process:
 
 
 def void(_: object) -> None:
-    """Nothing."""
+    """Drops a result."""

@@ -17,7 +17,7 @@ from captioning.domain.record import record_id
 from captioning.errors import BadRequest, StorageUnavailable
 from captioning.images.picture import check_header
 from testing.factories import pictures
-from testing.harness.maintenance import Between, UpkeepLab
+from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
 from testing.harness.storage import Storage, blobs_in
 
 URL = "https://app.example/api/images"
@@ -26,19 +26,19 @@ LIMIT = 1_000_000
 
 
 @pytest.fixture
-def lab(storage: Storage) -> UpkeepLab:
+def lab(storage: Storage) -> MaintenanceLab:
     assert storage.images.is_there()
     assert storage.thumbnails
-    return UpkeepLab(storage)
+    return MaintenanceLab(storage)
 
 
-def changes(lab: UpkeepLab, **parts: Any) -> ImageChanges:
+def changes(lab: MaintenanceLab, **parts: Any) -> ImageChanges:
     """The routes over this storage, or over parts that do something in between."""
     given: dict[str, Any] = {
         "images": lab.storage.images,
         "records": lab.storage.catalog,
         "check": partial(check_header, min_side=50),
-        "forget": lab.upkeep().forget,
+        "forget": lab.cleanup().forget,
         "max_image_bytes": LIMIT,
     }
     return ImageChanges(**(given | parts))
@@ -68,12 +68,12 @@ def refused(handle: Callable[[Request], Response], request: Request) -> str:
     return caught.value.reason
 
 
-def paths(lab: UpkeepLab) -> list[str]:
+def paths(lab: MaintenanceLab) -> list[str]:
     return [blob.path for blob in blobs_in(lab.storage.images)]
 
 
 class TestPut:
-    def test_an_image_is_stored_as_it_came(self, lab: UpkeepLab) -> None:
+    def test_an_image_is_stored_as_it_came(self, lab: MaintenanceLab) -> None:
         response = changes(lab).put(upload("2026%2Fbeach day.txt", content_type="text/html"))
         blob = lab.storage.images.describe("2026/beach day.txt")
         assert response.status == 201
@@ -94,7 +94,7 @@ class TestPut:
         ) as client:
             assert client.get_blob_properties().content_settings.content_type == "image/jpeg"
 
-    def test_another_upload_takes_its_place(self, lab: UpkeepLab) -> None:
+    def test_another_upload_takes_its_place(self, lab: MaintenanceLab) -> None:
         first = changes(lab).put(upload("a.jpg"))
         second = changes(lab).put(upload("a.jpg", PNG))
         assert (first.status, second.status) == (201, 200)
@@ -102,21 +102,21 @@ class TestPut:
         assert json.loads(second.body)["etag"] != json.loads(first.body)["etag"]
         assert lab.storage.images.read(lab.storage.images.describe("a.jpg")) == PNG
 
-    def test_an_upload_is_one_write(self, lab: UpkeepLab) -> None:
+    def test_an_upload_is_one_write(self, lab: MaintenanceLab) -> None:
         images, sent = lab.storage.recorded_images()
         changes(lab, images=images).put(upload("a.jpg"))
         assert sent == ["HEAD", "PUT"]
 
-    def test_an_upload_at_the_same_moment_is_replaced(self, lab: UpkeepLab) -> None:
-        between = Between(
+    def test_an_upload_at_the_same_moment_is_replaced(self, lab: MaintenanceLab) -> None:
+        between = InterceptedOnce(
             lab.storage.images, "write", lambda: lab.storage.upload("a.jpg", b"other")
         )
         assert changes(lab, images=between).put(upload("a.jpg")).status == 200
         assert lab.storage.images.read(lab.storage.images.describe("a.jpg")) == JPEG
 
-    def test_one_that_must_be_new_is_judged_by_the_storage(self, lab: UpkeepLab) -> None:
+    def test_one_that_must_be_new_is_judged_by_the_storage(self, lab: MaintenanceLab) -> None:
         """It is not there when the request comes, and there when it is written."""
-        between = Between(
+        between = InterceptedOnce(
             lab.storage.images, "write", lambda: lab.storage.upload("a.jpg", b"other")
         )
         new = upload("a.jpg", if_none_match="*")
@@ -124,12 +124,12 @@ class TestPut:
         assert lab.storage.images.read(lab.storage.images.describe("a.jpg")) == b"other"
         assert changes(lab).put(upload("b.jpg", if_none_match="*")).status == 201
 
-    def test_other_conditions_are_not_passed_over(self, lab: UpkeepLab) -> None:
+    def test_other_conditions_are_not_passed_over(self, lab: MaintenanceLab) -> None:
         for request in (upload("a.jpg", if_none_match='"1"'), upload("a.jpg", if_match='"1"')):
             assert refused(changes(lab).put, request) == "bad_condition"
         assert paths(lab) == []
 
-    def test_a_record_names_the_image_that_is_replaced(self, lab: UpkeepLab) -> None:
+    def test_a_record_names_the_image_that_is_replaced(self, lab: MaintenanceLab) -> None:
         """Whatever its path is."""
         path = "a/../b.jpg"
         lab.record(lab.upload(path))
@@ -140,13 +140,13 @@ class TestPut:
         unknown = upload(f"sha256:{record_id('nothing.jpg')}")
         assert code(changes(lab).put(unknown)) == (404, "not_found")
 
-    def test_without_a_length_nothing_is_stored(self, lab: UpkeepLab) -> None:
+    def test_without_a_length_nothing_is_stored(self, lab: MaintenanceLab) -> None:
         for body in (b"", JPEG):
             request = Request(f"{URL}/x", "a.jpg", {"transfer-encoding": "chunked"}, body)
             assert code(changes(lab).put(request)) == (411, "length_required")
         assert paths(lab) == []
 
-    def test_too_much_is_refused_by_the_header_and_by_the_body(self, lab: UpkeepLab) -> None:
+    def test_too_much_is_refused_by_the_header_and_by_the_body(self, lab: MaintenanceLab) -> None:
         over = upload("a.jpg", b"x" * (LIMIT + 1))
         told = upload("a.jpg", content_length=str(LIMIT + 1))
         absurd = upload("a.jpg", content_length="9" * 5_000)
@@ -156,11 +156,13 @@ class TestPut:
         assert paths(lab) == []
 
     @pytest.mark.parametrize("length", ["5", "-1", "", "1e3", "٣", "4, 4", " 5"])
-    def test_another_length_than_the_bodys_is_refused(self, lab: UpkeepLab, length: str) -> None:
+    def test_another_length_than_the_bodys_is_refused(
+        self, lab: MaintenanceLab, length: str
+    ) -> None:
         assert refused(changes(lab).put, upload("a.jpg", content_length=length)) == "bad_length"
         assert paths(lab) == []
 
-    def test_an_empty_body_is_refused(self, lab: UpkeepLab) -> None:
+    def test_an_empty_body_is_refused(self, lab: MaintenanceLab) -> None:
         assert refused(changes(lab).put, upload("a.jpg", b"")) == "empty_body"
 
     @pytest.mark.parametrize(
@@ -179,21 +181,21 @@ class TestPut:
         ],
     )
     def test_what_is_no_image_to_caption_is_stored_nowhere(
-        self, lab: UpkeepLab, name: str, body: bytes
+        self, lab: MaintenanceLab, name: str, body: bytes
     ) -> None:
         response = changes(lab).put(upload("a.jpg", body, content_type="image/jpeg"))
         assert code(response) == (415, name)
         assert paths(lab) == []
 
     @pytest.mark.parametrize("name", [n for n, (_, c) in pictures.STRANGE.items() if not c])
-    def test_what_can_be_captioned_is_taken(self, lab: UpkeepLab, name: str) -> None:
+    def test_what_can_be_captioned_is_taken(self, lab: MaintenanceLab, name: str) -> None:
         response = changes(lab).put(upload(name, pictures.STRANGE[name][0]))
         document = json.loads(response.body)
         assert response.status == 201
         assert (document["width"], document["height"]) == (400, 300)
 
     def test_a_body_that_is_cut_off_behind_its_header_is_left_to_the_pipeline(
-        self, lab: UpkeepLab
+        self, lab: MaintenanceLab
     ) -> None:
         assert changes(lab).put(upload("a.jpg", pictures.STRANGE["half.jpg"][0])).status == 201
 
@@ -204,17 +206,19 @@ class TestPut:
             *("a\0b", "\x1b", "\ud83c", "n" * 1_025, "back\\slash", "dot.", "folder/"),
         ],
     )
-    def test_a_name_that_would_lead_elsewhere_is_refused(self, lab: UpkeepLab, path: str) -> None:
+    def test_a_name_that_would_lead_elsewhere_is_refused(
+        self, lab: MaintenanceLab, path: str
+    ) -> None:
         assert refused(changes(lab).put, upload(path)) == "bad_name"
         assert refused(changes(lab).delete, removal(path)) == "bad_name"
         assert paths(lab) == []
 
-    def test_parameters_are_refused(self, lab: UpkeepLab) -> None:
+    def test_parameters_are_refused(self, lab: MaintenanceLab) -> None:
         assert refused(changes(lab).put, upload("a.jpg", query="?width=1")) == "unknown_parameter"
 
 
 class TestDelete:
-    def test_an_image_goes_with_all_that_is_kept_of_it(self, lab: UpkeepLab) -> None:
+    def test_an_image_goes_with_all_that_is_kept_of_it(self, lab: MaintenanceLab) -> None:
         for path in ("a.jpg", "b.jpg"):
             blob = lab.upload(path)
             lab.record(blob)
@@ -226,12 +230,12 @@ class TestDelete:
         assert [name[:64] for name in lab.storage.kept_thumbnails()] == [record_id("b.jpg")]
         assert code(changes(lab).delete(removal("a.jpg"))) == (404, "not_found")
 
-    def test_an_image_without_a_record_goes_too(self, lab: UpkeepLab) -> None:
+    def test_an_image_without_a_record_goes_too(self, lab: MaintenanceLab) -> None:
         lab.upload("a.jpg")
         assert changes(lab).delete(removal("a.jpg")).status == 204
         assert paths(lab) == []
 
-    def test_an_image_with_snapshots_goes_too(self, lab: UpkeepLab) -> None:
+    def test_an_image_with_snapshots_goes_too(self, lab: MaintenanceLab) -> None:
         lab.upload("a.jpg")
         with BlobClient.from_connection_string(
             lab.storage.connection, lab.storage.name, "a.jpg"
@@ -239,7 +243,7 @@ class TestDelete:
             client.create_snapshot()
         assert changes(lab).delete(removal("a.jpg")).status == 204
 
-    def test_one_that_another_tool_has_locked_stays(self, lab: UpkeepLab) -> None:
+    def test_one_that_another_tool_has_locked_stays(self, lab: MaintenanceLab) -> None:
         lab.record(lab.upload("a.jpg"))
         with BlobClient.from_connection_string(
             lab.storage.connection, lab.storage.name, "a.jpg"
@@ -251,14 +255,14 @@ class TestDelete:
             lease.release()
         assert lab.stored("a.jpg")
 
-    def test_a_record_names_it(self, lab: UpkeepLab) -> None:
+    def test_a_record_names_it(self, lab: MaintenanceLab) -> None:
         path = "a/../b.jpg"
         lab.record(lab.upload(path))
         item = f"sha256:{record_id(path)}"
         assert changes(lab).delete(removal(item)).status == 204
         assert code(changes(lab).delete(removal(item))) == (404, "not_found")
 
-    def test_only_the_version_that_is_meant_goes(self, lab: UpkeepLab) -> None:
+    def test_only_the_version_that_is_meant_goes(self, lab: MaintenanceLab) -> None:
         before, now = lab.upload("a.jpg").etag, lab.upload("a.jpg", b"new").etag
         for given in (before, f"W/{now}", "", "x"):
             response = changes(lab).delete(removal("a.jpg", if_match=given))
@@ -269,14 +273,16 @@ class TestDelete:
             response = changes(lab).delete(removal("a.jpg", if_match=given))
             assert code(response) == (404, "not_found")
 
-    def test_what_is_uploaded_meanwhile_stays(self, lab: UpkeepLab) -> None:
+    def test_what_is_uploaded_meanwhile_stays(self, lab: MaintenanceLab) -> None:
         etag = lab.upload("a.jpg").etag
-        between = Between(lab.storage.images, "delete", lambda: lab.storage.upload("a.jpg", b"2"))
+        between = InterceptedOnce(
+            lab.storage.images, "delete", lambda: lab.storage.upload("a.jpg", b"2")
+        )
         response = changes(lab, images=between).delete(removal("a.jpg", if_match=etag))
         assert code(response) == (412, "changed")
         assert lab.storage.images.read(lab.storage.images.describe("a.jpg")) == b"2"
 
-    def test_one_that_broke_off_half_way_is_finished_by_the_next(self, lab: UpkeepLab) -> None:
+    def test_one_that_broke_off_half_way_is_finished_by_the_next(self, lab: MaintenanceLab) -> None:
         lab.record(lab.upload("a.jpg"))
 
         def dies(_: str) -> None:

@@ -13,7 +13,7 @@ from captioning.api.mcp_tools import MOST_IMAGES, ImageTools, tool_response
 from captioning.domain.record import Tag
 from testing.factories.records import FULL, minutes, short
 from testing.harness.functions import settings_over, undeployed
-from testing.harness.pipeline import Works
+from testing.harness.pipeline import PipelineLab
 from testing.harness.storage import Storage
 
 
@@ -102,9 +102,9 @@ def test_what_is_wrong_with_a_call_is_told(
     assert code(tools, call, arguments) == expected
 
 
-def test_the_functions_answer(works: Works, environ: Callable[..., None]) -> None:
-    environ(**settings_over(works))
-    works.storage.catalog.save(FULL, None)
+def test_the_functions_answer(lab: PipelineLab, environ: Callable[..., None]) -> None:
+    environ(**settings_over(lab))
+    lab.storage.catalog.save(FULL, None)
     answer = json.loads(function_app.find_images(sent({"query": "dog"})))
     assert [image["path"] for image in answer["images"]] == [FULL.path]
     assert json.loads(function_app.describe_image(sent({"path": FULL.path})))["id"] == FULL.id

@@ -64,7 +64,6 @@ STORIES = settings(
     max_examples=25,
     stateful_step_count=8,
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )

@@ -20,13 +20,13 @@ from bench.quality.score import Score, rows
 from bench.quality.score import report as table
 from captioning.config.settings import Settings
 from captioning.domain.record import Captioning, CaptionText
+from testing.factories.settings import EMBEDDED
 from testing.markdown import CAPTIONS, section
 from testing.paths import ROOT
 from testing.services.both import LocalServices, is_chat
 from testing.services.chat import KEY as CHAT_KEY
 from testing.services.server import Reply, WireServer
 from testing.services.vision_clients import KEY as VISION_KEY
-from tests.config.test_settings import EMBEDDED
 
 GOLDEN = GoldenSet()
 PICTURES = {picture.file: picture for picture in GOLDEN.pictures}

@@ -18,10 +18,10 @@ from bench.scale.scenarios import (
     PolicyName,
     Quotas,
     Scenario,
+    bicep,
     most_tokens,
     tokens_per_image,
 )
-from tests.infra.test_concurrency import MOST_AT_A_TIME
 
 SHORT = Quotas(10, 21)
 IMAGES = 200
@@ -100,7 +100,7 @@ def test_a_seed_decides_everything() -> None:
 
 def test_the_apps_own_figures_are_read() -> None:
     blobs, messages = host_json()
-    assert (blobs.most, messages.most) == (MOST_AT_A_TIME, 12)
+    assert (blobs.most, messages.most) == (bicep("mostAtATime"), 12)
     assert Rules.of_blobs(1) == Rules(1, 0)
     assert tokens_per_image() == 3_700 + most_tokens()
     ceilings = limits.ceilings()

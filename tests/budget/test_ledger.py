@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +22,7 @@ from captioning.domain.usage import NOTHING, Usage
 from captioning.errors import BudgetSpent, StorageUnavailable
 from testing.fakes.faults import Clock
 from testing.harness.storage import Storage
+from testing.harness.waiting import HUNG_SECONDS, eventually
 
 CENT = Usage(usd=0.01)
 TODAY = date(2026, 11, 22)
@@ -42,7 +42,7 @@ class Watched:
 
     def save(self, day: date, worker: str, tally: Tally) -> None:
         self.writing.set()
-        assert self.open.wait(10)
+        assert self.open.wait(HUNG_SECONDS)
         self.writes.append((day, tally))
         if self.broken:
             raise StorageUnavailable("storage answered 503 (in a test)")
@@ -88,10 +88,7 @@ def stored(table: Watched) -> dict[tuple[date, str], Tally]:
 
 def asked_for(ledger: Ledger, count: int) -> None:
     """Returns when that many threads have asked for a write."""
-    deadline = time.monotonic() + 10
-    while ledger._asked < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    eventually(lambda: ledger._asked >= count)
 
 
 def test_every_column_survives_the_table_and_counts_may_outgrow_32_bits(table: Watched) -> None:
@@ -161,7 +158,7 @@ def test_threads_that_wait_share_one_write(table: Watched, ledger_of: MakeLedger
         assert not any(future.done() for future in added)
         table.open.set()
         for future in added:
-            future.result(10)
+            future.result(HUNG_SECONDS)
     assert len(table.writes) <= 2
     assert stored(table)[TODAY, "a"].usd == pytest.approx(0.20)
 
@@ -173,7 +170,7 @@ def test_who_waited_for_a_write_that_held_its_addition_writes_nothing(
     ledger = ledger_of()
     with ThreadPoolExecutor(16) as threads:
         for future in [threads.submit(ledger.add, CENT) for _ in range(320)]:
-            future.result(60)
+            future.result(HUNG_SECONDS)
     assert stored(table)[TODAY, "a"].usd == pytest.approx(3.20)
     assert len(table.writes) < 320 * 3 / 4
 
@@ -187,7 +184,9 @@ def test_nothing_returns_before_it_is_written(table: Watched, ledger_of: MakeLed
         return stored(table)[TODAY, "a"].usd
 
     with ThreadPoolExecutor(8) as threads:
-        seen = sorted(future.result(60) for future in [threads.submit(add) for _ in range(100)])
+        seen = sorted(
+            future.result(HUNG_SECONDS) for future in [threads.submit(add) for _ in range(100)]
+        )
     assert all(usd >= 0.01 * position - 1e-9 for position, usd in enumerate(seen, start=1))
     assert stored(table)[TODAY, "a"].usd == pytest.approx(1.0)
     assert len(table.writes) <= 100
@@ -201,11 +200,11 @@ def test_a_failed_write_is_told_to_all_who_wait_and_goes_with_the_next(
     table.open.clear()
     with ThreadPoolExecutor(10) as threads:
         added = [threads.submit(ledger.add, CENT)]
-        assert table.writing.wait(10)
+        assert table.writing.wait(HUNG_SECONDS)
         added += [threads.submit(ledger.add, CENT) for _ in range(9)]
         asked_for(ledger, 10)
         table.open.set()
-        errors = [future.exception(10) for future in added]
+        errors = [future.exception(HUNG_SECONDS) for future in added]
     assert {type(error) for error in errors} == {StorageUnavailable}
     assert len({id(error) for error in errors}) == 10
     assert len(table.writes) == 2
@@ -353,7 +352,7 @@ def test_spending_of_many_workers_ends_within_what_is_in_flight(
         ]
         for run in runs:
             with suppress(BudgetSpent):
-                run.result(60)
+                run.result(HUNG_SECONDS)
     paid = sum(tally.usd for tally in stored(table).values())
     assert 1.0 - 1e-9 <= paid <= 1.0 + 0.01 * 15 + 1e-9
 

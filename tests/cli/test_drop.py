@@ -14,6 +14,7 @@ from captioning.cli.drop import drop, find_items
 from captioning.errors import BadName
 from testing.harness.command_line import CommandLine
 from testing.harness.storage import Storage, blobs_in
+from testing.harness.waiting import HUNG_SECONDS
 
 JPG = frozenset({".jpg"})
 ODD = [
@@ -128,7 +129,7 @@ def test_an_interrupted_drop_goes_on_where_it_was(
         assert process.stdout
         assert process.stdout.readline().startswith("sent ")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (process.returncode, errors) == (130, "")
     before = etags(storage)
     assert 0 < len(before) < count

@@ -19,6 +19,7 @@ from testing.factories import pictures
 from testing.factories.records import FULL, START
 from testing.harness.command_line import CommandLine, saved
 from testing.harness.storage import Storage
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 
@@ -87,7 +88,7 @@ def test_a_deferred_image_is_told_of_and_waited_for_until_ctrl_c(
         again = "Next attempt at 2026-11-22 10:00:00 UTC."
         assert lines[2] == f"a.jpg: deferred (throttled): Too many calls. {again} Still waiting.\n"
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (process.returncode, output, errors) == (130, "", "")
 
 
@@ -100,6 +101,6 @@ def test_a_blob_that_is_deleted_is_not_waited_for(
         assert process.stdout
         assert process.stdout.readline() == "sent    a.jpg\n"
         storage.delete("a.jpg")
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (process.returncode, errors) == (1, "")
     assert output.splitlines()[-1] == "a.jpg: was deleted in the meantime"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from testing.harness.command_line import DEAD_STORAGE, CommandLine, Terminal
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 COMMANDS = ["up", "drop", "show", "find", "export", "reprocess", "revert", "retag", "try", "check"]
@@ -75,13 +76,13 @@ def test_a_bar_is_drawn_on_a_terminal_and_lines_stay_in_their_pipe(
     (tmp_path / "a.jpg").write_bytes(b"x")
     terminal = Terminal()
     with command.process("drop", tmp_path, stderr=terminal.end) as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=HUNG_SECONDS)
     terminal.close()
     assert output == "sent    a.jpg\n1 sent, 0 already there, 0 failed\n"
     assert "dropping" in terminal.text
     assert "1/1" in terminal.text
     with command.process("drop", tmp_path) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (output, errors) == ("there   a.jpg\n0 sent, 1 already there, 0 failed\n", "")
 
 
@@ -91,7 +92,7 @@ def test_lines_go_above_the_bar_where_both_are_on_a_terminal(
     (tmp_path / "[red]x[bold].jpg").write_bytes(b"x")
     terminal = Terminal()
     with command.process("drop", tmp_path, stdout=terminal.end, stderr=terminal.end) as process:
-        assert process.wait(20) == 0
+        assert process.wait(HUNG_SECONDS) == 0
     terminal.close()
     assert "\r\x1b[2Ksent    [red]x[bold].jpg\ndropping " in terminal.text
     assert terminal.text.endswith("\r\x1b[1A\x1b[2K1 sent, 0 already there, 0 failed\n")

@@ -14,6 +14,7 @@ from captioning.domain.record import Provenance, RecordError
 from captioning.domain.usage import NOTHING, Usage
 from testing.harness.command_line import CommandLine, saved
 from testing.harness.storage import Storage
+from testing.harness.waiting import HUNG_SECONDS
 
 RIGHT_TO_LEFT = "שלום"
 
@@ -57,7 +58,7 @@ def test_show_json_is_json_where_the_output_knows_ascii_only(
     record = saved(storage, f"{RIGHT_TO_LEFT} 🏖.jpg")
     command.settings["PYTHONIOENCODING"] = "ascii"
     with command.process("show", record.path, "--json") as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (json.loads(output), errors) == (record.to_json(), "")
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from captioning.embedded.providers.captioner import NO_TAG
-from testing.harness.local_app import FirstRun, Place, ended, place, running, serving
+from testing.harness.local_app import FirstRun, StackLocation, ended, place, running, serving
+from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 SAMPLES = ["astronaut", "camera", "cat", "coffee", "page", "postcard", "rocket", "sign"]
@@ -48,7 +49,7 @@ def test_once_shows_the_samples_and_leaves_nothing_running(first_run: FirstRun) 
         assert NO_TAG in row
 
 
-def test_a_second_run_pays_nothing_again_and_serves(again: Place) -> None:
+def test_a_second_run_pays_nothing_again_and_serves(again: StackLocation) -> None:
     began = datetime.now(UTC)
     with running(again) as process:
         printed = serving(process)
@@ -58,7 +59,7 @@ def test_a_second_run_pays_nothing_again_and_serves(again: Place) -> None:
         modified = [item["image"]["modified"] for item in listed]
         assert (len(listed), modified) == (5, sorted(modified, reverse=True))
         for address in re.findall(r"curl '?(http[^'\s]+)", printed):
-            with urllib.request.urlopen(address, timeout=30) as answer:
+            with urllib.request.urlopen(address, timeout=HUNG_SECONDS) as answer:
                 assert answer.status == 200
         assert again.get("/api/health")["status"] == "ok"
         assert again.get("/api/captions/samples/cat.jpg")["caption"] == "A cat."
@@ -68,22 +69,22 @@ def test_a_second_run_pays_nothing_again_and_serves(again: Place) -> None:
     assert again.is_empty()
 
 
-def refused_beside(where: Place) -> None:
+def refused_beside(where: StackLocation) -> None:
     """Another `up` on other ports may not work on the same data."""
-    with running(Place(where.data, *other_ports(where)), "--once") as process:
+    with running(StackLocation(where.data, *other_ports(where)), "--once") as process:
         code, output, errors = ended(process)
     assert (code, output) == (1, "")
     assert str(where.data) in errors
     assert "make run DATA=" in errors
 
 
-def other_ports(where: Place) -> tuple[int, int]:
+def other_ports(where: StackLocation) -> tuple[int, int]:
     other = place(where.data)
     return other.app, other.storage
 
 
 def test_a_sample_that_is_no_image_any_more_ends_it_with_a_failure(
-    again: Place, tmp_path: Path
+    again: StackLocation, tmp_path: Path
 ) -> None:
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     (tmp_path / "samples/cat.jpg").write_text("This is not a cat.")
@@ -133,7 +134,9 @@ def test_core_tools_that_are_missing_are_named(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_core_tools_get_the_port_the_storage_and_our_python(again: Place, tmp_path: Path) -> None:
+def test_core_tools_get_the_port_the_storage_and_our_python(
+    again: StackLocation, tmp_path: Path
+) -> None:
     fake = tmp_path / "bin/func"
     fake.parent.mkdir()
     fake.write_text(FAKE_FUNC)

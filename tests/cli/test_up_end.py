@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from testing.harness.command_line import Terminal, within
-from testing.harness.local_app import Place, ended, place, running, serving
+from testing.harness.command_line import Terminal
+from testing.harness.local_app import StackLocation, ended, place, running, serving
+from testing.harness.processes import started
+from testing.harness.waiting import HUNG_SECONDS, eventually
 from testing.paths import ROOT
 
 ON_A_TERMINAL = (
@@ -20,19 +21,19 @@ ON_A_TERMINAL = (
 )
 
 
-def test_ctrl_c_on_the_terminal_of_make_run_leaves_nothing_running(again: Place) -> None:
+def test_ctrl_c_on_the_terminal_of_make_run_leaves_nothing_running(again: StackLocation) -> None:
     """The terminal sends it to make, its shell and us alike."""
     terminal = Terminal()
     make = ["make", "-o", "setup", "run", *again.make_variables, "HOST=embedded"]
-    process = subprocess.Popen(
+    process = started(
         [sys.executable, "-c", ON_A_TERMINAL, str(terminal.end), *make],
         cwd=ROOT,
         pass_fds=[terminal.end],
     )
     try:
-        within(30, lambda: "Serving until Ctrl-C." in terminal.text, lambda: terminal.text)
+        eventually(lambda: "Serving until Ctrl-C." in terminal.text, lambda: terminal.text)
         terminal.press(b"\x03")
-        process.wait(10)
+        process.wait(HUNG_SECONDS)
     finally:
         process.kill()
         process.wait()
@@ -48,13 +49,13 @@ def test_ctrl_c_on_the_terminal_of_make_run_leaves_nothing_running(again: Place)
 def test_ctrl_c_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
     where = place(tmp_path)
     with running(where) as process:
-        within(20, lambda: len(where.processes()) > 1)
+        eventually(lambda: len(where.processes()) > 1)
         process.send_signal(signal.SIGINT)
         assert ended(process) == (0, "Stopped.\n", "")
-    within(15, where.is_empty, where.processes)
+    eventually(where.is_empty, where.processes)
 
 
-def test_a_host_that_dies_is_named_with_its_log(again: Place) -> None:
+def test_a_host_that_dies_is_named_with_its_log(again: StackLocation) -> None:
     with running(again) as process:
         serving(process)
         (host,) = (pid for pid, args in again.processes().items() if "embedded.host" in args)
@@ -67,10 +68,10 @@ def test_a_host_that_dies_is_named_with_its_log(again: Place) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal for it")
-def test_what_it_started_does_not_outlive_it(again: Place) -> None:
+def test_what_it_started_does_not_outlive_it(again: StackLocation) -> None:
     with running(again) as process:
         serving(process)
         assert len(again.processes()) == 3
         process.kill()
         process.wait()
-        within(15, again.is_empty, again.processes)
+        eventually(again.is_empty, again.processes)

@@ -19,6 +19,7 @@ from captioning.config.sections import QueueNames
 from captioning.config.settings import CONNECT_SECONDS, Settings
 from captioning.errors import SettingsError
 from captioning.vision.features import supported_features
+from testing.factories.settings import EMBEDDED
 
 AZURE = {
     "ImageStorage__blobServiceUri": "https://a.blob.core.windows.net",
@@ -26,11 +27,6 @@ AZURE = {
     "ImageStorage__tableServiceUri": "https://a.table.core.windows.net",
     "VISION_ENDPOINT": "https://v.cognitiveservices.azure.com/",
     "AZURE_OPENAI_ENDPOINT": "https://m.openai.azure.com",
-}
-EMBEDDED = {
-    "ImageStorage": "UseDevelopmentStorage=true",
-    "VISION_PROVIDER": "embedded",
-    "CAPTION_PROVIDER": "embedded",
 }
 OPENAI = {**AZURE, "CAPTION_PROVIDER": "openai", "OPENAI_BASE_URL": "http://127.0.0.1:11434/v1"}
 ACCOUNT = "AccountName=a;AccountKey=a2V5"

@@ -14,9 +14,9 @@ from captioning.domain.record import record_id
 from captioning.resilience.retries import ATTEMPTS
 from testing.factories import pictures
 from testing.factories.numbered_pictures import numbered
-from testing.harness.command_line import within
 from testing.harness.running_app import HOSTS, RunningApp, url_path
 from testing.harness.storage import blobs_in
+from testing.harness.waiting import eventually
 from testing.paths import ROOT
 from testing.services.both import LocalServices
 from testing.services.chat_replies import throttled
@@ -147,7 +147,7 @@ def test_a_caption_that_is_asked_for_again_is_paid_again(app: RunningApp) -> Non
         record = app.record("again ä.png")
         return record if record["provenance"]["afresh"] == asked else None
 
-    second = within(30, answered, app.log)
+    second = eventually(answered, app.log)
     assert (status, second["status"]) == (202, "captioned")
     assert second["created"] == first["created"]
     assert second["updated"] > first["updated"]
@@ -165,7 +165,7 @@ def test_an_image_that_is_put_off_ends_captioned(app: RunningApp, services: Loca
         record = json.loads(app.get(target)[2])
         return record if record.get("status") == "deferred" else None
 
-    waiting = within(30, deferred, app.log)
+    waiting = eventually(deferred, app.log)
     assert waiting["error"]["code"] == "throttled"
     assert waiting["error"]["retry_at"] == waiting["claim"]["until"] > waiting["updated"]
     record = app.record("put off.png")

@@ -14,9 +14,10 @@ import pytest
 from captioning.domain.record import record_id
 from testing.factories import pictures
 from testing.factories.numbered_pictures import numbered
+from testing.factories.pictures import is_upright, opened
 from testing.harness.running_app import HOSTS, RunningApp, url_path
 from testing.harness.storage import blobs_in
-from tests.images.test_picture import is_upright, opened
+from testing.harness.waiting import HUNG_SECONDS
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -76,7 +77,7 @@ def test_an_image_lives_and_dies_over_http(app: RunningApp) -> None:
 
 
 def test_a_chunked_upload_is_refused_and_stored_nowhere(app: RunningApp) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", app.workers[0].port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", app.workers[0].port, timeout=HUNG_SECONDS)
     parts = iter([pictures.oriented(1)])
     connection.request("PUT", "/api/images/chunked.jpg", parts, encode_chunked=True)
     response = connection.getresponse()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,47 +16,14 @@ from captioning.export.html import WIDTH, Gallery, write_gallery
 from testing.factories.pictures import encoded, oriented, quadrants
 from testing.factories.records import FULL, minutes, short
 from testing.harness.command_line import CommandLine
+from testing.harness.html_page import HtmlPage
 from testing.harness.storage import Storage
 
-VOID = {"meta", "img"}
 JPEG = encoded(quadrants(320, 240), "JPEG")
 
 
-@dataclass
-class Element:
-    name: str
-    attributes: dict[str, str | None]
-    text: str = ""
-
-
-@dataclass
-class Page(HTMLParser):
-    """The elements of a page, in their order, each with its own text; they are well nested."""
-
-    elements: list[Element] = field(default_factory=list)
-    _open: list[Element] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(Element(tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(self.elements[-1])
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop().name == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            self._open[-1].text += data
-
-    def named(self, name: str) -> list[Element]:
-        return [element for element in self.elements if element.name == name]
-
-
-def parsed(folder: Path, name: str = "index.html") -> Page:
-    page = Page()
+def parsed(folder: Path, name: str = "index.html") -> HtmlPage:
+    page = HtmlPage()
     page.feed((folder / name).read_text("utf-8"))
     page.close()
     return page

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from testing.harness.gallery_page import (
     NARROW,
+    PATIENCE,
     SAMPLE_NAMES,
     WIDE,
     GalleryPage,
@@ -151,7 +152,7 @@ def test_every_view_is_accessible_in_light_and_dark(
         page.emulate_media(color_scheme="light")
         for width in (NARROW[0], 320):
             page.set_viewport_size({"width": width, "height": NARROW[1]})
-            page.wait_for_function(FITS, arg=width, timeout=15_000)
+            page.wait_for_function(FITS, arg=width, timeout=PATIENCE)
             if width == NARROW[0]:
                 assert page.evaluate(RUN_AXE) == []
                 gallery.shot(f"{view}-{scheme_of(page)}-{width}")

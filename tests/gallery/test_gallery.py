@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Dialog, Page, Route, expect
 from captioning.domain.record import record_id
 from testing.harness.gallery_page import EMBEDDED, GalleryPage, gallery_page, sample, saved
 from testing.harness.running_app import RunningApp
+from testing.harness.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -273,9 +274,7 @@ def test_a_deletion_is_not_lost_where_the_page_is_left(
 
 def wait_until_gone(gallery: GalleryPage, app: RunningApp, path: str) -> None:
     target = f"/api/captions/sha256:{record_id(path)}"
-    deadline = time.monotonic() + 10
-    while app.get(target)[0] != 404:
-        assert time.monotonic() < deadline, f"{path} is still there"
+    eventually(lambda: app.get(target)[0] == 404, lambda: f"{path} is still there")
 
 
 def test_a_save_that_is_answered_late_stays_with_its_image(

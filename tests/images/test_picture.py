@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from PIL import Image
 
 from captioning.errors import ImageRejected, ImageTooSmall
 from captioning.images.picture import inspect
 from captioning.images.rendition import InputLimits
 from testing.factories import pictures
+from testing.factories.pictures import is_close, is_upright, opened
 
 ANY = InputLimits(frozenset({"JPEG", "PNG", "GIF", "TIFF"}), max_bytes=4_000_000, min_side=50)
-
-
-def opened(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
-
-
-def close(color: object, expected: tuple[int, int, int]) -> bool:
-    assert isinstance(color, tuple)
-    return all(abs(a - b) < 40 for a, b in zip(color, expected, strict=True))
-
-
-def is_upright(image: Image.Image) -> bool:
-    w, h = image.size
-    corners = [
-        (w // 8, h // 8),
-        (w - w // 8, h // 8),
-        (w // 8, h - h // 8),
-        (w - w // 8, h - h // 8),
-    ]
-    colors = (pictures.RED, pictures.LIME, pictures.BLUE, pictures.WHITE)
-    return all(close(image.getpixel(at), color) for at, color in zip(corners, colors, strict=True))
 
 
 @pytest.mark.parametrize("name", [n for n, (_, code) in pictures.STRANGE.items() if code])
@@ -83,15 +58,15 @@ def test_the_format_is_what_the_content_says() -> None:
 def test_deep_samples_are_scaled_not_clipped() -> None:
     image = opened(inspect(pictures.sixteen_bit()).for_model().data)
     left, middle, right = (image.getpixel((x, 150)) for x in (5, 200, 394))
-    assert close(left, (0, 0, 0))
-    assert close(middle, (127, 127, 127))
-    assert close(right, (255, 255, 255))
+    assert is_close(left, (0, 0, 0))
+    assert is_close(middle, (127, 127, 127))
+    assert is_close(right, (255, 255, 255))
 
 
 def test_transparency_becomes_white() -> None:
     image = opened(inspect(pictures.palette_with_alpha()).for_model().data)
-    assert close(image.getpixel((50, 50)), pictures.WHITE)
-    assert close(image.getpixel((50, 250)), pictures.BLUE)
+    assert is_close(image.getpixel((50, 50)), pictures.WHITE)
+    assert is_close(image.getpixel((50, 250)), pictures.BLUE)
 
 
 def test_the_model_gets_no_metadata_and_at_most_a_megapixel() -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from testing.code_figures import figure_of
-from testing.harness.bicep import INFRA, NOT_FOUND, compiler, snapshot
+from testing.harness.bicep import INFRA, needs_compiler, snapshot
 from testing.harness.bindings import bindings
 from testing.harness.deployment import WHOLE, deployment, plausible
 
-compiled = pytest.mark.skipif(compiler() is None, reason=NOT_FOUND)
 HOST = "AzureFunctionsJobHost__extensions__"
 MOST_AT_A_TIME, MOST_MESSAGES, MOST_INSTANCES, CORES = 16, 12, 100, 250
 HTTP = 16
@@ -151,7 +150,7 @@ def check(scale: Scale) -> None:
     assert 2 * scale.instances <= CORES
 
 
-@compiled
+@needs_compiler
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_as_many_images_are_at_work_as_the_quotas_give(folder: Path, case: Case) -> None:
     scale = scales(folder)[CASES.index(case)]

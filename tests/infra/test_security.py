@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -129,12 +128,6 @@ def checkov(folder: Path, framework: str) -> dict[str, Any]:
     return found
 
 
-with_checkov = pytest.mark.skipif(
-    not CHECKOV.exists() and not os.environ.get("CI"), reason="no checkov: `make setup-dev`"
-)
-
-
-@with_checkov
 def test_checkov_finds_no_more_than_what_is_reasoned(tmp_path: Path) -> None:
     """In what would really be deployed; and every exception is one, so that none is stale."""
     for name in SCENARIOS:
@@ -153,7 +146,6 @@ def test_checkov_finds_no_more_than_what_is_reasoned(tmp_path: Path) -> None:
     assert not found["summary"]["parsing_errors"]
 
 
-@with_checkov
 def test_checkov_finds_nothing_in_the_workflows() -> None:
     found = checkov(ROOT / ".github", "github_actions")
     assert found["summary"]["failed"] == 0

@@ -16,17 +16,16 @@ from captioning.errors import StorageUnavailable
 from captioning.maintenance.reconcile import KIND, Reconciler, ReconcileReport
 from captioning.storage.queues import connect
 from testing.factories.records import short
-from testing.harness.maintenance import Between, UpkeepLab
+from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
 from testing.harness.storage import Storage
-from tests.storage.test_state import made
 
 
-class ReconcileLab(UpkeepLab):
+class ReconcileLab(MaintenanceLab):
     """Storage with saved positions, and runs over it."""
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(storage)
-        self.state = made(storage)
+        self.state = storage.state
 
     def run(self, **changes: Any) -> ReconcileReport:
         """One run of the timer."""
@@ -36,7 +35,7 @@ class ReconcileLab(UpkeepLab):
             "catalog": self.storage.catalog,
             "queue": self.messages,
             "state": self.state,
-            "forget": self.upkeep().forget,
+            "forget": self.cleanup().forget,
             "now": self.now,
         }
         return Reconciler(**(keywords | changes)).run()
@@ -119,8 +118,8 @@ def test_records_of_deleted_blobs_are_removed(lab: ReconcileLab) -> None:
 
 def test_a_blob_that_comes_back_in_between_keeps_its_record(lab: ReconcileLab) -> None:
     lab.orphan("a.jpg")
-    again = Between(lab.storage.catalog, "remove", lambda: lab.record(lab.upload("a.jpg")))
-    assert lab.run(forget=lab.upkeep(catalog=again).forget).removed == 0
+    again = InterceptedOnce(lab.storage.catalog, "remove", lambda: lab.record(lab.upload("a.jpg")))
+    assert lab.run(forget=lab.cleanup(catalog=again).forget).removed == 0
     assert lab.listed() == ["a.jpg"]
 
 

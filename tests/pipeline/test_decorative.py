@@ -13,7 +13,7 @@ from captioning.pipeline.transitions import doubt
 from captioning.records.edits import edited
 from testing.factories import pictures
 from testing.factories.records import START, short
-from testing.harness.pipeline import Works
+from testing.harness.pipeline import PipelineLab
 from testing.services.vision_scene import Scene
 
 BOX = (0, 0, 10, 10)
@@ -63,12 +63,12 @@ def test_only_a_decorative_verdict_of_the_model_is_doubted() -> None:
     ("scene", "review"),
     [(Scene(), "needed"), (Scene(objects=(), text=(), brands=(), people=()), "none")],
 )
-def test_the_record_asks_for_a_person(works: Works, scene: Scene, review: str) -> None:
-    works.local_vision.scene = lambda _: scene
+def test_the_record_asks_for_a_person(lab: PipelineLab, scene: Scene, review: str) -> None:
+    lab.local_vision.scene = lambda _: scene
     answer = {"decorative": True, "texts": {"en": DIVIDER, "de": DIVIDER}}
-    works.chat_service.script.append(json.dumps(answer))
-    works.storage.upload("a.jpg", pictures.oriented(1))
-    record = works.pipeline().process(CaptionMessage("a.jpg"))
+    lab.chat_service.script.append(json.dumps(answer))
+    lab.storage.upload("a.jpg", pictures.oriented(1))
+    record = lab.pipeline().process(CaptionMessage("a.jpg"))
     assert record
     assert (record.status, record.decorative, record.alt_text) == ("captioned", True, "")
     assert record.review == review

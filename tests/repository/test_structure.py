@@ -202,3 +202,19 @@ def test_files_and_functions_are_short(module: str) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             assert length <= MAX_FUNCTION, f"{module}.{node.name} has {length} lines"
+
+
+def test_helpers_import_no_tests_and_tests_import_no_test() -> None:
+    """`bench` may use `testing` and the app, `testing` the app; of the tests, only those of
+    `bench` import it. What two tests share is in `testing`."""
+    for top, forbidden in (
+        ("testing", r"(tests|bench)(\.|$)"),
+        ("bench", r"tests(\.|$)"),
+        ("tests", r"tests\.(.+\.)?test_|bench(\.|$)"),
+    ):
+        for file in (ROOT / top).rglob("*.py"):
+            names = imported(ast.parse(file.read_text("utf-8")))
+            if file.parent.name == "bench":
+                names = (name for name in names if not name.startswith("bench"))
+            found = [name for name in names if re.match(forbidden, name)]
+            assert not found, f"{file.relative_to(ROOT)} imports {', '.join(found)}"

@@ -22,6 +22,7 @@ from captioning.errors import (
     ServiceUnavailable,
 )
 from captioning.resilience.gate import Gate
+from testing.harness.waiting import HUNG_SECONDS
 
 
 class Timed:
@@ -298,7 +299,7 @@ def test_it_says_so_with_the_gate_unlocked(error: BaseException | None) -> None:
     def look(*_: object) -> None:
         other = threading.Thread(target=lambda: seen.append(gate.rest), daemon=True)
         other.start()
-        other.join(5)
+        other.join(HUNG_SECONDS)
 
     gate = Gate("The service", on_broken=look, on_answer=look)
     gate.leave(gate.enter(0.0), error)
@@ -316,5 +317,5 @@ def test_threads_that_wait_are_woken() -> None:
         thread.start()
     gate.leave(probe)
     for thread in threads:
-        thread.join(30)
+        thread.join(HUNG_SECONDS)
     assert not any(thread.is_alive() for thread in threads)

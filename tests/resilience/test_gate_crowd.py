@@ -157,7 +157,7 @@ Script = list[tuple[Callable[[], Outcome], float, bool]]
 """What comes of each call, after how many seconds, and whether the run may make it."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     script=st.lists(
         st.tuples(

@@ -13,7 +13,6 @@ from captioning.resilience.service_health import KIND, ServiceHealth
 from captioning.storage.state import StateTable
 from testing.factories.records import START
 from testing.harness.storage import Storage
-from tests.storage.test_state import made
 
 GONE = ModelGone("There is no deployment of this name.")
 
@@ -47,7 +46,7 @@ class Process:
 
 @pytest.fixture
 def state(storage: Storage) -> StateTable:
-    return made(storage)
+    return storage.state
 
 
 @pytest.fixture

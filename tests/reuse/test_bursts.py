@@ -23,8 +23,8 @@ from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.records.edits import edited
 from testing.factories.burst_frames import frame
 from testing.factories.records import START
-from testing.fakes.faults import Crash, Line
-from testing.harness.pipeline import LEASE, Works, on
+from testing.fakes.faults import Crash, FaultInjector
+from testing.harness.pipeline import LEASE, PipelineLab, on
 from testing.harness.storage import Storage
 from testing.services.chat_replies import filtered_prompt, throttled
 from testing.services.vision_scene import Scene
@@ -35,35 +35,35 @@ WINDOW = 60.0
 class Camera:
     """Uploads frames at times of its own, and has them captioned with bursts on."""
 
-    def __init__(self, works: Works) -> None:
-        self.works = works
-        works.local_vision.scene = lambda _: Scene(text=())
-        self._clients = {"analyzer": works.analyzer(), "captioner": works.captioner()}
+    def __init__(self, lab: PipelineLab) -> None:
+        self.lab = lab
+        lab.local_vision.scene = lambda _: Scene(text=())
+        self._clients = {"analyzer": lab.analyzer(), "captioner": lab.captioner()}
         self.pipeline = self.switched_on()
         self._uploaded: dict[str, float] = {}
 
     def describe(self, path: str) -> BlobDescription:
         """As if it had been uploaded when the camera says."""
-        found = self.works.storage.images.describe(path)
+        found = self.lab.storage.images.describe(path)
         return replace(found, modified=START + timedelta(seconds=self._uploaded[path]))
 
     def read(self, blob: BlobDescription) -> bytes:
-        return self.works.storage.images.read(blob)
+        return self.lab.storage.images.read(blob)
 
     def switched_on(self, **changes: Any) -> CaptionPipeline:
         """A process's pipeline."""
         usual: dict[str, Any] = {"bursts": WINDOW, "images": self, **self._clients}
-        return self.works.pipeline(**(usual | changes))
+        return self.lab.pipeline(**(usual | changes))
 
     def upload(self, path: str, number: int, at: float = 0.0, name: str = "coffee") -> None:
         self._uploaded[path] = at
-        self.works.storage.upload(path, frame(number, name))
+        self.lab.storage.upload(path, frame(number, name))
 
     def made(
         self, wake: CaptionMessage | str, pipeline: CaptionPipeline | None = None
     ) -> CaptionRecord:
         """The record that a delivery leaves; time goes on with it."""
-        self.works.clock.advance(0.01)
+        self.lab.clock.advance(0.01)
         wake = on(wake) if isinstance(wake, str) else wake
         record = (pipeline or self.pipeline).process(wake)
         assert record is not None
@@ -71,19 +71,19 @@ class Camera:
 
     def settled(self, seconds: float = 60.0) -> dict[str, CaptionRecord]:
         """What became of those that waited."""
-        self.works.clock.advance(seconds)
-        return {wake.path: self.made(wake) for wake in self.works.due()}
+        self.lab.clock.advance(seconds)
+        return {wake.path: self.made(wake) for wake in self.lab.due()}
 
     @property
     def spent(self) -> Tally:
         """What the ledger holds."""
-        return sum(self.works.usage.held.values(), Tally())
+        return sum(self.lab.usage.held.values(), Tally())
 
 
 @pytest.fixture
 def camera(storage: Storage) -> Iterator[Camera]:
     with ExitStack() as stack:
-        yield Camera(Works(storage, stack))
+        yield Camera(PipelineLab(storage, stack))
 
 
 def code(record: CaptionRecord) -> str | None:
@@ -94,7 +94,7 @@ def test_a_burst_is_paid_for_once_and_says_so(camera: Camera) -> None:
     for number in range(5):
         camera.upload(f"party/{number}.jpg", number, at=number)
     first, *others = [camera.made(f"party/{number}.jpg") for number in range(5)]
-    assert camera.works.calls == (1, 1)
+    assert camera.lab.calls == (1, 1)
     assert (first.provenance.reused_from, first.provenance.burst) == (None, False)
     for other in others:
         assert (other.status, other.usage, other.error) == ("captioned", NOTHING, None)
@@ -114,14 +114,14 @@ def test_frames_that_come_while_the_first_is_paid_for_wait_for_it(camera: Camera
     for number in range(4):
         camera.upload(f"{number}.jpg", number)
     early: list[CaptionRecord] = []
-    camera.works.vision.once(lambda: early.extend(camera.made(f"{n}.jpg") for n in (3, 1, 2)))
+    camera.lab.vision.once(lambda: early.extend(camera.made(f"{n}.jpg") for n in (3, 1, 2)))
     camera.made("0.jpg")
     assert [(record.status, code(record)) for record in early] == [("deferred", "in_progress")] * 3
     assert all("0.jpg" in record.error.message for record in early if record.error)
     late = camera.settled()
     assert {record.provenance.reused_from for record in late.values()} == {"0.jpg"}
     assert len(late) == 3
-    assert camera.works.calls == (1, 1)
+    assert camera.lab.calls == (1, 1)
 
 
 def test_a_clock_that_is_wrong_keeps_nobody_waiting(camera: Camera) -> None:
@@ -131,12 +131,12 @@ def test_a_clock_that_is_wrong_keeps_nobody_waiting(camera: Camera) -> None:
     behind: list[CaptionRecord] = []
 
     def by_another_clock() -> None:
-        camera.works.clock.advance(-5)
+        camera.lab.clock.advance(-5)
         behind.append(camera.made("1.jpg"))
 
-    camera.works.vision.once(by_another_clock)
+    camera.lab.vision.once(by_another_clock)
     assert camera.made("0.jpg").status == behind[0].status == "captioned"
-    assert camera.works.calls == (2, 2)
+    assert camera.lab.calls == (2, 2)
 
 
 def test_the_order_of_uploads_does_not_matter(camera: Camera) -> None:
@@ -164,7 +164,7 @@ def test_together_is_one_folder_and_a_window(
     camera.upload(path, 2, at=at)
     camera.made("a/1.jpg")
     assert camera.made(path).provenance.burst == (paid == 1)
-    assert camera.works.calls == (paid, paid)
+    assert camera.lab.calls == (paid, paid)
 
 
 def test_other_pictures_and_other_settings_are_paid_for(camera: Camera) -> None:
@@ -173,9 +173,9 @@ def test_other_pictures_and_other_settings_are_paid_for(camera: Camera) -> None:
     camera.upload("3.jpg", 3)
     camera.made("1.jpg")
     assert not camera.made("2.jpg").provenance.burst
-    other = camera.switched_on(captioner=camera.works.captioner(languages=("fr",)))
+    other = camera.switched_on(captioner=camera.lab.captioner(languages=("fr",)))
     assert not camera.made("3.jpg", other).provenance.burst
-    assert camera.works.calls == (3, 3)
+    assert camera.lab.calls == (3, 3)
 
 
 def test_turned_off_every_frame_has_its_own(camera: Camera) -> None:
@@ -183,20 +183,20 @@ def test_turned_off_every_frame_has_its_own(camera: Camera) -> None:
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
         assert not camera.made(f"{number}.jpg", off).provenance.burst
-    assert camera.works.calls == (2, 2)
+    assert camera.lab.calls == (2, 2)
 
 
 def test_what_bears_text_is_not_shared_nor_waited_for_again(camera: Camera) -> None:
     """Two signs in one picture's hash may say something else."""
-    camera.works.local_vision.scene = lambda _: Scene()
+    camera.lab.local_vision.scene = lambda _: Scene()
     for number in range(3):
         camera.upload(f"{number}.jpg", number)
     early: list[CaptionRecord] = []
-    camera.works.model.once(lambda: early.append(camera.made("1.jpg")))
+    camera.lab.model.once(lambda: early.append(camera.made("1.jpg")))
     camera.made("0.jpg")
     assert [record.status for record in early] == ["captioned"]
     assert not camera.made("2.jpg").provenance.burst
-    assert camera.works.calls == (3, 3)
+    assert camera.lab.calls == (3, 3)
 
 
 @pytest.mark.parametrize("is_left", [False, True])
@@ -207,84 +207,89 @@ def test_a_frame_that_was_given_its_answers_does_not_pass_them_on(
     where the frame's row could not be removed."""
     for number in range(3):
         camera.upload(f"{number}.jpg", number, at=40.0 * number)
-    line = Line()
-    pipeline = camera.switched_on(frames=line.to(camera.works.storage.bursts))
+    injector = FaultInjector()
+    pipeline = camera.switched_on(frames=injector.wrap(camera.lab.storage.bursts))
     camera.made("0.jpg", pipeline)
     if is_left:
-        line.fail(4)
+        injector.fail(4)
     near, late = [camera.made(f"{number}.jpg", pipeline) for number in (1, 2)]
-    assert line.calls[5] == "BurstTable.remove"
+    assert injector.calls[5] == "BurstTable.remove"
     assert near.provenance.burst
     assert not late.provenance.burst
-    assert camera.works.calls == (2, 2)
+    assert camera.lab.calls == (2, 2)
 
 
 def test_a_refused_frame_says_nothing_of_the_others(camera: Camera) -> None:
     for number in range(3):
         camera.upload(f"{number}.jpg", number)
-    camera.works.chat_service.script.append(filtered_prompt())
+    camera.lab.chat_service.script.append(filtered_prompt())
     refused, paid, shared = [camera.made(f"{number}.jpg") for number in range(3)]
     assert (refused.status, paid.status) == ("rejected", "captioned")
     assert paid.provenance.reused_from is None
     assert shared.provenance.reused_from == "1.jpg"
-    assert camera.works.calls == (2, 2)
+    assert camera.lab.calls == (2, 2)
 
 
 def test_another_goes_on_where_the_first_has_to_wait(camera: Camera) -> None:
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
-    camera.works.vision.faults.append(throttled())
+    camera.lab.vision.faults.append(throttled())
     assert code(camera.made("0.jpg")) == "throttled"
     assert camera.made("1.jpg", camera.switched_on()).status == "captioned"
     [first] = camera.settled().values()
     assert (first.status, first.provenance.reused_from) == ("captioned", "1.jpg")
-    assert camera.works.calls == (2, 1)
+    assert camera.lab.calls == (2, 1)
 
 
 def test_of_those_that_waited_for_a_first_that_fails_one_is_paid_for(camera: Camera) -> None:
     for number in range(7):
         camera.upload(f"{number}.jpg", number)
     early: list[CaptionRecord] = []
-    camera.works.vision.once(lambda: early.extend(camera.made(f"{n}.jpg") for n in range(1, 7)))
-    camera.works.model.faults.append(throttled())
+    camera.lab.vision.once(lambda: early.extend(camera.made(f"{n}.jpg") for n in range(1, 7)))
+    camera.lab.model.faults.append(throttled())
     assert code(camera.made("0.jpg")) == "throttled"
     assert {code(record) for record in early} == {"in_progress"}
-    camera.works.clock.advance(30)
-    ended = {wake.path: camera.made(wake) for wake in camera.works.due() if wake.path != "0.jpg"}
+    camera.lab.clock.advance(30)
+    ended = {wake.path: camera.made(wake) for wake in camera.lab.due() if wake.path != "0.jpg"}
     assert [record.status for record in ended.values()] == ["captioned"] * 6
     assert [record.provenance.burst for record in ended.values()].count(True) == 5
-    assert camera.works.calls == (2, 2)
+    assert camera.lab.calls == (2, 2)
 
 
 def test_the_first_goes_on_with_what_it_has_paid_itself(camera: Camera) -> None:
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
-    camera.works.model.faults.append(throttled())
+    camera.lab.model.faults.append(throttled())
     camera.made("0.jpg")
     camera.made("1.jpg", camera.switched_on())
     [first] = camera.settled().values()
     assert (first.status, first.provenance.burst) == ("captioned", False)
-    assert camera.works.calls == (2, 3)
+    assert camera.lab.calls == (2, 3)
 
 
 def test_the_first_is_killed(camera: Camera) -> None:
     """Its claim runs out, another frame is paid for, and the first one's next run shares that."""
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
-    line = Line()
-    frames, kept = line.to(camera.works.storage.bursts), line.to(camera.works.storage.reuse)
-    line.crash(4)
+    injector = FaultInjector()
+    frames, kept = injector.wrap(camera.lab.storage.bursts), injector.wrap(camera.lab.storage.reuse)
+    injector.crash(4)
     with pytest.raises(Crash):
         camera.made("0.jpg", camera.switched_on(frames=frames, store=kept))
-    assert line.calls == ["ReuseTable.put", "BurstTable.put", "BurstTable.around", "ReuseTable.put"]
-    paid = camera.works.calls
+    assert injector.calls == [
+        "ReuseTable.put",
+        "BurstTable.put",
+        "BurstTable.around",
+        "ReuseTable.put",
+    ]
+    paid = camera.lab.calls
     assert code(camera.made("1.jpg")) == "in_progress"
-    camera.works.clock.advance(LEASE.total_seconds())
-    second = {wake.path: camera.made(wake) for wake in camera.works.due()}["1.jpg"]
+    camera.lab.clock.advance(LEASE.total_seconds())
+    second = {wake.path: camera.made(wake) for wake in camera.lab.due()}["1.jpg"]
     assert (second.status, second.provenance.burst) == ("captioned", False)
     first = camera.made("0.jpg")
     assert (first.status, first.provenance.reused_from) == ("captioned", "1.jpg")
-    assert camera.works.calls == (paid[0] + 1, paid[1] + 1)
+    assert camera.lab.calls == (paid[0] + 1, paid[1] + 1)
 
 
 @pytest.mark.parametrize(
@@ -301,19 +306,19 @@ def test_a_frame_that_shares_is_killed(camera: Camera, call: int, name: str) -> 
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
     camera.made("0.jpg")
-    line = Line()
-    frames, kept = line.to(camera.works.storage.bursts), line.to(camera.works.storage.reuse)
-    catalog = line.to(camera.works.storage.catalog)
-    line.crash(call)
+    injector = FaultInjector()
+    frames, kept = injector.wrap(camera.lab.storage.bursts), injector.wrap(camera.lab.storage.reuse)
+    catalog = injector.wrap(camera.lab.storage.catalog)
+    injector.crash(call)
     with pytest.raises(Crash):
         camera.made("1.jpg", camera.switched_on(frames=frames, store=kept, catalog=catalog))
-    assert line.calls[-1] == name
-    camera.works.clock.advance(LEASE.total_seconds() + 1)
+    assert injector.calls[-1] == name
+    camera.lab.clock.advance(LEASE.total_seconds() + 1)
     record = camera.made("1.jpg")
     assert (record.status, record.provenance.reused_from) == ("captioned", "0.jpg")
     assert record.provenance.burst
     assert record.usage == NOTHING
-    assert camera.works.calls == (1, 1)
+    assert camera.lab.calls == (1, 1)
     assert camera.spent.bursts == 1
 
 
@@ -324,18 +329,18 @@ def test_afresh_pays_for_the_frame_alone(camera: Camera) -> None:
     again = camera.made(CaptionMessage("1.jpg", afresh="request 1"))
     assert (again.provenance.afresh, again.provenance.reused_from) == ("request 1", None)
     assert not again.provenance.burst
-    assert camera.works.calls == (2, 2)
-    assert camera.works.stored("0.jpg").record.provenance.afresh is None
+    assert camera.lab.calls == (2, 2)
+    assert camera.lab.stored("0.jpg").record.provenance.afresh is None
 
 
 def test_what_a_person_writes_stays_with_its_frame(camera: Camera) -> None:
     for number in range(3):
         camera.upload(f"{number}.jpg", number)
     first = camera.made("0.jpg")
-    catalog = camera.works.storage.catalog
-    catalog.save(edited(first, {"caption": "Ours."}, camera.works.clock()), catalog.get("0.jpg"))
+    catalog = camera.lab.storage.catalog
+    catalog.save(edited(first, {"caption": "Ours."}, camera.lab.clock()), catalog.get("0.jpg"))
     shared = camera.made("1.jpg")
-    catalog.save(edited(shared, {"caption": "Mine."}, camera.works.clock()), catalog.get("1.jpg"))
+    catalog.save(edited(shared, {"caption": "Mine."}, camera.lab.clock()), catalog.get("1.jpg"))
     assert camera.made("2.jpg").caption == shared.caption == first.caption
     again = camera.made(CaptionMessage("1.jpg", afresh="request 1"))
     assert (again.caption, again.provenance.burst) == ("Mine.", False)
@@ -348,7 +353,7 @@ def test_a_copy_of_a_frame_costs_nothing_either_and_says_why(camera: Camera) -> 
     camera.upload("elsewhere/copy.jpg", 1, at=9_999)
     copy = camera.made("elsewhere/copy.jpg")
     assert (copy.provenance.reused_from, copy.provenance.burst) == ("0.jpg", True)
-    assert camera.works.calls == (1, 1)
+    assert camera.lab.calls == (1, 1)
 
 
 def test_a_frame_may_take_the_place_of_another(camera: Camera) -> None:
@@ -363,11 +368,11 @@ def test_a_frame_may_take_the_place_of_another(camera: Camera) -> None:
 def test_a_frame_is_paid_for_where_the_table_fails(camera: Camera) -> None:
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
-        line = Line()
-        line.fail(1 + number)
-        on_line = camera.switched_on(frames=line.to(camera.works.storage.bursts))
-        assert camera.made(f"{number}.jpg", on_line).status == "captioned"
-    assert camera.works.calls == (2, 2)
+        injector = FaultInjector()
+        injector.fail(1 + number)
+        faulty = camera.switched_on(frames=injector.wrap(camera.lab.storage.bursts))
+        assert camera.made(f"{number}.jpg", faulty).status == "captioned"
+    assert camera.lab.calls == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -382,12 +387,12 @@ def test_a_frame_is_paid_for_where_the_table_fails(camera: Camera) -> None:
 def test_they_are_looked_for_where_text_is_read(
     camera: Camera, settings: dict[str, str], is_on: bool
 ) -> None:
-    lab = camera.works.storage
+    storage = camera.lab.storage
     usual = {"VISION_PROVIDER": "embedded", "CAPTION_PROVIDER": "embedded"}
-    local = {"ImageStorage": lab.connection, "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    local = {"ImageStorage": storage.connection, "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
     parsed = Settings.from_environ(usual | local | settings)
     account = StorageAccount(parsed, Mock())
-    assert (bursts(parsed, account, lab.reuse, camera.works.clock) is not None) == is_on
+    assert (bursts(parsed, account, storage.reuse, camera.lab.clock) is not None) == is_on
     account.close()
 
 

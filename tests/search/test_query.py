@@ -13,7 +13,7 @@ from captioning.domain.record import Tag, TextLine
 from captioning.errors import BadRequest
 from captioning.search.query import MOST_CHARACTERS, MOST_TERMS, Phrase, Query, parse
 from testing.factories.records import START, short
-from tests.text.test_words import FORBIDDEN
+from testing.harness.storage import FORBIDDEN_IN_A_TERM
 
 RECORD = short(
     "2026/IMG_2034.jpg",
@@ -123,7 +123,7 @@ def test_any_text_is_a_search_or_refused(text: str, tags: list[str]) -> None:
     except BadRequest:
         return
     query.matches(RECORD)
-    assert not any(set(term) & FORBIDDEN for clause in query.clauses() for term in clause)
+    assert not any(set(term) & FORBIDDEN_IN_A_TERM for clause in query.clauses() for term in clause)
     assert len(query.digest) == 32
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bench.speed import round_trips
 from captioning.domain.record import CaptionRecord, Tag
 from captioning.records.catalog import Catalog
 from captioning.search import search
@@ -130,14 +129,3 @@ def test_the_rare_word_decides_what_a_search_costs(storage: Storage) -> None:
     catalog, sent = storage.recorded_catalog()
     assert len(catalog.search(words("rare common "), 10).records) == 4
     assert len(sent) <= 2 + 4 + 4  # a page of each, a seek and a record for each that is found
-
-
-def test_lookups_cost_the_same_in_a_table_ten_times_as_long() -> None:
-    """Also with the rows of 100,000 records: `python -m bench.speed.round_trips`."""
-    short_table, long_table = round_trips.measured(200), round_trips.measured(2_000)
-    assert short_table.keys() == long_table.keys()
-    for lookup, (requests, found) in short_table.items():
-        of_the_index = requests - found
-        more = 20 if lookup == "common and rare" else 6  # seeks for each of 20; longer pages
-        requests, found = long_table[lookup]
-        assert requests - found <= of_the_index + more, lookup

@@ -19,7 +19,7 @@ from captioning.records.catalog import ABANDONED, Catalog
 from captioning.search.query import Query, parse
 from captioning.search.rows import BEGINNING, END, rows_of
 from testing.factories.records import short
-from testing.fakes.faults import Clock, Crash, Line
+from testing.fakes.faults import Clock, Crash, FaultInjector
 from testing.fakes.stores import MemoryIndex, MemoryRecords
 from testing.harness.storage import Storage
 
@@ -132,26 +132,26 @@ class Shop:
         self.now = Clock()
         self.records, self.index = records, index
         self._stack = stack
-        self.catalog = self._catalog(Line())
+        self.catalog = self._catalog(FaultInjector())
 
-    def _catalog(self, line: Line) -> Catalog:
-        catalog = Catalog(line.to(self.records), line.to(self.index), now=self.now)
+    def _catalog(self, injector: FaultInjector) -> Catalog:
+        catalog = Catalog(injector.wrap(self.records), injector.wrap(self.index), now=self.now)
         self._stack.callback(catalog.close)
         return catalog
 
     def change(self, change: Change) -> None:
         """Makes a change as far as it comes."""
-        line = Line()
-        catalog = self._catalog(line)
+        injector = FaultInjector()
+        catalog = self._catalog(injector)
         stored = self.catalog.get(change.path)
         match change.fails:
             case "crash":
-                line.crash(change.call, after=change.after)
+                injector.crash(change.call, after=change.after)
             case "fault":
-                line.fail(change.call, after=change.after)
+                injector.fail(change.call, after=change.after)
             case "race":
                 other = replace(change, caption="seal", tags=["Surf"], fails="")
-                line.plan(lambda: self.change(other), change.call, after=change.after)
+                injector.plan(lambda: self.change(other), change.call, after=change.after)
         try:
             if change.caption is not None:
                 catalog.save(self._record(change), stored)
@@ -226,14 +226,14 @@ QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
 @given(*STORIES)
-@settings(max_examples=400, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=400, suppress_health_check=QUIET)
 def test_in_memory(changes: list[Change], asked: list[Asked], limit: int) -> None:
     with ExitStack() as stack:
         tell(Shop(MemoryRecords(), MemoryIndex(), stack), changes, asked, limit)
 
 
 @given(*STORIES)
-@settings(max_examples=20, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=20, suppress_health_check=QUIET)
 def test_on_tables(azurite: str, changes: list[Change], asked: list[Asked], limit: int) -> None:
     with ExitStack() as stack:
         storage = Storage(azurite, f"t{uuid.uuid4().hex[:12]}", stack)
@@ -246,7 +246,7 @@ def test_on_tables(azurite: str, changes: list[Change], asked: list[Asked], limi
     ASKED,
     st.integers(1, 3),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=200, suppress_health_check=QUIET)
 def test_what_stays_is_on_one_page_though_others_come_and_go(
     before: list[Change], meanwhile: list[Change], asked: Asked, limit: int
 ) -> None:

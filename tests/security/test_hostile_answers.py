@@ -30,8 +30,8 @@ from testing.factories.records import short
 from testing.harness.command_line import CommandLine
 from testing.harness.exiftool import read
 from testing.harness.hostile_flows import Flows, obeyed, scene_of
-from testing.harness.pipeline import Works, on
-from tests.export.test_html import Page
+from testing.harness.html_page import HtmlPage
+from testing.harness.pipeline import PipelineLab, on
 
 JPEG = encoded(quadrants(320, 240), "JPEG")
 FORMULA = re.compile(r"[\s\"]*[=+\-@＝＋－＠]")
@@ -103,7 +103,7 @@ def test_the_gallery_is_the_same_markup_whatever_the_texts(
 ) -> None:
     made = write_gallery(records, tmp_path, lambda _: JPEG)
     assert (made.pictures, made.left_out) == (len(records), 0)
-    pages = [Page(), Page()]
+    pages = [HtmlPage(), HtmlPage()]
     for page, name in zip(pages, ("index.html", "page-2.html"), strict=True):
         page.feed((tmp_path / name).read_text("utf-8"))
     elements = [element for page in pages for element in page.elements]
@@ -186,18 +186,20 @@ HANDFUL = [
 ]
 
 
-def test_from_the_blob_to_every_file(works: Works, command: CommandLine, tmp_path: Path) -> None:
+def test_from_the_blob_to_every_file(
+    lab: PipelineLab, command: CommandLine, tmp_path: Path
+) -> None:
     """A handful through blob, pipeline, tables and commands."""
     chosen = [hostile for hostile in HOSTILE if hostile.name in HANDFUL]
     pictures = {rendered(hostile): hostile for hostile in chosen}
-    works.local_vision.scene = scene_of(pictures)
-    pipeline = works.pipeline(analyzer=works.analyzer(features=("read",)))
+    lab.local_vision.scene = scene_of(pictures)
+    pipeline = lab.pipeline(analyzer=lab.analyzer(features=("read",)))
     for data, hostile in pictures.items():
-        works.chat_service.script.clear()
-        works.chat_service.script.extend([obeyed(hostile.text)] * 2)
-        works.storage.upload(hostile.path, data)
+        lab.chat_service.script.clear()
+        lab.chat_service.script.extend([obeyed(hostile.text)] * 2)
+        lab.storage.upload(hostile.path, data)
         pipeline.process(on(hostile.path))
-        record = works.stored(hostile.path).record
+        record = lab.stored(hostile.path).record
         assert record.status == "captioned"
         shown = command("show", hostile.path).stdout
         assert not any(unicodedata.category(char) == "Cc" for char in shown.replace("\n", ""))
@@ -209,7 +211,7 @@ def test_from_the_blob_to_every_file(works: Works, command: CommandLine, tmp_pat
     assert len(read(*(tmp_path / "xmp").iterdir())) == len(chosen)
     found = command("find", "HACKED", "--json").stdout.splitlines()
     assert len(found) == 3
-    tools = ImageTools(works.storage.catalog, ("en",))
+    tools = ImageTools(lab.storage.catalog, ("en",))
     answer = tool_response(tools.find_images, json.dumps({"arguments": {"query": "HACKED"}}))
     assert answer.isascii()
     assert len(json.loads(answer)["images"]) == 3

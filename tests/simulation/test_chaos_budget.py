@@ -106,7 +106,7 @@ def workers(
 def test_a_dollar_a_day_for_four_workers(
     storage: Storage, workers: Workers, services: FaultyServices
 ) -> None:
-    """Storm 7: a day's spending ends with what was in flight, and the next day goes on."""
+    """Run 7: a day's spending ends with what was in flight, and the next day goes on."""
     began = time.monotonic()
     for number, path in enumerate(PATHS):
         storage.upload(path, numbered(number))
@@ -119,7 +119,7 @@ def test_a_dollar_a_day_for_four_workers(
     spent = _spent(storage)
     most = 1 + THREADS / DOLLAR_BUYS
     written(
-        f"STORM 7: injected a dollar a day for {IMAGES} images at a cent; states by day "
+        f"CHAOS 7: injected a dollar a day for {IMAGES} images at a cent; states by day "
         f"{[dict(state) for state in states]}; calls {dict(services.totals())} (least possible "
         f"{IMAGES} each); dollars by day {spent} (at most {most:.2f}); "
         f"seconds {time.monotonic() - began:.0f}"

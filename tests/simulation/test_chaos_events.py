@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from testing.factories.numbered_pictures import numbered
-from testing.simulation.chaos import PATIENCE_SECONDS, SEED, Storm
+from testing.harness.waiting import HUNG_SECONDS
+from testing.simulation.chaos import SEED, ChaosRun
 from testing.simulation.chaos_faults import SERVICES, FaultyServices, Service
 
 PATHS = 50
@@ -30,8 +31,8 @@ LAST = {f"{number}.png": 1000 * VERSIONS + number for number in range(PATHS)}
 class EventGrid:
     """Uploads versions of the paths; each tells of itself three times, sooner or later."""
 
-    def __init__(self, storm: Storm) -> None:
-        self._storm = storm
+    def __init__(self, chaos: ChaosRun) -> None:
+        self._chaos = chaos
         self._pending: list[dict[str, Any]] = []
         self._overwritten: set[int] = set()
         self._lock = threading.Lock()
@@ -40,9 +41,9 @@ class EventGrid:
     def upload(self, number: int, version: int) -> None:
         """A version of a path; its events wait to be delivered."""
         path = f"{number}.png"
-        self._storm.app.upload(path, numbered(1000 * version + number))
-        etag = self._storm.app.images.describe(path).etag
-        url = f"http://127.0.0.1:10000/devstoreaccount1/{self._storm.name}/{quote(path)}"
+        self._chaos.app.upload(path, numbered(1000 * version + number))
+        etag = self._chaos.app.images.describe(path).etag
+        url = f"http://127.0.0.1:10000/devstoreaccount1/{self._chaos.name}/{quote(path)}"
         data = {"url": url, "eTag": etag.strip('"'), "blobType": "BlockBlob", "api": "PutBlob"}
         event = {"eventType": "Microsoft.Storage.BlobCreated", "data": data}
         with self._lock:
@@ -59,7 +60,7 @@ class EventGrid:
             for later in range(2, VERSIONS + 1):
                 self.upload(number, later)
             if number % SLOW == 0:
-                self.others_are_through.wait(PATIENCE_SECONDS)
+                self.others_are_through.wait(HUNG_SECONDS)
 
     def deliver_all(self) -> None:
         """Every event of every version, in any order."""
@@ -73,30 +74,30 @@ class EventGrid:
 
     def _deliver(self) -> None:
         with self._lock:
-            event = self._pending.pop(self._storm.random.randrange(len(self._pending)))
+            event = self._pending.pop(self._chaos.random.randrange(len(self._pending)))
         headers = {"aeg-event-type": "Notification"}
         body = json.dumps([event]).encode()
-        answer = self._storm.app.workers[0].ask(WEBHOOK, headers, method="POST", body=body)
+        answer = self._chaos.app.workers[0].ask(WEBHOOK, headers, method="POST", body=body)
         assert answer[0] == 202
 
 
 def test_every_event_thrice_and_every_path_overwritten_twice(tmp_path: Path) -> None:
-    """Storm 3, under the embedded host: the real one's webhook needs a key of its own."""
+    """Run 3, under the embedded host: the real one's webhook needs a key of its own."""
     services = FaultyServices(SEED, latency=0.05)
-    with Storm("embedded", tmp_path, services, settings=SETTINGS) as storm:
-        grid = EventGrid(storm)
+    with ChaosRun("embedded", tmp_path, services, settings=SETTINGS) as chaos:
+        grid = EventGrid(chaos)
         services.on_call = grid.overwrite
         for number in range(PATHS):
             grid.upload(number, 1)
         grid.deliver_all()
-        storm.settle(LAST)
+        chaos.settle(LAST)
         grid.others_are_through.set()
         time.sleep(2)
-        storm.settle(LAST)
-        storm.assert_right(LAST)
+        chaos.settle(LAST)
+        chaos.assert_right(LAST)
         injected = f"{PATHS} paths of {VERSIONS} versions, each event {DELIVERIES} times"
-        storm.report(3, injected, LAST, least=2 * PATHS)
-        assert storm.poisoned() == 0
+        chaos.report(3, injected, LAST, least=2 * PATHS)
+        assert chaos.poisoned() == 0
     for service in SERVICES:
         served = services.served(service)
         assert set(served.values()) == {1}

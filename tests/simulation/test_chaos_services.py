@@ -1,4 +1,4 @@
-"""Services that fail, in many ways at once and for a stretch: nothing is lost or paid twice."""
+"""Services that fail in many ways at once, and for some time: nothing is lost or paid twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testing.harness.running_app import HOSTS
-from testing.simulation.chaos import SEED, Storm
+from testing.simulation.chaos import SEED, ChaosRun
 from testing.simulation.chaos_faults import (
     DEPLOYMENT_DELETED,
     KEY_REVOKED,
@@ -29,16 +29,16 @@ USELESS_PER_SECOND = 2.0
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_faults_of_every_kind(host: str, tmp_path: Path) -> None:
-    """Storm 1: each content is paid once per service, its copies cost nothing. Three workers, each
+    """Run 1: each content is paid once per service, its copies cost nothing. Three workers, each
     of which finds every blob: a 429 stops one process, not the others."""
     services = FaultyServices(SEED, ROUGH)
     album = ALBUM | COPIES
-    with Storm(host, tmp_path, services, workers=3) as storm:
-        storm.drop(album)
-        storm.settle(album)
-        records = storm.assert_right(album)
-        storm.report(1, f"{ROUGH}", album)
-        assert storm.poisoned() == 0
+    with ChaosRun(host, tmp_path, services, workers=3) as chaos:
+        chaos.drop(album)
+        chaos.settle(album)
+        records = chaos.assert_right(album)
+        chaos.report(1, f"{ROUGH}", album)
+        assert chaos.poisoned() == 0
     for service in SERVICES:
         assert services.outcomes(service).keys() == {"served", *asdict(ROUGH)}
         assert services.served(service) == dict.fromkeys(range(240), 1)
@@ -51,21 +51,23 @@ def test_faults_of_every_kind(host: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_nothing_but_429_for_a_stretch(host: str, tmp_path: Path) -> None:
-    """Storm 4: the app asks seldom while it is told to wait, and loses nothing."""
+    """Run 4: the app asks seldom while it is told to wait, and loses nothing."""
     services = FaultyServices(SEED, latency=0.05)
-    with Storm(host, tmp_path, services) as storm:
-        storm.drop(SMALL_ALBUM)
-        storm.until(lambda: storm.states()["captioned"] >= 10)
+    with ChaosRun(host, tmp_path, services) as chaos:
+        chaos.drop(SMALL_ALBUM)
+        chaos.until(lambda: chaos.states()["captioned"] >= 10)
         services.refusals |= TOO_MANY
+        began = time.monotonic()
         time.sleep(STRETCH_SECONDS)
+        stretch = time.monotonic() - began
         useless = sum(services.outcomes(service)["refused"] for service in SERVICES)
         services.refusals.clear()
-        storm.settle(SMALL_ALBUM)
-        storm.assert_right(SMALL_ALBUM)
-        rate = useless / STRETCH_SECONDS
+        chaos.settle(SMALL_ALBUM)
+        chaos.assert_right(SMALL_ALBUM)
+        rate = useless / stretch
         note = f"{rate:.2f} useless calls a second"
-        storm.report(4, f"only 429 for {STRETCH_SECONDS:.0f} s", SMALL_ALBUM, note)
-        assert storm.poisoned() == 0
+        chaos.report(4, f"only 429 for {STRETCH_SECONDS:.0f} s", SMALL_ALBUM, note)
+        assert chaos.poisoned() == 0
         assert rate < USELESS_PER_SECOND
     for service in SERVICES:
         assert set(services.served(service).values()) == {1}
@@ -73,30 +75,30 @@ def test_nothing_but_429_for_a_stretch(host: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_deleted_deployment_and_a_revoked_key(host: str, tmp_path: Path) -> None:
-    """Storm 5: health says which, and all goes on once both are mended."""
+    """Run 5: health reports the reasons, and processing continues once both are fixed."""
     services = FaultyServices(SEED, latency=0.05)
-    with Storm(host, tmp_path, services, settings={"CAPTION_INPUT": "image"}) as storm:
+    with ChaosRun(host, tmp_path, services, settings={"CAPTION_INPUT": "image"}) as chaos:
 
         def health() -> dict[str, object]:
-            found: dict[str, object] = json.loads(storm.app.get("/api/health")[2])
+            found: dict[str, object] = json.loads(chaos.app.get("/api/health")[2])
             return found
 
-        storm.drop(SMALL_ALBUM)
-        storm.until(lambda: storm.states()["captioned"] >= 10)
+        chaos.drop(SMALL_ALBUM)
+        chaos.until(lambda: chaos.states()["captioned"] >= 10)
         services.refusals |= {"vision": KEY_REVOKED, "model": DEPLOYMENT_DELETED}
         began = time.monotonic()
-        storm.until(lambda: health().get("reasons") == {"vision": "auth", "model": "model_gone"})
+        chaos.until(lambda: health().get("reasons") == {"vision": "auth", "model": "model_gone"})
         assert health()["status"] == "down"
         time.sleep(max(0.0, began + STRETCH_SECONDS - time.monotonic()))
         stretch = time.monotonic() - began
         useless = sum(services.outcomes(service)["refused"] for service in SERVICES)
         services.refusals.clear()
-        storm.settle(SMALL_ALBUM)
-        storm.assert_right(SMALL_ALBUM)
-        storm.until(lambda: health()["status"] == "ok")
+        chaos.settle(SMALL_ALBUM)
+        chaos.assert_right(SMALL_ALBUM)
+        chaos.until(lambda: health()["status"] == "ok")
         note = f"{useless / stretch:.2f} useless calls a second"
-        storm.report(5, f"401 of Vision, 404 of the model for {stretch:.0f} s", SMALL_ALBUM, note)
-        assert storm.poisoned() == 0
+        chaos.report(5, f"401 of Vision, 404 of the model for {stretch:.0f} s", SMALL_ALBUM, note)
+        assert chaos.poisoned() == 0
         assert useless / stretch < USELESS_PER_SECOND
     for service in SERVICES:
         assert set(services.served(service).values()) == {1}

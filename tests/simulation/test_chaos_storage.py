@@ -1,4 +1,4 @@
-"""Storage fails for a stretch: nothing is lost."""
+"""Storage fails for some time: nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testing.harness.running_app import HOSTS
-from testing.simulation.chaos import SEED, Storm
+from testing.simulation.chaos import SEED, ChaosRun
 from testing.simulation.chaos_faults import KEY_REVOKED, FaultyServices
 
 ALBUM = {f"{number}.png": number for number in range(48)}
@@ -28,21 +28,21 @@ wait then, in a queue that takes nothing."""
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_storage_fails(host: str, tmp_path: Path) -> None:
-    """Storm 6: queues answer 500 or 503, then tables, then both; some answers to writes are
+    """Run 6: queues answer 500 or 503, then tables, then both; some answers to writes are
     lost."""
     services = FaultyServices(SEED, latency=0.3)
-    with Storm(host, tmp_path, services, proxied=True, hidden=6, settings=HASTY) as storm:
-        assert storm.proxy
-        storm.drop(ALBUM)
-        storm.until(lambda: storm.states()["captioned"] >= 5)
+    with ChaosRun(host, tmp_path, services, proxied=True, hidden=6, settings=HASTY) as chaos:
+        assert chaos.proxy
+        chaos.drop(ALBUM)
+        chaos.until(lambda: chaos.states()["captioned"] >= 5)
         for seconds, down, no_vision in STRETCHES:
             services.refusals = {"vision": KEY_REVOKED} if no_vision else {}
-            storm.proxy.refuse(down)
+            chaos.proxy.refuse(down)
             time.sleep(seconds)
         services.refusals = {}
-        storm.proxy.refuse(())
-        storm.settle(ALBUM)
-        assert set(storm.proxy.refused) == {"table", "queue"}
-        storm.assert_right(ALBUM)
-        note = f"{dict(storm.proxy.refused)} requests refused"
-        storm.report(6, f"500 and 503 of storage: {STRETCHES}", ALBUM, note)
+        chaos.proxy.refuse(())
+        chaos.settle(ALBUM)
+        assert set(chaos.proxy.refused) == {"table", "queue"}
+        chaos.assert_right(ALBUM)
+        note = f"{dict(chaos.proxy.refused)} requests refused"
+        chaos.report(6, f"500 and 503 of storage: {STRETCHES}", ALBUM, note)

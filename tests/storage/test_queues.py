@@ -18,8 +18,9 @@ from captioning.errors import StorageUnavailable
 from captioning.storage.queues import MessageQueue, connect
 from captioning.storage.sessions import ExactPathSession
 from testing.harness.command_line import DEAD_STORAGE
-from testing.harness.embedded_host import Lab, Seen, eventually, queue_app
+from testing.harness.embedded_host import HostLab, Recorder, queue_app
 from testing.harness.storage import Storage
+from testing.harness.waiting import eventually
 
 LONGEST_PATH = "🏖" * 1_024
 """The most that 1,024 characters can be, whether the service counts them or UTF-16 units."""
@@ -79,16 +80,16 @@ def test_a_message_arrives_as_it_was_sent(
     assert len(message.content) < MESSAGE_BYTES / 3
 
 
-def test_a_host_that_decodes_base64_reads_it(lab: Lab) -> None:
-    seen = Seen()
+def test_a_host_that_decodes_base64_reads_it(host_lab: HostLab) -> None:
+    seen = Recorder()
     with ExitStack() as stack:
-        queue = connect(lab.name, connection_string=lab.connection)
+        queue = connect(host_lab.name, connection_string=host_lab.connection)
         stack.callback(queue.close)
 
         def read(message: func.QueueMessage) -> None:
             seen(CaptionMessage.from_json(message.get_body()))
 
-        lab.host(queue_app(read), {"extensions": {"queues": {"messageEncoding": "base64"}}})
+        host_lab.host(queue_app(read), {"extensions": {"queues": {"messageEncoding": "base64"}}})
         queue.put(CaptionMessage("grüße/🏖.jpg", ticket="worker/1"), 0)
         eventually(lambda: seen.items == [CaptionMessage("grüße/🏖.jpg", ticket="worker/1")])
 

@@ -13,13 +13,7 @@ from testing.harness.storage import Storage
 
 @pytest.fixture
 def state(storage: Storage) -> StateTable:
-    return made(storage)
-
-
-def made(storage: Storage) -> StateTable:
-    """Documents in a table of the test's own."""
-    storage.account.create(f"{storage.name}state")
-    return StateTable(storage.account.table(f"{storage.name}state"))
+    return storage.state
 
 
 @pytest.mark.parametrize(

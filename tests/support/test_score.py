@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
-from bench.quality.support import blind, of_verdicts, of_words, pairs
 from captioning.api.captions import CaptionApi
 from captioning.api.messages import Request
 from captioning.cli.console import record_lines
-from captioning.config.definitions import SETTINGS
 from captioning.domain.record import (
     CaptionText,
     DetectedObject,
@@ -26,17 +23,12 @@ from captioning.support.score import SupportScorer
 from captioning.support.spelling import edits
 from testing.factories import pictures
 from testing.factories.records import START, short
-from testing.harness.pipeline import Works, on
-from testing.markdown import CAPTIONS, section
+from testing.harness.pipeline import PipelineLab, on
 from testing.services.chat_replies import completion
 from testing.services.vision_scene import Scene
 
 BOX = (0, 0, 1, 1)
 WITNESS = SupportScorer(("tags", "objects", "read"), 0.7)
-PAGE = section(CAPTIONS, "Support")
-[THRESHOLD] = [
-    float(setting.default) for setting in SETTINGS if setting.name == "SUPPORT_THRESHOLD"
-]
 
 
 def seen(tags: str = "", objects: str = "", text: str = "") -> ImageAnalysis:
@@ -126,57 +118,38 @@ class TestTable:
             assert not any(general & table.ancestors(concept) for concept in concepts)
 
 
-class TestMeasured:
-    def test_the_set_is_large_enough(self) -> None:
-        assert len(list(pairs())) >= 200
-
-    @pytest.mark.parametrize("half", ["tuning", "held out"])
-    def test_the_figures_are_as_told(self, half: str) -> None:
-        some = [pair for pair in pairs() if pair.half == half]
-        words, verdicts = of_words(some), of_verdicts(some, THRESHOLD)
-        figures = [words.precision, words.recall, verdicts.precision, verdicts.recall]
-        row = f"| {half} | {len(some)} | " + " | ".join(f"{figure:.2f}" for figure in figures)
-        assert row in PAGE
-
-    def test_the_trade_is_as_told(self) -> None:
-        wrong, apart, shown = blind(list(pairs()))
-        assert f"Of {wrong} captions" in PAGE
-        assert f"finds {apart}" in PAGE
-        assert f"finds {shown}" in PAGE
-
-
-def answer(works: Works, caption: str, *, decorative: bool = False) -> None:
+def answer(lab: PipelineLab, caption: str, *, decorative: bool = False) -> None:
     words = {"caption": caption, "alt_text": "" if decorative else caption, "description": ""}
     texts = {"en": words, "de": words}
-    works.model.faults.append(completion(json.dumps({"decorative": decorative, "texts": texts})))
+    lab.model.faults.append(completion(json.dumps({"decorative": decorative, "texts": texts})))
 
 
 class TestOnTheRecord:
-    def test_a_doubtful_caption_is_for_review_and_found_so(self, works: Works) -> None:
-        works.storage.upload("a.jpg", pictures.oriented(1))
-        works.local_vision.scene = lambda _: Scene(text=())
-        answer(works, "A dragon beside a submarine.")
-        record = works.pipeline(threshold=0.7).process(on("a.jpg"))
+    def test_a_doubtful_caption_is_for_review_and_found_so(self, lab: PipelineLab) -> None:
+        lab.storage.upload("a.jpg", pictures.oriented(1))
+        lab.local_vision.scene = lambda _: Scene(text=())
+        answer(lab, "A dragon beside a submarine.")
+        record = lab.pipeline(threshold=0.7).process(on("a.jpg"))
         assert record
         assert (record.review, record.support) == (
             "needed",
             Support(0.0, ("dragon", "submarine")),
         )
-        listed = CaptionApi(works.storage.catalog).list_captions(
+        listed = CaptionApi(lab.storage.catalog).list_captions(
             Request("https://a.example/api/captions?review=needed")
         )
         assert b'"a.jpg"' in listed.body
         assert "support" in "".join(record_lines(record))
-        works.storage.upload("b.jpg", pictures.oriented(1))
-        copy = works.pipeline(threshold=0.0).process(on("b.jpg"))
+        lab.storage.upload("b.jpg", pictures.oriented(1))
+        copy = lab.pipeline(threshold=0.0).process(on("b.jpg"))
         assert copy
         assert (copy.review, copy.support) == ("none", record.support)
         assert copy.provenance.reused_from == "a.jpg"
 
-    def test_a_decorative_picture_has_none(self, works: Works) -> None:
-        works.storage.upload("a.jpg", pictures.oriented(1))
-        answer(works, "A dragon.", decorative=True)
-        record = works.pipeline(threshold=1.0).process(on("a.jpg"))
+    def test_a_decorative_picture_has_none(self, lab: PipelineLab) -> None:
+        lab.storage.upload("a.jpg", pictures.oriented(1))
+        answer(lab, "A dragon.", decorative=True)
+        record = lab.pipeline(threshold=1.0).process(on("a.jpg"))
         assert record
         assert record.decorative
         assert record.support is None
@@ -186,8 +159,3 @@ class TestOnTheRecord:
         assert edited(judged, {"caption": "Mila."}, START).support is None
         assert edited(judged, {"tags": []}, START).support == judged.support
         assert edited(judged, {"caption": "Mila."}, START).review == "needed"
-
-
-def test_every_kind_of_caption_is_told() -> None:
-    told = set(re.findall(r"^\| ([a-z ]+) \| \d+ \| \d+ of", PAGE, re.MULTILINE))
-    assert told == {pair.kind for pair in pairs()}

@@ -19,6 +19,7 @@ from captioning import telemetry
 from captioning.domain.usage import Bill
 from captioning.errors import BadResponse, ContentFiltered, ServiceThrottled
 from captioning.telemetry import chat, in_current_context, span
+from testing.harness.waiting import HUNG_SECONDS
 
 
 class Spans:
@@ -155,7 +156,7 @@ def test_a_chat_that_fails_still_tells_what_it_cost(spans: Spans) -> None:
 
 
 def test_a_pools_threads_are_inside_the_current_span(spans: Spans) -> None:
-    together = threading.Barrier(2, timeout=30)
+    together = threading.Barrier(2, timeout=HUNG_SECONDS)
 
     def analyse(name: str) -> str:
         with span(name):

@@ -25,7 +25,7 @@ from testing.harness.functions import (
     undeployed,
     waiting,
 )
-from testing.harness.pipeline import Works
+from testing.harness.pipeline import PipelineLab
 
 HTTP: dict[str, tuple[Handler, str]] = {
     "get_caption": (function_app.get_caption, "GET"),
@@ -49,13 +49,13 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def deployed(works: Works, environ: Callable[..., None]) -> Works:
+def deployed(lab: PipelineLab, environ: Callable[..., None]) -> PipelineLab:
     """The app over this test's storage and model."""
-    environ(**settings_over(works))
-    return works
+    environ(**settings_over(lab))
+    return lab
 
 
-def test_a_dropped_image_is_captioned_and_found(deployed: Works) -> None:
+def test_a_dropped_image_is_captioned_and_found(deployed: PipelineLab) -> None:
     deployed.storage.upload("2026/a b.jpg", pictures.oriented(1))
     connection, name = deployed.storage.connection, deployed.storage.name
     with BlobClient.from_connection_string(connection, name, "2026/a b.jpg") as client:
@@ -66,14 +66,14 @@ def test_a_dropped_image_is_captioned_and_found(deployed: Works) -> None:
     assert document(call(function_app.list_captions))["items"] == [document(response)]
 
 
-def test_headers_come_in_any_case_and_go_out(deployed: Works) -> None:
+def test_headers_come_in_any_case_and_go_out(deployed: PipelineLab) -> None:
     etag = deployed.storage.catalog.save(FULL, None).etag
     response = call(function_app.get_caption, path=FULL.path, IF_NONE_MATCH=etag)
     assert (response.status_code, response.get_body()) == (304, b"")
     assert response.headers["ETag"] == etag.removeprefix("W/")
 
 
-def test_health_is_ok(deployed: Works) -> None:
+def test_health_is_ok(deployed: PipelineLab) -> None:
     response = call(function_app.health, "/api/health")
     assert response.status_code == 200
     parts = dict.fromkeys(("settings", "images", "captions", "queue"), "ok")
@@ -81,7 +81,7 @@ def test_health_is_ok(deployed: Works) -> None:
     assert document(response) == {"status": "ok", "parts": parts}
 
 
-def test_requests_that_are_not_understood_are_problems(deployed: Works) -> None:
+def test_requests_that_are_not_understood_are_problems(deployed: PipelineLab) -> None:
     unknown = call(function_app.get_caption, "/api/captions/a?x=1&code=s3cret", path="a")
     assert problem(unknown) == (400, "unknown_parameter")
     assert b"s3cret" not in unknown.get_body()
@@ -112,7 +112,7 @@ def test_bad_settings_are_named_and_not_told(environ: Callable[..., None]) -> No
 
 
 def test_what_an_adapter_finds_in_the_settings_is_named_too(
-    deployed: Works, environ: Callable[..., None], tmp_path: Any
+    deployed: PipelineLab, environ: Callable[..., None], tmp_path: Any
 ) -> None:
     file = tmp_path / "prompt.txt"
     file.write_text("\n", "utf-8")
@@ -121,7 +121,7 @@ def test_what_an_adapter_finds_in_the_settings_is_named_too(
 
 
 def test_storage_that_does_not_answer_is_named(
-    deployed: Works, environ: Callable[..., None]
+    deployed: PipelineLab, environ: Callable[..., None]
 ) -> None:
     dead = f"http://127.0.0.1:{free_ports(1)[0]}/a"
     key = "AccountName=a;AccountKey=a2V5"
@@ -138,7 +138,7 @@ def test_storage_that_does_not_answer_is_named(
     assert call(function_app.health).status_code == 200
 
 
-def test_an_image_is_asked_for_again(deployed: Works) -> None:
+def test_an_image_is_asked_for_again(deployed: PipelineLab) -> None:
     deployed.storage.upload("2026/a b.jpg", b"x")
     response = call(function_app.recaption, path="2026%2Fa b.jpg", method="POST")
     assert response.status_code == 202
@@ -151,13 +151,13 @@ def test_an_image_is_asked_for_again(deployed: Works) -> None:
     assert waiting(deployed.storage) == [CaptionMessage("2026/a b.jpg", afresh=asked["afresh"])]
 
 
-def test_what_is_not_there_cannot_be_asked_for(deployed: Works) -> None:
+def test_what_is_not_there_cannot_be_asked_for(deployed: PipelineLab) -> None:
     response = call(function_app.recaption, path="nothing.jpg", method="POST")
     assert problem(response) == (404, "not_found")
     assert waiting(deployed.storage) == []
 
 
-def test_a_person_corrects_a_record(deployed: Works) -> None:
+def test_a_person_corrects_a_record(deployed: PipelineLab) -> None:
     deployed.storage.catalog.save(short("2026/a b.jpg"), None)
     read = call(function_app.get_caption, path="2026/a b.jpg")
     response = call(
@@ -175,7 +175,7 @@ def test_a_person_corrects_a_record(deployed: Works) -> None:
     assert document(again)["caption"] == "Mila."
 
 
-def test_an_image_is_put_shown_and_deleted(deployed: Works) -> None:
+def test_an_image_is_put_shown_and_deleted(deployed: PipelineLab) -> None:
     data = pictures.oriented(6)
     headers = {"Content_Length": str(len(data)), "Content_Type": "text/html"}
     put = call(function_app.put_image, path="a.jpg", method="PUT", body=data, **headers)
@@ -192,7 +192,7 @@ def test_an_image_is_put_shown_and_deleted(deployed: Works) -> None:
 
 
 def test_an_image_over_the_limit_or_too_small_for_vision_is_refused(
-    deployed: Works, environ: Callable[..., None]
+    deployed: PipelineLab, environ: Callable[..., None]
 ) -> None:
     """The limits of the settings, and of the service that they name."""
     environ(MAX_IMAGE_BYTES="500", VISION_PROVIDER="embedded")
@@ -203,7 +203,7 @@ def test_an_image_over_the_limit_or_too_small_for_vision_is_refused(
         assert problem(put) == refusal
 
 
-def test_usage_tells_what_was_paid(deployed: Works) -> None:
+def test_usage_tells_what_was_paid(deployed: PipelineLab) -> None:
     deployed.storage.upload("a.jpg", pictures.oriented(1))
     function_app.caption_deferred(message({"path": "a.jpg"}))
     record = document(call(function_app.get_caption, path="a.jpg"))

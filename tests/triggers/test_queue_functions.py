@@ -18,30 +18,18 @@ from captioning.records.catalog import EVERYTHING
 from captioning.triggers import BLOB_DELETED
 from testing.factories import pictures
 from testing.factories.records import short
-from testing.harness.functions import message, settings_over, undeployed, waiting
-from testing.harness.pipeline import Works
+from testing.harness.functions import message, poison_event, settings_over, undeployed, waiting
+from testing.harness.pipeline import PipelineLab
 
 Function = Callable[[func.QueueMessage], None]
 
 
 @pytest.fixture
-def deployed(works: Works, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works]:
+def deployed(lab: PipelineLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[PipelineLab]:
     """The app over this test's storage and model."""
     with undeployed(monkeypatch) as use:
-        use(**settings_over(works))
-        yield works
-
-
-def host_gave_up(container: str, path: str) -> dict[str, str]:
-    """What the host puts on the poison queue of blob events."""
-    return {
-        "Type": "BlobTrigger",
-        "FunctionId": "Host.Functions.caption_image",
-        "BlobType": "BlockBlob",
-        "ContainerName": container,
-        "BlobName": path,
-        "ETag": "0x8DE29B1",
-    }
+        use(**settings_over(lab))
+        yield lab
 
 
 def event_grid(kind: str, container: str, path: str) -> dict[str, Any]:
@@ -73,18 +61,18 @@ def cloud_event(kind: str, container: str, path: str) -> dict[str, Any]:
     }
 
 
-def saved(works: Works, path: str) -> CaptionRecord:
+def saved(lab: PipelineLab, path: str) -> CaptionRecord:
     """A record, with or without a blob."""
     record = short(path)
-    works.storage.catalog.save(record, None)
+    lab.storage.catalog.save(record, None)
     return record
 
 
-def is_known(works: Works, path: str) -> bool:
-    return works.storage.catalog.get(path) is not None
+def is_known(lab: PipelineLab, path: str) -> bool:
+    return lab.storage.catalog.get(path) is not None
 
 
-def test_an_image_that_waited_is_captioned(deployed: Works) -> None:
+def test_an_image_that_waited_is_captioned(deployed: PipelineLab) -> None:
     deployed.storage.upload("2026/a b.jpg", pictures.oriented(1))
     function_app.caption_deferred(
         message(CaptionMessage("2026/a b.jpg", ticket="gone/1").to_json())
@@ -93,7 +81,7 @@ def test_an_image_that_waited_is_captioned(deployed: Works) -> None:
     assert waiting(deployed.storage) == []
 
 
-def test_an_image_that_is_gone_by_then_ends_the_message(deployed: Works) -> None:
+def test_an_image_that_is_gone_by_then_ends_the_message(deployed: PipelineLab) -> None:
     saved(deployed, "a.jpg")
     function_app.caption_deferred(message({"path": "a.jpg"}))
     assert not is_known(deployed, "a.jpg")
@@ -102,13 +90,13 @@ def test_an_image_that_is_gone_by_then_ends_the_message(deployed: Works) -> None
 @pytest.mark.parametrize(
     "gives_up",
     [
-        lambda name: (function_app.record_poisoned, host_gave_up(name, "a.jpg")),
+        lambda name: (function_app.record_poisoned, poison_event(name, "a.jpg")),
         lambda _: (function_app.record_poisoned_deferral, {"path": "a.jpg", "ticket": "w/1"}),
     ],
     ids=["event", "deferral"],
 )
 def test_what_the_host_gives_up_is_failed(
-    deployed: Works, gives_up: Callable[[str], tuple[Function, Any]]
+    deployed: PipelineLab, gives_up: Callable[[str], tuple[Function, Any]]
 ) -> None:
     blob = deployed.storage.upload("a.jpg", b"x")
     function, body = gives_up(deployed.storage.name)
@@ -120,18 +108,18 @@ def test_what_the_host_gives_up_is_failed(
     assert record.image.etag == blob.etag
 
 
-def test_another_apps_poison_message_is_left_to_it(deployed: Works) -> None:
+def test_another_apps_poison_message_is_left_to_it(deployed: PipelineLab) -> None:
     """Raising keeps it: five times, and then on a poison queue of its own."""
     deployed.storage.upload("a.jpg", b"x")
     with pytest.raises(ValueError, match="for the container others, which is not this app's"):
-        function_app.record_poisoned(message(host_gave_up("others", "a.jpg")))
+        function_app.record_poisoned(message(poison_event("others", "a.jpg")))
     assert not is_known(deployed, "a.jpg")
 
 
 @pytest.mark.parametrize("event", [event_grid, cloud_event])
 @pytest.mark.parametrize("path", ["2026/a b.jpg", "100%25.jpg", "a/blobs/b.jpg"])
 def test_the_record_of_a_deleted_image_goes(
-    deployed: Works, event: Callable[[str, str, str], dict[str, Any]], path: str
+    deployed: PipelineLab, event: Callable[[str, str, str], dict[str, Any]], path: str
 ) -> None:
     saved(deployed, path)
     function_app.forget_image(message(event(BLOB_DELETED, deployed.storage.name, path)))
@@ -141,7 +129,7 @@ def test_the_record_of_a_deleted_image_goes(
 
 @pytest.mark.parametrize("event", [event_grid, cloud_event])
 def test_other_events_and_containers_change_nothing(
-    deployed: Works, event: Callable[[str, str, str], dict[str, Any]]
+    deployed: PipelineLab, event: Callable[[str, str, str], dict[str, Any]]
 ) -> None:
     name = deployed.storage.name
     saved(deployed, "a.jpg")
@@ -150,7 +138,7 @@ def test_other_events_and_containers_change_nothing(
     assert is_known(deployed, "a.jpg")
 
 
-def test_an_image_that_was_uploaded_again_keeps_its_record(deployed: Works) -> None:
+def test_an_image_that_was_uploaded_again_keeps_its_record(deployed: PipelineLab) -> None:
     deployed.storage.upload("a.jpg", b"x")
     saved(deployed, "a.jpg")
     event = event_grid(BLOB_DELETED, deployed.storage.name, "a.jpg")
@@ -209,7 +197,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("function", "body", "said"), MALFORMED)
 def test_a_malformed_message_is_kept_and_named(
-    deployed: Works, function: Function, body: object, said: str
+    deployed: PipelineLab, function: Function, body: object, said: str
 ) -> None:
     """It raises, so the host puts it on the poison queue; its text is in no log."""
     with pytest.raises(ValueError, match=said) as caught:
@@ -217,7 +205,7 @@ def test_a_malformed_message_is_kept_and_named(
     assert "a.jpg" not in str(caught.value)
 
 
-def test_the_round_removes_the_records_of_deleted_images(deployed: Works) -> None:
+def test_the_round_removes_the_records_of_deleted_images(deployed: PipelineLab) -> None:
     saved(deployed, "gone.jpg")
     deployed.storage.upload("there.jpg", pictures.oriented(1))
     function_app.caption_deferred(message({"path": "there.jpg"}))
@@ -227,7 +215,7 @@ def test_the_round_removes_the_records_of_deleted_images(deployed: Works) -> Non
 
 
 def test_the_round_says_what_is_spent_of_a_budget(
-    deployed: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    deployed: PipelineLab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("DAILY_BUDGET_USD", "5")
     with caplog.at_level(logging.INFO, "captioning"):

@@ -18,11 +18,17 @@ from captioning.domain.messages import NotificationMessage
 from captioning.webhook import sender
 from testing.factories import pictures
 from testing.fakes.webhook_receiver import SECRET
-from testing.harness.functions import call, document, message, settings_over, undeployed
-from testing.harness.pipeline import Works
+from testing.harness.functions import (
+    call,
+    document,
+    message,
+    poison_event,
+    settings_over,
+    undeployed,
+)
+from testing.harness.pipeline import PipelineLab
 from testing.markdown import USE
 from testing.services.server import Received, Reply, WireServer
-from tests.triggers.test_queue_functions import host_gave_up
 
 Verify = Callable[[str, dict[str, str], bytes, set[str]], bool]
 
@@ -30,22 +36,22 @@ Verify = Callable[[str, dict[str, str], bytes, set[str]], bool]
 class Deployed:
     """The app over this test's storage and model, and a receiver at the wire."""
 
-    def __init__(self, works: Works, server: WireServer, use: Callable[..., None]) -> None:
-        self.works, self.server = works, server
+    def __init__(self, lab: PipelineLab, server: WireServer, use: Callable[..., None]) -> None:
+        self.lab, self.server = lab, server
         self.use = use
 
     def turn_on(self) -> None:
         self.use(NOTIFY_URL=f"{self.server.url}/t0ken", NOTIFY_KEY=SECRET)
 
     def event(self, path: str, data: bytes) -> None:
-        self.works.storage.upload(path, data)
+        self.lab.storage.upload(path, data)
         function_app.caption_deferred(message({"path": path}))
 
     def waiting(self) -> list[NotificationMessage]:
         """What can be seen on the queue."""
-        name = f"{self.works.storage.name}-caption-notify"
+        name = f"{self.lab.storage.name}-caption-notify"
         with QueueClient.from_connection_string(
-            self.works.storage.connection, name, message_decode_policy=TextBase64DecodePolicy()
+            self.lab.storage.connection, name, message_decode_policy=TextBase64DecodePolicy()
         ) as queue:
             return [
                 NotificationMessage.from_json(found.content) for found in queue.peek_messages(32)
@@ -53,13 +59,13 @@ class Deployed:
 
 
 @pytest.fixture
-def deployed(works: Works, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+def deployed(lab: PipelineLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     monkeypatch.setattr("captioning.webhook.outbox.FIRST_LOOK", 0.0)
     with ExitStack() as stack:
         server = stack.enter_context(WireServer(lambda _: Reply(204)))
         use = stack.enter_context(undeployed(monkeypatch))
-        use(**settings_over(works))
-        yield Deployed(works, server, use)
+        use(**settings_over(lab))
+        yield Deployed(lab, server, use)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,7 @@ def test_a_receiver_gets_the_record_and_can_verify_it(
         "poisoned.jpg": "image.failed",
     }
     for path, received in told.items():
-        assert received.json()["data"] == deployed.works.stored(path).record.to_json()
+        assert received.json()["data"] == deployed.lab.stored(path).record.to_json()
         assert received.path == "/t0ken"
         assert genuine(verify, received)
     assert "t0ken" not in caplog.text
@@ -103,8 +109,8 @@ def test_a_receiver_gets_the_record_and_can_verify_it(
 
 def poison(deployed: Deployed, path: str) -> dict[str, str]:
     """A blob that the host gave up."""
-    deployed.works.storage.upload(path, b"x")
-    return host_gave_up(deployed.works.storage.name, path)
+    deployed.lab.storage.upload(path, b"x")
+    return poison_event(deployed.lab.storage.name, path)
 
 
 def test_what_is_tampered_with_or_old_or_seen_is_not_genuine(
@@ -154,11 +160,11 @@ def test_without_a_receiver_there_is_no_queue_and_no_word_of_it(
 ) -> None:
     deployed.event("notes.txt", b"Dear diary.")
     assert health() == ("ok", None)
-    storage = deployed.works.storage
+    storage = deployed.lab.storage
     with QueueServiceClient.from_connection_string(storage.connection) as queues:
         named = [queue.name for queue in queues.list_queues(storage.name)]
     assert named == [f"{storage.name}-caption-deferred"]
-    notice = NotificationMessage("notes.txt", deployed.works.stored("notes.txt").record.updated)
+    notice = NotificationMessage("notes.txt", deployed.lab.stored("notes.txt").record.updated)
     function_app.notify(message(notice.to_json()))
     assert "is dropped" in caplog.text
     assert deployed.server.received == []

@@ -16,8 +16,8 @@ from captioning.domain.messages import NotificationMessage
 from captioning.errors import SettingsError
 from captioning.webhook.payload import Delivery, key_of, signed
 from testing.factories.records import FULL, START, short
+from testing.factories.settings import EMBEDDED
 from testing.fakes.webhook_receiver import KEY, SECRET
-from tests.config.test_settings import EMBEDDED
 
 OTHER = "whsec_" + b64encode(b"o" * 32).decode()
 URL = "https://receiver.example/s3cret-path?code=s3cret"

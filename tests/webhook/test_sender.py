@@ -26,7 +26,7 @@ from captioning.resilience.gate import Gate
 from captioning.webhook.outbox import FIRST_LOOK, OutboxCatalog
 from captioning.webhook.sender import LATEST_SAVE, STORAGE_PAUSE, WebhookSender
 from testing.factories.records import FULL, short
-from testing.fakes.faults import Clock, Line
+from testing.fakes.faults import Clock, FaultInjector
 from testing.fakes.stores import MemoryIndex, MemoryNotices, MemoryRecords
 from testing.fakes.webhook_receiver import KEY, SECRET, MemoryReceiver
 
@@ -37,10 +37,10 @@ class Lab:
     """A catalogue, a queue and a receiver in memory; time passes where somebody waits."""
 
     def __init__(self) -> None:
-        self.clock, self.line = Clock(), Line()
-        self.catalog = Catalog(self.line.to(MemoryRecords()), MemoryIndex(), now=self.clock)
+        self.clock, self.injector = Clock(), FaultInjector()
+        self.catalog = Catalog(self.injector.wrap(MemoryRecords()), MemoryIndex(), now=self.clock)
         self.notices, self.receiver = MemoryNotices(self.clock), MemoryReceiver()
-        self.endings = OutboxCatalog(self.catalog, self.line.to(self.notices))
+        self.endings = OutboxCatalog(self.catalog, self.injector.wrap(self.notices))
         self.outages: list[ServiceDeferred] = []
         self.notifier = WebhookSender(
             catalog=self.catalog,
@@ -51,7 +51,7 @@ class Lab:
                 wait=lambda _, pause: self.clock.advance(pause),
                 uniform=lambda _, high: high,
             ),
-            queue=self.line.to(self.notices),
+            queue=self.injector.wrap(self.notices),
             keys=(KEY,),
             on_outage=self.outages.append,
             now=self.clock,
@@ -106,7 +106,7 @@ def test_what_is_not_the_end_is_not_announced(lab: Lab, status: Any) -> None:
 
 
 def test_nothing_is_saved_that_could_not_be_announced(lab: Lab) -> None:
-    lab.line.fail(2)
+    lab.injector.fail(2)
     with pytest.raises(StorageUnavailable):
         lab.save(short("a.jpg"))
     assert lab.catalog.get("a.jpg") is None
@@ -244,7 +244,7 @@ def test_what_an_operator_mends_is_noticed_in_a_quarter_of_an_hour(lab: Lab) -> 
 def test_storage_that_fails_puts_the_notice_off(lab: Lab) -> None:
     lab.save(short("a.jpg"))
     lab.clock.advance(FIRST_LOOK)
-    lab.line.fail(1)
+    lab.injector.fail(1)
     lab.deliver()
     assert lab.delays() == [2 * STORAGE_PAUSE]
     lab.run_for(timedelta(minutes=2))
@@ -254,7 +254,7 @@ def test_storage_that_fails_puts_the_notice_off(lab: Lab) -> None:
 def test_a_notice_that_cannot_be_put_off_stays_with_the_host(lab: Lab) -> None:
     lab.receiver.troubles.append(DOWN)
     notice = NotificationMessage("a.jpg", lab.save(short("a.jpg")).updated)
-    lab.line.fail(2)
+    lab.injector.fail(2)
     with pytest.raises(StorageUnavailable):
         lab.notifier.notify(notice)
 

@@ -1,4 +1,4 @@
-"""`python -m captioning.embedded.host`: hosts the app of the current folder."""
+"""`python -m captioning.embedded.host`: hosts the app in the current folder."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from pathlib import Path
 from captioning.embedded.host.embedded_host import GRACE, HIDDEN, EmbeddedHost
 from captioning.embedded.host.functions import HostStartError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("captioning.embedded.host")
 
 
 def main() -> int:
-    """Runs until SIGTERM or SIGINT; 1 where the app cannot be hosted, 2 where the port is taken."""
+    """Serves until SIGTERM or SIGINT. Returns the exit status: 1 if the app cannot be hosted, 2 if
+    the port is taken."""
     options = _options()
     _log_to_stderr()
     stopping = threading.Event()
@@ -41,12 +42,14 @@ def main() -> int:
     stopping.wait()
     if not host.stop():
         logger.warning("An invocation was still running after %s seconds", GRACE)
+        # A normal exit would join the thread of that invocation, which may never end.
         logging.shutdown()
         os._exit(0)
     return 0
 
 
 def _options() -> argparse.Namespace:
+    """The parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m captioning.embedded.host")
     parser.add_argument("--port", type=int, default=7071)
     parser.add_argument("--app", default="function_app", help="the module that holds `app`")
@@ -54,13 +57,16 @@ def _options() -> argparse.Namespace:
         "--hidden",
         type=int,
         default=HIDDEN,
-        help="seconds after which a killed host's messages come back",
+        help="seconds after which the messages of a killed host are visible again",
     )
     return parser.parse_args()
 
 
 def _load(options: argparse.Namespace) -> EmbeddedHost:
-    """The app of the current folder, with its host.json."""
+    """A host for the app in the current folder, with its host.json.
+
+    Raises HostStartError if the app cannot be hosted, and OSError if the port is taken.
+    """
     sys.path.insert(0, str(Path.cwd()))
     path = Path("host.json")
     try:
@@ -72,6 +78,7 @@ def _load(options: argparse.Namespace) -> EmbeddedHost:
 
 
 def _log_to_stderr() -> None:
+    """Logs from INFO on; of the SDKs, which log every request, only errors."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )

@@ -1,8 +1,8 @@
-"""Blob-triggered functions: every blob found or announced is a message on one host queue first.
+"""Blob-triggered functions: every blob becomes a message on the host's own queue first.
 
-As in the real host the queue carries both sources, so nothing accepted is lost by a crash, five
-attempts and the poison queue included. Left out: InputStream, str and bytes parameters (the app
-takes a `BlobClient`), blob inputs and outputs.
+As in the real host, blobs that a scan finds and blobs that Event Grid announces use the same queue.
+So a crash loses none of them, and both get five attempts and a poison queue. InputStream, str and
+bytes parameters are not supported (the app uses `BlobClient`), nor are blob inputs and outputs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from captioning.embedded.host.invocation import Invoker
 from captioning.embedded.host.queue_listener import Received, Work
 from captioning.embedded.host.storage import StorageAccount
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("captioning.embedded.host")
 
 FUNCTION_ID = "Host.Functions."
 POISON_QUEUE = "webjobs-blobtrigger-poison"
@@ -34,7 +34,7 @@ POISON_QUEUE = "webjobs-blobtrigger-poison"
 
 @dataclass(frozen=True)
 class BlobMessage:
-    """What the host queue says about a blob; the poison queue gets the same."""
+    """A message about a blob, on the host queue and on the poison queue."""
 
     function: str
     blob_type: str
@@ -43,7 +43,7 @@ class BlobMessage:
     etag: str
 
     def text(self) -> str:
-        """As it is put on the queue."""
+        """The message as it is queued: JSON in base64."""
         fields = {
             "Type": "BlobTrigger",
             "FunctionId": FUNCTION_ID + self.function,
@@ -56,7 +56,7 @@ class BlobMessage:
 
     @classmethod
     def read(cls, body: bytes) -> BlobMessage:
-        """From a decoded message of the queue."""
+        """Parses the decoded body of a message; ValueError, KeyError or TypeError if it is none."""
         fields = json.loads(body)
         return cls(
             function=str(fields["FunctionId"]).removeprefix(FUNCTION_ID),
@@ -69,7 +69,8 @@ class BlobMessage:
 
 @dataclass(frozen=True)
 class BlobFunction:
-    """A blob-triggered function with its account, container, name pattern and source."""
+    """A blob-triggered function with its account, container and pattern of names. `polls` is
+    whether it finds blobs by scanning."""
 
     function: Function
     account: StorageAccount
@@ -79,12 +80,12 @@ class BlobFunction:
 
     @classmethod
     def of(cls, function: Function, account: StorageAccount) -> BlobFunction:
-        """Reads the binding; a parameter that is no SDK type stops the start."""
+        """Reads the function's binding. HostStartError if its parameter is not a BlobClient."""
         asked = function.annotation
         if not (isinstance(asked, type) and BlobClientConverter.check_input_type_annotation(asked)):
             raise HostStartError(
-                f"{function.name}: the embedded host gives '{function.parameter}' a BlobClient of "
-                "azurefunctions.extensions.bindings.blob, no InputStream; annotate it so"
+                f"{function.name}: the embedded host passes '{function.parameter}' as a BlobClient "
+                "of azurefunctions.extensions.bindings.blob, not as an InputStream; annotate it so"
             )
         container, _, name = str(function.binding["path"]).partition("/")
         parts = re.split(r"(\{[^{}]*\})", name or "{name}")
@@ -94,7 +95,7 @@ class BlobFunction:
 
 
 class BlobWork:
-    """What the listener of the host queue does with a message."""
+    """Processes the messages of the host queue."""
 
     def __init__(
         self, functions: Iterable[BlobFunction], host: StorageAccount, invoker: Invoker
@@ -104,7 +105,7 @@ class BlobWork:
         self._invoker = invoker
 
     def as_work(self) -> Work:
-        """For the listener."""
+        """These methods, in the form that the listener takes."""
         return Work(self.name, self.run, self.poison)
 
     def name(self, received: Received) -> str:
@@ -113,7 +114,8 @@ class BlobWork:
         return message.function if message else "The blob queue"
 
     def run(self, received: Received) -> None:
-        """One attempt; a blob that is gone, or changed since a scan saw it, is done with."""
+        """Runs the function for the blob, unless the blob is gone or has changed since a scan found
+        it: a message about the new version follows."""
         message = BlobMessage.read(received.body)
         blob = self._functions.get(message.function)
         if blob is None:
@@ -121,7 +123,7 @@ class BlobWork:
         elif _is_current(blob, message):
             if message.container != blob.container:
                 logger.warning(
-                    "%s runs for a blob of '%s', not of '%s': the real host does not look either",
+                    "%s runs for a blob of '%s', not of '%s', as under the real host",
                     message.function,
                     message.container,
                     blob.container,
@@ -129,7 +131,7 @@ class BlobWork:
             self._invoker.run(blob.function, _argument(blob.function, message))
 
     def poison(self, received: Received) -> QueueClient:
-        """In the blob's own account."""
+        """The poison queue, in the account of the function's blobs."""
         message = _readable(received)
         blob = self._functions.get(message.function) if message else None
         return (blob.account if blob else self._host).queue(POISON_QUEUE)
@@ -137,7 +139,7 @@ class BlobWork:
 
 @dataclass(frozen=True)
 class _ModelBindingData:
-    """What the real host sends the worker for an SDK-typed parameter."""
+    """The data that the real host sends to the worker for a parameter of an SDK type."""
 
     content: bytes
     version: str = "1.0"
@@ -146,11 +148,12 @@ class _ModelBindingData:
 
 
 def bare_etag(etag: object) -> str:
-    """Without quotes: listings, headers and events differ in them."""
+    """The ETag without quotes: headers have them, listings and events do not."""
     return str(etag or "").strip('"')
 
 
 def _readable(received: Received) -> BlobMessage | None:
+    """The message, or None if its body is not about a blob."""
     try:
         return BlobMessage.read(received.body)
     except (ValueError, KeyError, TypeError):
@@ -158,6 +161,7 @@ def _readable(received: Received) -> BlobMessage | None:
 
 
 def _is_current(blob: BlobFunction, message: BlobMessage) -> bool:
+    """Whether the blob exists and, for a scanned one, still has the version of the message."""
     client = blob.account.blobs.get_blob_client(message.container, message.name)
     try:
         properties = client.get_blob_properties()
@@ -167,7 +171,8 @@ def _is_current(blob: BlobFunction, message: BlobMessage) -> bool:
 
 
 def _argument(function: Function, message: BlobMessage) -> object:
-    """The function's SDK client, made by the extension's own code from its own environment."""
+    """The client for the blob. The extension itself creates it, from the settings in the
+    environment, as under the real host."""
     content = {
         "Connection": function.connection,
         "ContainerName": message.container,

@@ -1,8 +1,8 @@
 """The Event Grid endpoint `/runtime/webhooks/blobs`: the source `EventGrid`.
 
-As the real extension it checks neither the function's name nor the container. An event for no
-function is answered 202 and dropped when its message is read; one for a blob of another container
-than the function's path names runs the function all the same. Both leave a line in the log.
+Like the real extension it checks neither the name of the function nor the container. An event for
+an unknown function is answered with 202, and dropped when its message is read. An event for a blob
+in another container than the function's path names runs the function. Both are logged.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from azure.core.exceptions import AzureError
 from captioning.embedded.host.blob_trigger import FUNCTION_ID, BlobMessage, bare_etag
 from captioning.embedded.host.http_server import RawRequest, Reply
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("captioning.embedded.host")
 
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 Enqueue = Callable[[BlobMessage], None]
 
 
 class BlobWebhook:
-    """Takes Event Grid's own schema (an array) and CloudEvents (an object or an array)."""
+    """Accepts Event Grid's own schema (an array) and CloudEvents (an object or an array)."""
 
     def __init__(self, enqueue: Enqueue) -> None:
         self._enqueue = enqueue
 
     def respond(self, request: RawRequest, params: Mapping[str, str]) -> Reply:
-        """Answers handshakes and notifications; 202 means every event is on the queue."""
+        """Answers handshakes and notifications. 202 means that every event has been queued."""
         if request.method == "OPTIONS":
             origin = request.headers.get("webhook-request-origin", "*")
             return Reply(200, (("WebHook-Allowed-Origin", origin), ("WebHook-Allowed-Rate", "*")))
@@ -46,11 +46,12 @@ class BlobWebhook:
                 return Reply(400)
             messages = [_message(name, event) for event in events if _is_created(event)]
         except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-            logger.warning("The blob webhook got a body that is no event")
+            logger.warning("The blob webhook received a body that is not an event")
             return Reply(400)
         return self._accept(messages)
 
     def _accept(self, messages: list[BlobMessage]) -> Reply:
+        """Queues the messages before it answers: with 500, Event Grid delivers again."""
         try:
             for message in messages:
                 self._enqueue(message)
@@ -62,7 +63,8 @@ class BlobWebhook:
 
 
 def blob_of(url: str) -> tuple[str, str]:
-    """Container and name in a blob's URL; Azurite and other IP addresses put the account first."""
+    """Container and name from the URL of a blob; ValueError if it has none. URLs of Azurite, and of
+    other hosts by IP address, begin with the account."""
     parts = urlsplit(url)
     path = parts.path.removeprefix("/")
     if _is_path_style(parts.hostname or ""):

@@ -1,4 +1,4 @@
-"""The embedded host in one piece: an app in, a server and its triggers out."""
+"""The embedded host: builds the server and the triggers for an app, starts and stops them."""
 
 from __future__ import annotations
 
@@ -26,24 +26,30 @@ from captioning.embedded.host.timer_trigger import Clock, SystemClock, TimerTrig
 from captioning.embedded.host.web_host import WebHost
 
 HOST_STORAGE = "AzureWebJobsStorage"
+GRACE = 5.0
+"""Seconds that a host which stops waits for running invocations."""
+HIDDEN = 60
+"""Seconds for which a message that is being processed is hidden from other hosts."""
+TRIGGER_ORDER = ("httpTrigger", "blobTrigger", "queueTrigger", "timerTrigger")
 
 
 class Part(Protocol):
-    """Something that runs beside the web host."""
+    """A trigger: it runs beside the web host, on threads of its own."""
 
     def start(self) -> None:
-        """Begins."""
+        """Starts its threads."""
 
     def stop_fetching(self) -> None:
-        """Takes on nothing new."""
+        """Starts no further invocation."""
 
     def stop(self, timeout: float) -> None:
-        """Waits for what is under way."""
+        """Waits up to `timeout` seconds for running invocations."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every trigger needs; `hidden` is for how many seconds a message is ours."""
+    """What every trigger needs. `hidden` is for how many seconds a message that is being processed
+    is hidden from other hosts."""
 
     accounts: StorageAccounts
     invoker: Invoker
@@ -54,83 +60,11 @@ class Surroundings:
     outage: Outage
 
 
-def queue_parts(functions: Iterable[Function], around: Surroundings) -> list[Part]:
-    """A listener for each queue-triggered function."""
-    config = around.config
-    terms = Terms(
-        limit=config.queue_limit,
-        attempts=config.queue_attempts,
-        retry_delay=config.queue_retry_delay,
-        base64=config.queue_base64,
-        hidden=around.hidden,
-    )
-    parts: list[Part] = []
-    for function in functions:
-        account = around.accounts.get(function.connection, function.name)
-        queue = account.queue(str(function.binding["queueName"]))
-        work = queue_work(function, account, around.invoker)
-        parts.append(QueueListener(queue, work, terms, around.outage))
-    return parts
-
-
-def timer_parts(functions: Iterable[Function], around: Surroundings) -> list[Part]:
-    """A thread for each timer-triggered function."""
-    return [TimerTrigger(function, around.invoker.run, around.clock) for function in functions]
-
-
-class BlobParts:
-    """The host queue's one listener, a scan for each polling function, and the webhook."""
-
-    def __init__(
-        self, functions: Iterable[Function], settings: Mapping[str, str], around: Surroundings
-    ) -> None:
-        self.parts: list[Part] = []
-        self.webhook: Callable[[RawRequest, Mapping[str, str]], Reply] = _no_webhook
-        blobs = [
-            BlobFunction.of(function, around.accounts.get(function.connection, function.name))
-            for function in functions
-        ]
-        if blobs:
-            host = blobs[0].account
-            if settings.get(HOST_STORAGE):
-                host = around.accounts.get(HOST_STORAGE, "the host")
-            self._build(blobs, host, around)
-
-    def _build(self, blobs: list[BlobFunction], host: StorageAccount, around: Surroundings) -> None:
-        queue = host.queue(f"azure-webjobs-blobtrigger-{around.host_id}")
-        config = around.config
-        terms = Terms(config.blob_limit, config.blob_attempts, 0, base64=True, hidden=around.hidden)
-        work = BlobWork(blobs, host, around.invoker)
-        listener = QueueListener(queue, work.as_work(), terms, around.outage)
-
-        def enqueue(message: BlobMessage) -> None:
-            send(queue, message.text())
-            listener.wake()
-
-        scans = [
-            BlobScan(
-                blob, BlobReceipts(host.table(TABLE), blob.function.name), enqueue, around.outage
-            )
-            for blob in blobs
-            if blob.polls
-        ]
-        self.parts = [listener, *scans]
-        self.webhook = BlobWebhook(enqueue).respond
-
-
-def _no_webhook(_: RawRequest, __: Mapping[str, str]) -> Reply:
-    """Without a blob-triggered function the extension is not there."""
-    return Reply(404)
-
-
-GRACE = 5.0
-HIDDEN = 60
-
-
 class EmbeddedHost:
-    """Hosts one app. The port is taken when made; `start` serves, `stop` ends it.
+    """Hosts one app: the constructor binds the port, `start` serves, `stop` ends it.
 
-    `settings` stands for the environment, `hidden` is how long a dead host's messages stay away.
+    `settings` are used in place of the environment. `hidden` is after how many seconds the messages
+    of a host that died are visible again. HostStartError if the app cannot be hosted.
     """
 
     def __init__(
@@ -170,19 +104,22 @@ class EmbeddedHost:
 
     @property
     def url(self) -> str:
-        """Address without a trailing slash."""
+        """The address, without a trailing slash."""
         return f"http://127.0.0.1:{self._server.port}"
 
     def start(self) -> None:
-        """Serves; storage need not answer yet."""
+        """Starts to serve. Storage need not be available yet."""
         self._invoker.start()
         self._server.start()
         for part in self._parts:
             part.start()
 
     def stop(self, grace: float = GRACE) -> bool:
-        """Takes on nothing new and waits for what runs; False where something still does."""
+        """Accepts no more work and waits up to `grace` seconds for running invocations. Returns
+        whether all of them have ended."""
         deadline = time.monotonic() + grace
+        # All triggers stop fetching before any of them is waited for, and the invoker comes after
+        # the triggers that call it. Clients are closed once nothing uses them.
         for part in self._parts:
             part.stop_fetching()
         self._server.stop(deadline)
@@ -205,10 +142,78 @@ class EmbeddedHost:
         self.stop()
 
 
-TRIGGER_ORDER = ("httpTrigger", "blobTrigger", "queueTrigger", "timerTrigger")
-
-
 def host_id(settings: Mapping[str, str]) -> str:
-    """Names this app's queue: a setting, or a name made from the folder as `func` does."""
+    """The id that names the app's host queue: from its setting or, as with `func`, from the
+    folder."""
     folder = hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:16]
     return settings.get("AzureFunctionsWebHost__hostid", f"embedded-{folder}").lower()
+
+
+def queue_parts(functions: Iterable[Function], around: Surroundings) -> list[Part]:
+    """A listener for each queue-triggered function."""
+    config = around.config
+    terms = Terms(
+        limit=config.queue_limit,
+        attempts=config.queue_attempts,
+        retry_delay=config.queue_retry_delay,
+        base64=config.queue_base64,
+        hidden=around.hidden,
+    )
+    parts: list[Part] = []
+    for function in functions:
+        account = around.accounts.get(function.connection, function.name)
+        queue = account.queue(str(function.binding["queueName"]))
+        work = queue_work(function, account, around.invoker)
+        parts.append(QueueListener(queue, work, terms, around.outage))
+    return parts
+
+
+def timer_parts(functions: Iterable[Function], around: Surroundings) -> list[Part]:
+    """A thread for each timer-triggered function."""
+    return [TimerTrigger(function, around.invoker.run, around.clock) for function in functions]
+
+
+class BlobParts:
+    """The triggers of blob functions: one listener on the host queue, a scan for each function that
+    polls, and the webhook. Without a blob function there is none of them."""
+
+    def __init__(
+        self, functions: Iterable[Function], settings: Mapping[str, str], around: Surroundings
+    ) -> None:
+        self.parts: list[Part] = []
+        self.webhook: Callable[[RawRequest, Mapping[str, str]], Reply] = _no_webhook
+        blobs = [
+            BlobFunction.of(function, around.accounts.get(function.connection, function.name))
+            for function in functions
+        ]
+        if blobs:
+            host = blobs[0].account
+            if settings.get(HOST_STORAGE):
+                host = around.accounts.get(HOST_STORAGE, "the host")
+            self._build(blobs, host, around)
+
+    def _build(self, blobs: list[BlobFunction], host: StorageAccount, around: Surroundings) -> None:
+        queue = host.queue(f"azure-webjobs-blobtrigger-{around.host_id}")
+        config = around.config
+        terms = Terms(config.blob_limit, config.blob_attempts, 0, base64=True, hidden=around.hidden)
+        work = BlobWork(blobs, host, around.invoker)
+        listener = QueueListener(queue, work.as_work(), terms, around.outage)
+
+        def enqueue(message: BlobMessage) -> None:
+            send(queue, message.text())
+            listener.wake()
+
+        scans = [
+            BlobScan(
+                blob, BlobReceipts(host.table(TABLE), blob.function.name), enqueue, around.outage
+            )
+            for blob in blobs
+            if blob.polls
+        ]
+        self.parts = [listener, *scans]
+        self.webhook = BlobWebhook(enqueue).respond
+
+
+def _no_webhook(_: RawRequest, __: Mapping[str, str]) -> Reply:
+    """The real host has no blob extension without a blob-triggered function either."""
+    return Reply(404)

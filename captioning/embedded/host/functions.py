@@ -1,4 +1,4 @@
-"""The app's functions and host.json as the host sees them, with the real host's defaults."""
+"""The app's functions and host.json as the host reads them, with the real host's defaults."""
 
 from __future__ import annotations
 
@@ -15,10 +15,22 @@ from typing import Any
 
 import azure.functions as func
 
+logger = logging.getLogger("captioning.embedded.host")
+
+TRIGGERS = frozenset({"httpTrigger", "blobTrigger", "queueTrigger", "timerTrigger"})
+KNOWN_BINDINGS = TRIGGERS | {"http"}
+RESOLVED = ("path", "queueName", "schedule")
+"""Properties of a binding in which `%NAME%` stands for a setting."""
+
+
+class HostStartError(Exception):
+    """The app cannot be hosted as it is; the message names the function or setting at fault."""
+
 
 @dataclass(frozen=True)
 class HostConfig:
-    """Limits and attempts of the triggers, the routes' prefix."""
+    """What host.json sets: the prefix of routes, and for each trigger how many invocations run at a
+    time and how many attempts a message has. `queue_retry_delay` is in seconds."""
 
     route_prefix: str
     blob_limit: int
@@ -30,7 +42,8 @@ class HostConfig:
 
     @classmethod
     def read(cls, host_json: Mapping[str, Any], settings: Mapping[str, str]) -> HostConfig:
-        """From host.json; `AzureFunctionsJobHost__extensions__…` settings win, as in the cloud."""
+        """Reads host.json. As in the cloud, `AzureFunctionsJobHost__extensions__…` settings
+        override it. Raises HostStartError for a value that is not of its form."""
 
         def value(section: str, name: str, default: Any) -> Any:
             override = settings.get(f"AzureFunctionsJobHost__extensions__{section}__{name}")
@@ -53,42 +66,6 @@ class HostConfig:
             queue_retry_delay=_seconds(value("queues", "visibilityTimeout", "00:00:00")),
             queue_base64=str(value("queues", "messageEncoding", "base64")).lower() != "none",
         )
-
-
-def thread_count(settings: Mapping[str, str]) -> int:
-    """How many threads run plain functions; the host gives a worker 1000 where nothing is set."""
-    name = "PYTHON_THREADPOOL_THREAD_COUNT"
-    return _count(name, settings.get(name) or 1000)
-
-
-def _count(name: str, value: Any, least: int = 1) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = least - 1
-    if number < least:
-        raise HostStartError(f"{name}: {value!r} is not a whole number from {least}")
-    return number
-
-
-def _seconds(span: str) -> float:
-    """A TimeSpan such as `00:00:30`."""
-    try:
-        hours, minutes, seconds = (float(part) for part in span.split(":"))
-    except ValueError:
-        raise HostStartError(f"queues.visibilityTimeout: {span!r} is not hh:mm:ss") from None
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds()
-
-
-logger = logging.getLogger(__name__)
-TRIGGERS = frozenset({"httpTrigger", "blobTrigger", "queueTrigger", "timerTrigger"})
-KNOWN_BINDINGS = TRIGGERS | {"http"}
-RESOLVED = ("path", "queueName", "schedule")
-"""Properties of a binding in which `%NAME%` stands for a setting."""
-
-
-class HostStartError(Exception):
-    """The app cannot be hosted as it is; the message names the function or setting at fault."""
 
 
 @dataclass(frozen=True)
@@ -117,19 +94,19 @@ class Function:
         return str(self.binding.get("connection") or "AzureWebJobsStorage")
 
     def expects(self, kind: type) -> None:
-        """Stops the start where the parameter is annotated with something else than `kind`."""
+        """Raises HostStartError if the parameter is annotated with anything but `kind`."""
         wanted = self.annotation
         if wanted is not None and not (isinstance(wanted, type) and issubclass(wanted, kind)):
             raise HostStartError(
-                f"{self.name}: the embedded host gives '{self.parameter}' a {kind.__name__}, "
-                f"the function asks for {getattr(wanted, '__name__', wanted)}"
+                f"{self.name}: the embedded host passes a {kind.__name__} as '{self.parameter}', "
+                f"which the function annotates as {getattr(wanted, '__name__', wanted)}"
             )
 
 
 def read_functions(app: func.FunctionApp, settings: Mapping[str, str]) -> list[Function]:
-    """The functions this host can run; one with a binding it does not know is named and left out.
+    """The functions that this host can run. One with an unknown binding is logged and left out.
 
-    Calls `app.get_functions()`, which works once per app.
+    Calls `app.get_functions()`, which works only once for an app.
     """
     functions = []
     for declared in app.get_functions():
@@ -145,9 +122,17 @@ def read_functions(app: func.FunctionApp, settings: Mapping[str, str]) -> list[F
     return functions
 
 
+def thread_count(settings: Mapping[str, str]) -> int:
+    """How many threads run functions that are not coroutines; 1000 by default, as in the real
+    host."""
+    name = "PYTHON_THREADPOOL_THREAD_COUNT"
+    return _count(name, settings.get(name) or 1000)
+
+
 def _function(
     name: str, binding: dict[str, Any], call: Callable[..., Any], settings: Mapping[str, str]
 ) -> Function:
+    """A function as declared, with the settings in its binding resolved."""
     resolved = {key: _resolve(binding[key], name, settings) for key in RESOLVED if key in binding}
     parameters = inspect.signature(call).parameters
     return Function(
@@ -160,7 +145,7 @@ def _function(
 
 
 def _resolve(text: str, function: str, settings: Mapping[str, str]) -> str:
-    """`%NAME%` replaced by the setting NAME."""
+    """The text with each `%NAME%` replaced by the value of the setting NAME."""
 
     def value(match: re.Match[str]) -> str:
         if setting := settings.get(match[1]):
@@ -168,3 +153,23 @@ def _resolve(text: str, function: str, settings: Mapping[str, str]) -> str:
         raise HostStartError(f"{function}: the setting {match[1]} of '{text}' is missing")
 
     return re.sub(r"%([^%]+)%", value, text)
+
+
+def _count(name: str, value: Any, least: int = 1) -> int:
+    """The value as a whole number of at least `least`; HostStartError names it otherwise."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = least - 1
+    if number < least:
+        raise HostStartError(f"{name}: {value!r} is not a whole number from {least}")
+    return number
+
+
+def _seconds(span: str) -> float:
+    """The seconds of a TimeSpan such as `00:00:30`."""
+    try:
+        hours, minutes, seconds = (float(part) for part in span.split(":"))
+    except ValueError:
+        raise HostStartError(f"queues.visibilityTimeout: {span!r} is not hh:mm:ss") from None
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds()

@@ -1,9 +1,12 @@
-"""HTTP/1.1 on loopback, by cheroot.
+"""An HTTP/1.1 server on loopback, built on cheroot.
 
-Unlike the real host: a body over 104,857,600 bytes is answered 413 before the connection closes;
-refusals by cheroot itself have a text, and are 413 for headers over 128 KB, 500 for a malformed
-chunk or a target like `//[`; of a repeated header that is no list only the last counts, and `_`
-in a header's name becomes `-`.
+It differs from the real host in these points:
+
+- A body over 104,857,600 bytes is answered with 413 before the connection closes.
+- Refusals by cheroot itself have a text. They are 413 for headers over 128 KB, and 500 for a
+  malformed chunk or a target such as `//[`.
+- Of a repeated header that is not a list only the last value counts, and `_` in a header's name
+  becomes `-`.
 """
 
 from __future__ import annotations
@@ -21,10 +24,19 @@ from typing import Any
 from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.wsgi import Server
 
+logger = logging.getLogger("captioning.embedded.host")
+
+MAX_REQUEST_LINE = 8_190
+MAX_HEADERS = 32_768
+"""Bytes that the real host accepts."""
+CHUNK = 1_048_576
+"""Bytes of a body that are read or written at a time."""
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
 
 @dataclass(frozen=True)
 class RawRequest:
-    """A request as it came: the target byte for byte, header names in lower case."""
+    """A request as received: the target unchanged, header names in lower case."""
 
     method: str
     target: str
@@ -34,7 +46,7 @@ class RawRequest:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; its length is counted here."""
+    """A response without Content-Length, which the server adds."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -42,32 +54,32 @@ class Reply:
 
 
 Respond = Callable[[RawRequest], Reply]
-logger = logging.getLogger(__name__)
-MAX_REQUEST_LINE = 8_190
-MAX_HEADERS = 32_768
-CHUNK = 1_048_576
-PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class HttpServer:
-    """Answers with `respond` on a pool of threads. Binds when made, serves when started."""
+    """Answers requests with `respond`, on a pool of threads.
+
+    The constructor binds the port and raises OSError if it is taken; `start` serves.
+    """
 
     def __init__(self, respond: Respond, port: int) -> None:
         self._server = _Server(partial(_answer, respond), port)
 
     @property
     def port(self) -> int:
-        """The port that is bound."""
+        """The bound port."""
         return int(self._server.bind_addr[1])
 
     def start(self) -> None:
-        """Starts to answer. All of cheroot's threads are daemons because this one is."""
+        """Starts to serve. Cheroot's threads are daemons, because the thread that starts them
+        is."""
         threading.Thread(target=self._server.start, daemon=True).start()
         while not self._server.ready:
             time.sleep(0.01)
 
     def stop(self, deadline: float) -> None:
-        """Accepts nothing more and lets answers under way go out until `deadline` (monotonic)."""
+        """Accepts no more connections, and waits for responses in progress until `deadline`, by the
+        monotonic clock."""
         stopping = threading.Thread(target=self._server.stop, daemon=True)
         stopping.start()
         stopping.join(max(0.0, deadline - time.monotonic()))
@@ -75,7 +87,7 @@ class HttpServer:
 
 class _Request(HTTPRequest):
     def __init__(self, server: Server, connection: HTTPConnection) -> None:
-        """Takes targets that begin with `//` or a scheme."""
+        """Accepts targets that begin with `//` or a scheme."""
         super().__init__(server, connection, strict_mode=False)
 
 
@@ -84,7 +96,8 @@ class _Connection(HTTPConnection):
 
 
 class _Server(Server):
-    """Listens when made: cheroot does so when it starts, and hides why it could not."""
+    """Listens from its constructor on. Cheroot listens only when it is started, and hides the error
+    if it cannot."""
 
     ConnectionClass = _Connection
     expiration_interval = 0.05
@@ -93,7 +106,7 @@ class _Server(Server):
     max_request_body_size = 104_857_600
 
     def __init__(self, app: Callable[..., Iterable[bytes]], port: int) -> None:
-        # shutdown_timeout=0: a stop ends reading at once; what is being answered still goes out.
+        # shutdown_timeout=0: stopping ends reading at once; responses in progress are completed.
         super().__init__(
             ("127.0.0.1", port),
             app,
@@ -107,12 +120,12 @@ class _Server(Server):
         self.bind_addr = self._listening.getsockname()
 
     def bind(self, *_: Any, **__: Any) -> None:
-        """Called at the start."""
+        """Called by cheroot when it is started; the socket listens already."""
         self.socket = self._listening
 
     # The signature is cheroot's.
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Goes where all logs go."""
+        """Logs what cheroot would write to stderr."""
         logger.log(level, msg, exc_info=traceback)
 
 
@@ -122,7 +135,7 @@ def _answer(
     """The WSGI application."""
     reply = _reply(respond, environ)
     if not all(text.isascii() and text.isprintable() for pair in reply.headers for text in pair):
-        logger.error("An answer's headers cannot be sent")
+        logger.error("A response has headers that cannot be sent")
         reply = Reply(500)
     headers, has_length = [*reply.headers], reply.status not in {204, 304}
     if has_length:
@@ -134,7 +147,8 @@ def _answer(
 
 
 def _reply(respond: Respond, environ: dict[str, Any]) -> Reply:
-    """What `respond` says, or a refusal: a line or headers over the limit, half a body."""
+    """The answer of `respond`; or a refusal of a request line or headers over the limit, or of an
+    incomplete body."""
     method, target, headers = environ["REQUEST_METHOD"], environ["REQUEST_URI"], _headers(environ)
     body = b"".join(iter(partial(environ["wsgi.input"].read, CHUNK), b""))
     if len(f"{method} {target} {environ['SERVER_PROTOCOL']}") > MAX_REQUEST_LINE:
@@ -149,7 +163,7 @@ def _reply(respond: Respond, environ: dict[str, Any]) -> Reply:
 
 
 def _headers(environ: dict[str, Any]) -> dict[str, str]:
-    """The request's headers out of WSGI's environment."""
+    """The request's headers, from the WSGI environment."""
     names = {key: key.removeprefix("HTTP_").replace("_", "-").lower() for key in environ}
     return {
         name: environ[key].encode("latin-1").decode("utf-8", "replace")

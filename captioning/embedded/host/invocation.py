@@ -1,4 +1,4 @@
-"""Runs functions: plain ones on a bounded pool of threads, coroutines on one event loop."""
+"""Runs functions: coroutines on one event loop, all others on a bounded pool of threads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from captioning.embedded.host.functions import Function
 
 
 class FunctionExited(Exception):
-    """The function tried to end the process."""
+    """The function called sys.exit."""
 
 
 class Invoker:
-    """What the Python worker is in the real host: one per app."""
+    """Calls the functions of one app, as the Python worker of the real host does."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
@@ -34,7 +34,7 @@ class Invoker:
         self._loop_thread.start()
 
     def run(self, function: Function, argument: object) -> Any:
-        """Calls the function, waits for it and gives back what it returned or raised."""
+        """Calls the function and waits for it; returns what it returns, raises what it raises."""
         arguments = {function.parameter: argument}
         if function.takes_context:
             arguments["context"] = _context(function)
@@ -50,11 +50,13 @@ class Invoker:
                 self._idle.notify_all()
 
     def stop(self, deadline: float) -> bool:
-        """Waits for running invocations until `deadline` (monotonic); True where all ended."""
+        """Waits for running invocations until `deadline`, by the monotonic clock. Returns whether
+        all of them have ended."""
         with self._idle:
             idle = self._idle.wait_for(
                 lambda: self._running == 0, max(0.0, deadline - time.monotonic())
             )
+        # With an invocation still running, waiting for its thread might never end.
         self._pool.shutdown(wait=idle, cancel_futures=True)
         if self._loop is None:
             return idle
@@ -71,7 +73,7 @@ class Invoker:
 
 
 def _context(function: Function) -> SimpleNamespace:
-    """The attributes of `func.Context` an app may read; no traces and no retries here."""
+    """The attributes of `func.Context` that an app may read. There are no traces and no retries."""
     return SimpleNamespace(
         invocation_id=str(uuid.uuid4()),
         function_name=function.name,

@@ -1,4 +1,4 @@
-"""Queue-triggered functions: a storage queue's messages, one invocation each."""
+"""Queue-triggered functions: one invocation for each message of a storage queue."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from captioning.embedded.host.storage import StorageAccount
 
 
 def queue_work(function: Function, account: StorageAccount, invoker: Invoker) -> Work:
-    """Invokes the function with a `QueueMessage`; failures end in `<queue>-poison`.
+    """Invokes the function with a `QueueMessage`. A message that keeps failing is moved to
+    `<queue>-poison`.
 
-    A poison queue has no poison queue of its own: what fails there waits and is tried again.
+    A poison queue has no poison queue of its own: a message that fails there stays, and is tried
+    again when it is visible.
     """
     function.expects(func.QueueMessage)
     name = str(function.binding["queueName"])
@@ -31,6 +33,7 @@ def queue_work(function: Function, account: StorageAccount, invoker: Invoker) ->
 
 
 def _queue_message(received: Received) -> func.QueueMessage:
+    """The message as the function receives it."""
     raw = received.raw
     # azure-functions types this class's properties, not its constructor
     return azure_functions_queue.QueueMessage(  # type: ignore[no-untyped-call]

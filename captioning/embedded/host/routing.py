@@ -1,8 +1,8 @@
-"""Route templates: which function serves a method and a path.
+"""Which function serves a method and a path, by the functions' route templates.
 
-Known: literals, `{name}`, `{name?}`, `{*name}` and the constraints int, minlength(n), maxlength(n).
-Left out: segments that mix text and parameters, default values, the other constraints; no route
-of the app needs them, and each stops the start with its name.
+A template may have literals, `{name}`, `{name?}`, `{*name}` and the constraints int, minlength(n)
+and maxlength(n). Segments that mix text and parameters, default values and other constraints are
+not supported, because no route of the app needs them; HostStartError names the first of them.
 """
 
 from __future__ import annotations
@@ -17,28 +17,34 @@ from captioning.embedded.host.functions import Function, HostStartError
 ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 ESCAPES_BUT_SLASH = re.compile(r"(?:%(?!2[Ff])[0-9A-Fa-f]{2})+")
 NOT_IN_A_PATH = re.compile(r"%(?![0-9A-Fa-f]{2})|[^%A-Za-z0-9/._~!$&'()*+,;=:@-]+")
+PARAMETER = re.compile(r"\{(\*?)(\w+)((?::\w+(?:\([^()]*\))?)*)(\??)\}")
+CONSTRAINT = re.compile(r":(\w+)(?:\(([^()]*)\))?")
+INT = re.compile(r"\s*[+-]?[0-9]+\s*")
+Check = Callable[[str], bool]
 
 
 class BadTarget(ValueError):
-    """The server refuses the target (400)."""
+    """A target that the server refuses with 400."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """`path` is decoded once, without dot segments; `query` is as sent, with its `?`."""
+    """The target of a request: `path` decoded once and without dot segments, `query` as it was
+    sent, with its `?`."""
 
     path: str
     query: str
 
     @property
     def url(self) -> str:
-        """Path and query as a function sees them in `req.url`."""
+        """Path and query as they appear in a function's `req.url`."""
         path = NOT_IN_A_PATH.sub(lambda found: quote(found[0], safe=""), self.path)
         return path + self.query
 
     @property
     def params(self) -> dict[str, str]:
-        """`req.params`: empty values dropped, repeated names (ignoring case) joined by a comma."""
+        """The query as a function's `req.params`: without empty values, and with the values of a
+        name that is repeated, in whatever case, joined by commas."""
         values: dict[str, list[str]] = {}
         names: dict[str, str] = {}
         for pair in self.query[1:].split("&"):
@@ -51,7 +57,8 @@ class Target:
 
 
 def parse_target(raw: str) -> Target:
-    """The target of a request; absolute ones (`GET http://host/path`) are taken too."""
+    """Parses the target of a request, also an absolute one (`GET http://host/path`). Raises
+    BadTarget if the path has a NUL."""
     path, mark, query = raw.partition("?")
     if not path.startswith("/"):
         path = urlsplit(path).path or "/"
@@ -61,46 +68,9 @@ def parse_target(raw: str) -> Target:
     return Target(_without_dots(path), mark + query)
 
 
-def _decode_query(text: str) -> str:
-    return ESCAPES.sub(_decode_run, text.replace("+", " "))
-
-
-def _decode_run(match: re.Match[str]) -> str:
-    """A run of `%XX` as text; bytes that are not UTF-8 stay as sent."""
-    run = match[0]
-    text = bytes.fromhex(run.replace("%", "")).decode("utf-8", "surrogateescape")
-    decoded, position = [], 0
-    for character in text:
-        invalid = "\udc80" <= character <= "\udcff"
-        decoded.append(run[position : position + 3] if invalid else character)
-        position += 3 if invalid else 3 * len(character.encode())
-    return "".join(decoded)
-
-
-def _without_dots(path: str) -> str:
-    """RFC 3986's removal of `.` and `..`; double and trailing slashes stay."""
-    kept: list[str] = []
-    segments = path.split("/")[1:]
-    for position, segment in enumerate(segments, start=1):
-        if segment not in {".", ".."}:
-            kept.append(segment)
-            continue
-        if segment == ".." and kept:
-            kept.pop()
-        if position == len(segments):
-            kept.append("")
-    return "/" + "/".join(kept)
-
-
-PARAMETER = re.compile(r"\{(\*?)(\w+)((?::\w+(?:\([^()]*\))?)*)(\??)\}")
-CONSTRAINT = re.compile(r":(\w+)(?:\(([^()]*)\))?")
-INT = re.compile(r"\s*[+-]?[0-9]+\s*")
-Check = Callable[[str], bool]
-
-
 @dataclass(frozen=True)
 class Parameter:
-    """A `{…}` segment."""
+    """A segment of a template in braces."""
 
     name: str
     checks: tuple[Check, ...]
@@ -108,12 +78,13 @@ class Parameter:
     catch_all: bool
 
     def takes(self, value: str) -> bool:
-        """Whether every constraint holds."""
+        """Whether the value satisfies every constraint."""
         return all(check(value) for check in self.checks)
 
     @property
     def may_be_missing(self) -> bool:
-        """`{*path}` also matches nothing; a constraint on it needs something to look at."""
+        """Whether a path may lack the segment: `{*path}` also matches nothing, unless it has a
+        constraint."""
         return self.optional or (self.catch_all and not self.checks)
 
 
@@ -122,14 +93,14 @@ Segment = str | Parameter
 
 @dataclass(frozen=True)
 class Route:
-    """One HTTP function's methods (None: every) and template."""
+    """The template of one HTTP function and its methods; None stands for every method."""
 
     function: Function
     methods: frozenset[str] | None
     segments: tuple[Segment, ...]
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
-        """The route's values, or None where it does not serve this request."""
+        """The values of the parameters, by name; None if the route does not serve this request."""
         if self.methods is not None and method not in self.methods:
             return None
         values: dict[str, str] = {}
@@ -151,14 +122,15 @@ class Route:
 
 
 class Router:
-    """Routes in the order the real host tries them: by function name, ignoring case."""
+    """The routes in the order in which the real host tries them: by function name, ignoring
+    case."""
 
     def __init__(self, functions: Iterable[Function], prefix: str) -> None:
         ordered = sorted(functions, key=lambda function: function.name.lower())
         self._routes = [_route(function, prefix) for function in ordered]
 
     def find(self, method: str, path: str) -> tuple[Function, dict[str, str]] | None:
-        """The first function that serves the request, with its route values."""
+        """The first function that serves the request, with the values of its route's parameters."""
         for route in self._routes:
             values = route.match(method, path)
             if values is not None:
@@ -167,6 +139,7 @@ class Router:
 
 
 def _route(function: Function, prefix: str) -> Route:
+    """The route that a function declares; its name, where it declares none."""
     methods = function.binding.get("methods")
     template = function.binding.get("route") or function.name
     parts = f"{prefix}/{template}".strip("/").split("/")
@@ -178,6 +151,7 @@ def _route(function: Function, prefix: str) -> Route:
 
 
 def _segment(part: str, function: str) -> Segment:
+    """Parses a segment of a template; HostStartError if its form is not supported."""
     if "{" not in part and "}" not in part:
         return part.lower()
     found = PARAMETER.fullmatch(part)
@@ -189,6 +163,7 @@ def _segment(part: str, function: str) -> Segment:
 
 
 def _check(kind: str, limit: str, function: str) -> Check:
+    """Parses a constraint; HostStartError if it is not supported."""
     if kind == "int" and not limit:
         return lambda value: bool(INT.fullmatch(value)) and -(2**31) <= int(value) < 2**31
     if kind == "minlength" and limit.isdigit():
@@ -200,15 +175,48 @@ def _check(kind: str, limit: str, function: str) -> Check:
 
 
 def _units(value: str) -> int:
-    """Length as .NET counts it: UTF-16 units."""
+    """The length as .NET counts it, in UTF-16 units."""
     return len(value.encode("utf-16-le")) // 2
 
 
 def _tokens(path: str) -> Iterator[tuple[int, str]]:
-    """Segments with their offsets; one trailing slash does not count, `//` is an empty one."""
+    """The segments of a path with their offsets. One trailing slash is ignored; `//` holds an empty
+    segment."""
     if path == "/":
         return
     offset = 1
     for token in path[1:].removesuffix("/").split("/"):
         yield offset, token
         offset += len(token) + 1
+
+
+def _decode_query(text: str) -> str:
+    return ESCAPES.sub(_decode_run, text.replace("+", " "))
+
+
+def _decode_run(match: re.Match[str]) -> str:
+    """A sequence of `%XX` as text; bytes that are not UTF-8 stay escaped."""
+    run = match[0]
+    text = bytes.fromhex(run.replace("%", "")).decode("utf-8", "surrogateescape")
+    decoded, position = [], 0
+    for character in text:
+        invalid = "\udc80" <= character <= "\udcff"
+        decoded.append(run[position : position + 3] if invalid else character)
+        position += 3 if invalid else 3 * len(character.encode())
+    return "".join(decoded)
+
+
+def _without_dots(path: str) -> str:
+    """The path without `.` and `..` segments (RFC 3986, 5.2.4), with double and trailing
+    slashes."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for position, segment in enumerate(segments, start=1):
+        if segment not in {".", ".."}:
+            kept.append(segment)
+            continue
+        if segment == ".." and kept:
+            kept.pop()
+        if position == len(segments):
+            kept.append("")
+    return "/" + "/".join(kept)

@@ -1,4 +1,4 @@
-"""Storage accounts by the name of their setting, and one voice for when storage does not answer."""
+"""Clients of storage accounts by the name of their setting, and the log of storage outages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from azure.storage.queue import QueueClient
 from captioning.embedded.host.functions import HostStartError
 from captioning.storage.sessions import ExactPathSession
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("captioning.embedded.host")
 
 NO_RETRIES: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 60}
-"""Every loop of this host tries again by itself; a client that does so too delays its stop."""
+"""Options of the clients. The loops of this host retry by themselves; clients that retried as well
+would delay its stop."""
 
 
 class StorageAccount:
-    """Clients for one connection string, made once each."""
+    """Clients for one connection string; each is created once."""
 
     def __init__(self, connection: str) -> None:
         self._connection = connection
@@ -36,7 +37,7 @@ class StorageAccount:
         )
 
     def queue(self, name: str) -> QueueClient:
-        """The queue of this name, which need not exist."""
+        """A client of the queue, which need not exist."""
         if name not in self._queues:
             self._queues[name] = QueueClient.from_connection_string(
                 self._connection, name, **NO_RETRIES
@@ -44,27 +45,29 @@ class StorageAccount:
         return self._queues[name]
 
     def table(self, name: str) -> TableClient:
-        """The table of this name, which need not exist."""
+        """A client of the table, which need not exist."""
         table = TableClient.from_connection_string(self._connection, name, **NO_RETRIES)
         self._tables.append(table)
         return table
 
     def close(self) -> None:
-        """Closes the clients' sockets."""
+        """Closes the clients' connections."""
         clients: list[Any] = [self.blobs, *self._queues.values(), *self._tables]
         for client in clients:
             client.close()
 
 
 class StorageAccounts:
-    """Accounts by setting; identity-based connections are left out (no identity on a laptop)."""
+    """Accounts by the setting that holds their connection string. Identity-based connections are
+    not supported: a laptop has no managed identity."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
         self._accounts: dict[str, StorageAccount] = {}
 
     def get(self, setting: str, function: str) -> StorageAccount:
-        """The account whose connection string the setting holds."""
+        """The account of the setting. HostStartError, which names `function`, if it holds no
+        connection string."""
         if setting not in self._accounts:
             self._accounts[setting] = self._open(setting, function)
         return self._accounts[setting]
@@ -90,14 +93,17 @@ class StorageAccounts:
 
 
 class Outage:
-    """Says once that storage does not answer and once that it does again."""
+    """Logs once that storage does not answer, and once that it answers again.
+
+    Many loops meet the same outage: it begins with the first of them and ends with the last.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._down: set[str] = set()
 
     def began(self, where: str, error: AzureError) -> None:
-        """`where` met an error and will try again."""
+        """Notes that `where` met an error, and will try again."""
         with self._lock:
             if not self._down:
                 reason = str(error).partition("\n")[0]
@@ -105,7 +111,7 @@ class Outage:
             self._down.add(where)
 
     def ended(self, where: str) -> None:
-        """`where` was answered."""
+        """Notes that `where` was answered."""
         with self._lock:
             if where in self._down:
                 self._down.remove(where)
@@ -114,7 +120,7 @@ class Outage:
 
 
 def send(queue: QueueClient, text: str) -> None:
-    """Puts a message on the queue, which is made when missing."""
+    """Puts a message on the queue, and creates the queue if it does not exist."""
     try:
         queue.send_message(text)
     except ResourceNotFoundError:

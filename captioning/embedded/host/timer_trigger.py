@@ -1,7 +1,8 @@
 """Timer-triggered functions: six-field NCRONTAB schedules in UTC.
 
-Left out: the schedule monitor (a time that passed while the host was down is not made up for,
-`past_due` is False) and TimeSpan schedules. An invocation that outlasts the next time skips it.
+There is no schedule monitor: a time that passes while the host is down is skipped, and `past_due`
+is always False. TimeSpan schedules are not supported. If an invocation is still running at the next
+time, that time is skipped.
 """
 
 from __future__ import annotations
@@ -18,30 +19,30 @@ from croniter import croniter
 
 from captioning.embedded.host.functions import Function, HostStartError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("captioning.embedded.host")
 
 FIELDS = 6
 
 
 class Clock(Protocol):
-    """Time, so that tests need not wait for it."""
+    """The time and waiting for it, which tests replace."""
 
     def now(self) -> datetime:
         """The time in UTC."""
 
     def wait_until(self, due: datetime, stopping: threading.Event) -> bool:
-        """Waits; True where `stopping` was set."""
+        """Waits for the time; returns True at once when `stopping` is set."""
 
 
 class SystemClock:
-    """The machine's clock; looks at it once a minute, a laptop may have slept."""
+    """The machine's clock. It is read at least once a minute, because a laptop may have slept."""
 
     def now(self) -> datetime:
         """The time in UTC."""
         return datetime.now(UTC)
 
     def wait_until(self, due: datetime, stopping: threading.Event) -> bool:
-        """Waits; True where `stopping` was set."""
+        """Waits for the time; returns True at once when `stopping` is set."""
         while (left := (due - self.now()).total_seconds()) > 0:
             if stopping.wait(min(left, 60.0)):
                 return True
@@ -49,7 +50,10 @@ class SystemClock:
 
 
 class TimerTrigger:
-    """One function and the thread that waits for its times."""
+    """Runs one function at the times of its schedule, on a thread of its own.
+
+    HostStartError if the schedule cannot be read.
+    """
 
     def __init__(
         self, function: Function, run: Callable[[Function, object], object], clock: Clock
@@ -64,15 +68,15 @@ class TimerTrigger:
         next_time(self._schedule, clock.now(), function.name)
 
     def start(self) -> None:
-        """Starts to wait; `run_on_startup` fires at once."""
+        """Starts the thread. With `run_on_startup` the function runs at once."""
         self._thread.start()
 
     def stop_fetching(self) -> None:
-        """Fires no more."""
+        """Starts no further invocation."""
         self._stopping.set()
 
     def stop(self, timeout: float) -> None:
-        """Waits for an invocation under way."""
+        """Waits up to `timeout` seconds for a running invocation."""
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -93,7 +97,7 @@ class TimerTrigger:
 
 
 def next_time(schedule: str, after: datetime, function: str) -> datetime:
-    """The schedule's first time after `after`; a schedule this host cannot read is named."""
+    """The first time of the schedule after `after`. HostStartError if it cannot be read."""
     try:
         if len(schedule.split()) != FIELDS:
             raise ValueError("six fields are needed, seconds first")

@@ -1,8 +1,9 @@
-"""Answers HTTP requests as the recorded host does (`tests/embedded/host/test_contract.py`).
+"""Answers HTTP requests as the real host was recorded (`tests/embedded/host/test_contract.py`).
 
-Left out, with the reason: authorization levels and keys (`func start` enforces none either),
-`/admin/*` and host status pages (nothing here asks for them), the 230-second limit (a load
-balancer's, not the host's). No access log: a request's `code` and `x-functions-key` go nowhere.
+It has no authorization levels and keys (`func start` does not enforce them either), no `/admin/*`
+and no status pages (nothing here uses them), and no limit of 230 seconds (the load balancer's, not
+the host's). It writes no access log, so that a request's `code` and `x-functions-key` are not
+logged.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from captioning.embedded.host.http_server import RawRequest, Reply
 from captioning.embedded.host.invocation import Invoker
 from captioning.embedded.host.routing import BadTarget, Router, Target, parse_target
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("captioning.embedded.host")
 
 WEBHOOK_PATH = "/runtime/webhooks/blobs"
 START_PAGE = b"<!DOCTYPE html><title>Embedded Functions host</title><p>The app is up and running."
@@ -28,7 +29,7 @@ Webhook = Callable[[RawRequest, Mapping[str, str]], Reply]
 
 
 class WebHost:
-    """Routes, functions, the start page and the blob webhook behind one address."""
+    """Serves functions by their routes, the start page, and the blob webhook."""
 
     def __init__(
         self, router: Router, invoker: Invoker, webhook: Webhook, *, start_page: bool
@@ -39,7 +40,7 @@ class WebHost:
         self._start_page = start_page
 
     def respond(self, request: RawRequest) -> Reply:
-        """The answer to a request."""
+        """The response to a request; 500 if the function raises."""
         try:
             target = parse_target(request.target)
         except BadTarget:
@@ -73,7 +74,8 @@ class WebHost:
 
 
 def _reply(returned: Any) -> Reply:
-    """What a function may return: an HttpResponse, text, or nothing."""
+    """The response for what a function returned: an HttpResponse, a string, or None. TypeError for
+    anything else."""
     if returned is None:
         return Reply(204)
     if isinstance(returned, str):

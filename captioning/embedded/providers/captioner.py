@@ -1,4 +1,4 @@
-"""EmbeddedCaptioner: a caption that says what a confident tag says, and no more."""
+"""EmbeddedCaptioner: captions made from a confident tag, without a model."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ _MASS = re.compile(
 
 
 class EmbeddedCaptioner:
-    """Captions from tags alone, in English.
+    """Makes captions in English from tags alone.
 
-    Expects tags as the embedded tagger gives them: sums of one distribution over classes (animal
-    0.95, cat 0.87), of equals the most specific first. Terms above one half then share a class, so
-    the least probable of them is the most specific.
+    It expects tags as the embedded tagger returns them: their confidences are sums of one
+    distribution over classes (animal 0.95, cat 0.87), and of equal ones the most specific comes
+    first. Tags above one half then have a class in common, so that the least probable of them is
+    the most specific. ValueError for other languages, or a confidence that is not above one half.
     """
 
     def __init__(
@@ -40,21 +41,21 @@ class EmbeddedCaptioner:
         if languages != ("en",):
             raise ValueError("CAPTION_LANGUAGES must be en for the embedded captioner")
         if not 0.5 < min_confidence <= 1:
-            raise ValueError("a confident tag has more than one half")
+            raise ValueError("the confidence of a tag must be above one half")
         self._min_confidence = min_confidence
 
     @property
     def identity(self) -> str:
-        """Changes with the rule that picks the tag."""
+        """Changes with the rule that selects the tag."""
         return f"{MODEL} 1 {self._min_confidence:g}"
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Has no effect: there are no connections."""
 
     def caption(
         self, image: Rendition | None, evidence: ImageAnalysis | None, calls: Calls = PLAIN
     ) -> Captioning:
-        """A caption from the evidence; the image is not looked at, nobody is asked."""
+        """A caption made from the evidence; the image is not used, and no service is called."""
         del image, calls
         said = self._said(evidence) if evidence else None
         if said is None:
@@ -73,7 +74,7 @@ class EmbeddedCaptioner:
         return f"Text reading “{rules.cut(words, room)}”."
 
     def _best(self, tags: tuple[Tag, ...]) -> str | None:
-        """The most specific of the confident tags."""
+        """The most specific of the confident tags; empty if there is none."""
         confident = [tag for tag in tags if tag.confidence >= self._min_confidence]
         named = [tag for tag in confident if visible.has_words(tag.name)]
         best = min(named, key=lambda tag: tag.confidence, default=None)
@@ -87,13 +88,13 @@ def sentence(name: str) -> str:
 
 
 def article(name: str) -> str:
-    """`a` or `an`, by sound."""
+    """`a` or `an`, by the sound that follows."""
     vowel = name[:1].lower() in "aeiou" and not _CONSONANT_SOUND.match(name)
     return "an" if vowel or _SILENT_H.match(name) else "a"
 
 
 def _uncounted(name: str) -> bool:
-    """Whether the tag is plural or names a substance."""
+    """Whether the tag takes no article: a plural, or a substance."""
     noun = name.lower()
     if _PLURAL.search(noun) or _MASS.search(noun):
         return True

@@ -1,4 +1,4 @@
-"""EmbeddedVision: tags and text by small ONNX models, without a cloud. See model/README.md."""
+"""EmbeddedVision: tags and text from small ONNX models, on this machine. See model/README.md."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 MODEL = Path(__file__).parent / "model"
 TAG_MODEL = "efficientnet-lite0"
 FEATURES = ("tags", "read")
-"""By VISION_FEATURES' names."""
+"""What the provider can do, by the names of VISION_FEATURES."""
 MAX_TAGS = 10
 MOSTLY_TEXT = 0.2
-"""Part of the picture that lines of text cover, from which on it has no tags: among its classes the
-tagger has no page, and takes one for a web site or a menu. A sign or postcard has half of that."""
+"""The share of a picture that text must cover for it to get no tags: the tagger has no class for a
+page, and takes one for a web site or a menu. On a sign or a postcard text covers half of that."""
 
 _LIMITS = InputLimits(
     frozenset({"JPEG", "PNG"}), max_bytes=20 * 1024 * 1024, min_side=50, max_side=1_024
 )
 _SIDE = 224
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-"""What Pillow raises for bytes that do not decode."""
+"""What Pillow raises for bytes that cannot be decoded."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,8 +55,10 @@ _UPRIGHT = {
 
 
 class EmbeddedVision:
-    """Tags an image and reads its text on this machine; safe to share between threads. Models are
-    loaded at the first image. ValueError: `features` names nothing that it has."""
+    """Tags an image and reads its text on this machine. Safe to share between threads.
+
+    Models are loaded with the first image. ValueError if `features` has none that it supports.
+    """
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class EmbeddedVision:
     ) -> None:
         if not set(FEATURES) & set(features):
             raise ValueError(
-                f"VISION_FEATURES names neither of what the embedded provider has:"
+                f"VISION_FEATURES has none of the embedded provider's features:"
                 f" {', '.join(FEATURES)}"
             )
         self._min_confidence = min_confidence
@@ -78,19 +80,19 @@ class EmbeddedVision:
 
     @property
     def identity(self) -> str:
-        """Models and thresholds; the numbers change with the rules that make tags and lines."""
+        """Models and thresholds; the numbers change with the rules that select tags and lines."""
         tagger = f"{TAG_MODEL} 2 {self._min_confidence:g} {self._max_tags}"
         parts = [tagger if self._tagger else "", self._reader.identity if self._reader else ""]
         return f"embedded {' + '.join(filter(None, parts))}"
 
     @property
     def limits(self) -> InputLimits:
-        """Small renditions: the tagger sees 224 x 224 pixels, and at 1,024 px a page of A4 in 8
-        points is read without a fault."""
+        """Small renditions are enough: the tagger uses 224 x 224 pixels, and at 1,024 px an A4 page
+        in 8 points is read without an error."""
         return _LIMITS
 
     def analyze(self, image: Rendition, calls: Calls = PLAIN) -> ImageAnalysis:
-        """What the upright picture shows and says; costs nothing and asks nobody."""
+        """The tags and text of the upright picture. It costs nothing and calls no service."""
         del calls
         picture = _upright(image)
         text = self._reader.lines(picture) if self._reader else ()
@@ -104,7 +106,7 @@ class EmbeddedVision:
         )
 
     def _tags(self, picture: Image.Image) -> tuple[Tag, ...]:
-        """The confident ones, of the middle of the picture."""
+        """The confident tags, for the square in the middle of the picture."""
         if self._tagger is None:
             return ()
         square = ImageOps.fit(picture, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
@@ -113,21 +115,23 @@ class EmbeddedVision:
         return confident[: self._max_tags]
 
     def close(self) -> None:
-        """Ends the reader's thread."""
+        """Ends the thread of the text reader."""
         if self._reader:
             self._reader.close()
 
 
 @dataclass(frozen=True)
 class _Vocabulary:
-    """Terms from the most specific to the broadest, and which of the 1,000 classes each has."""
+    """The terms from the most specific to the broadest, and a matrix of which of the 1,000 classes
+    belong to each (1.0 or 0.0)."""
 
     terms: tuple[str, ...]
     classes: Floats
 
     @classmethod
     def load(cls, path: Path) -> _Vocabulary:
-        """A class counts for its own label and for its broader terms; one name is one term."""
+        """Reads the vocabulary. A class belongs to its own label and to its broader terms; equal
+        names are one term."""
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
         named = [(label["label"], *label["broader"]) for label in labels]
         members = Counter(term for names in named for term in set(names))
@@ -147,7 +151,7 @@ class _Tagger:
         self._loading = threading.Lock()
 
     def tags(self, square: Image.Image) -> list[Tag]:
-        """Every term, the most probable first and, of equals, the most specific."""
+        """Every term, the most probable first; of equally probable ones the most specific first."""
         with self._loading:
             session, vocabulary = self._session, self._vocabulary
         pixels = (np.asarray(square, np.float32) - 127) / 128
@@ -173,7 +177,8 @@ class _Tagger:
 
 
 def _upright(image: Rendition) -> Image.Image:
-    """The picture as a viewer shows it, in RGB."""
+    """The picture in RGB as viewers show it. CorruptImage, ImageTooSmall or ImageTooLarge if it
+    cannot be used."""
     try:
         with Image.open(io.BytesIO(image.data), formats=sorted(_LIMITS.formats)) as picture:
             _check(*picture.size)
@@ -182,13 +187,14 @@ def _upright(image: Rendition) -> Image.Image:
         raise ImageTooLarge("The image has too many pixels for the embedded provider.") from None
     except _BROKEN as error:
         raise CorruptImage(
-            "The image cannot be decoded: upload it again, or save it anew first."
+            "The image cannot be decoded. Save it again with an image editor, and upload that."
         ) from error
     turn = _UPRIGHT.get(image.orientation)
     return pixels if turn is None else pixels.transpose(turn)
 
 
 def _is_mostly_text(picture: Image.Image, text: tuple[TextLine, ...]) -> bool:
+    """Whether text covers so much of the picture that its tags would be wrong."""
     covered = sum(width * height for _, _, width, height in (line.box for line in text))
     return covered >= MOSTLY_TEXT * picture.width * picture.height
 
@@ -201,13 +207,13 @@ def _check(width: int, height: int) -> None:
         )
     if max(width, height) > _LIMITS.max_side:
         raise ImageTooLarge(
-            f"The image is {width} x {height} px; the embedded provider takes"
-            f" {_LIMITS.max_side} px a side."
+            f"The image is {width} x {height} px; the embedded provider accepts at most"
+            f" {_LIMITS.max_side} px per side."
         )
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    """Eight bits of red, green, blue, on white where the picture is transparent."""
+    """The picture in RGB with eight bits a channel, on white where it is transparent."""
     if picture.mode.startswith("I"):  # 16-bit grey; convert() would cut off above 255
         grey = np.asarray(picture, np.float32) / 257
         return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")

@@ -17,7 +17,7 @@ ACCOUNT = "devstoreaccount1"
 PUBLIC_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
-"""The same in every Azurite; documented, no secret."""
+"""The same for every Azurite and documented: not a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,16 @@ class StoragePorts:
 
     @classmethod
     def following(cls, first: int) -> Self:
-        """Three in a row, as everybody knows them: 10000, 10001, 10002."""
+        """Three consecutive ports, such as the usual 10000, 10001 and 10002."""
         return cls(first, first + 1, first + 2)
 
     def by_service(self) -> dict[str, int]:
-        """Port by the service's name."""
+        """The ports by service: `blob`, `queue` and `table`."""
         return {"blob": self.blob, "queue": self.queue, "table": self.table}
 
     @property
     def connection_string(self) -> str:
-        """For every storage client; the short form where the ports are the usual ones."""
+        """The connection string, for every storage client; the short form for the usual ports."""
         if self == StoragePorts.following(USUAL_PORT):
             return "UseDevelopmentStorage=true"
         endpoints = "".join(
@@ -51,8 +51,11 @@ class StoragePorts:
 
 
 def start_azurite(ports: StoragePorts, folder: Path, *, in_memory: bool = False) -> Child:
-    """Azurite, once its three ports answer. Data and log are kept in the folder; `in_memory`: the
-    log alone."""
+    """Starts Azurite and waits until its three ports answer.
+
+    The folder keeps its log and, unless `in_memory`, its data. StackError if it is not installed or
+    does not start.
+    """
     node = shutil.which("node")
     if node is None or not PROGRAM.exists():
         raise StackError("Azurite is not installed: run `make setup` (it needs Node.js 20+).")

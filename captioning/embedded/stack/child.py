@@ -1,4 +1,4 @@
-"""A child process that ends with us, and everything it started with it."""
+"""A child process that ends with its parent, together with everything that it started."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from pathlib import Path
 
 LEASH = Path(__file__).with_name("leash.py")
 READY_SECONDS = 180.0
-"""Core Tools download their extensions at the first start."""
+"""Seconds that a child may take to be ready: at their first start, Core Tools download their
+extensions."""
 STOP_SECONDS = 15.0
 
 
 class StackError(Exception):
-    """The stack cannot start or go on; the message says what to do."""
+    """The stack cannot start or continue; the message says what to do."""
 
 
 class Child:
-    """A process in a group of its own, so that Ctrl-C reaches it through us, and only once.
+    """A process in a group of its own, so that Ctrl-C reaches it only through its parent, and once.
 
-    It is kept on a leash: on Linux it ends even when we are killed.
+    On Linux it ends even when the parent is killed: see `leash.py`.
     """
 
     def __init__(self, name: str, command: list[str], log: Path, env: Mapping[str, str]) -> None:
@@ -43,15 +44,16 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The command's process id, and its group's."""
+        """The id of the process, and of its group."""
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
-        """Returns when it is ready; StackError when it ends or stays silent instead."""
+        """Waits until `ready` is true. StackError, with the end of the log, if the process ends
+        before that or takes longer than READY_SECONDS."""
         deadline = time.monotonic() + READY_SECONDS
         while not ready():
             if not self.is_alive() or time.monotonic() > deadline:
@@ -62,11 +64,11 @@ class Child:
             time.sleep(0.05)
 
     def tail(self) -> str:
-        """The last lines it wrote."""
+        """The last lines of its log."""
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-15:])
 
     def stop(self) -> None:
-        """Asks it to end, then makes its whole group end."""
+        """Asks the process to end, waits for it, and kills what is left of its group."""
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)

@@ -1,7 +1,7 @@
-"""Becomes a command that does not outlive its starter: `python leash.py STARTER_PID COMMAND…`.
+"""Executes a command that does not outlive its parent: `python leash.py PARENT_PID COMMAND…`.
 
-Linux sends us SIGTERM when the starter is gone, however it went; exec keeps that. Other systems
-have no such thing: there a starter that is killed leaves the command running.
+It has Linux send SIGTERM to this process when the parent ends, in whatever way, which still holds
+after exec. Other systems have no such signal: a parent that is killed leaves the command running.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Does not return."""
-    starter, *command = sys.argv[1:]
+    """Executes the command; does not return."""
+    parent, *command = sys.argv[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(starter):
-        sys.exit(1)  # it was gone before we listened
-    os.execvp(command[0], command)  # noqa: S606 - the starter's own command line
+    # After prctl, so that no moment is left in which the end of the parent goes unnoticed.
+    if os.getppid() != int(parent):
+        sys.exit(1)
+    os.execvp(command[0], command)  # noqa: S606 - the parent's own command line
 
 
 if __name__ == "__main__":

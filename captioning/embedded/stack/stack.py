@@ -17,39 +17,24 @@ from typing import Literal, Self
 from captioning.embedded.stack.azurite import StoragePorts, is_taken, start_azurite
 from captioning.embedded.stack.child import Child, StackError
 
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The folder, made when missing, for this process alone; the system frees it when we die."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StackError(
-                f"Another `make run` keeps its data in {folder}. Stop it, or keep them apart: "
-                "make run DATA=.azurite-2"
-            ) from error
-        yield
-
-
 HostKind = Literal["embedded", "func"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the stack listens, on 127.0.0.1. Queues and tables follow the blob port."""
+    """Where the stack listens, on 127.0.0.1. The ports of queues and tables follow the blob
+    port."""
 
     app: int
     blob: int
 
     @property
     def storage(self) -> StoragePorts:
-        """Azurite's."""
+        """The ports of Azurite."""
         return StoragePorts.following(self.blob)
 
     def check(self) -> None:
-        """StackError names the ports that are taken and how to choose others."""
+        """Raises StackError, with the way to choose others, if any port is taken."""
         wanted = {"the app": ("PORT", self.app)}
         for service, port in self.storage.by_service().items():
             wanted[f"{service}s (Azurite)"] = ("STORAGE_PORT", port)
@@ -66,9 +51,10 @@ class Ports:
 
 
 class Stack:
-    """Azurite and, once asked for, the host. A context manager: leaving it ends both.
+    """Azurite and, after `start_host`, the Functions host; a context manager that ends both.
 
-    `folder` keeps data and logs; one stack at a time works on it.
+    `folder` keeps data and logs, and only one stack at a time can use it. `environ` is the
+    environment of the app with the storage connection replaced.
     """
 
     def __init__(self, ports: Ports, folder: Path, environ: Mapping[str, str]) -> None:
@@ -97,16 +83,16 @@ class Stack:
         tb: TracebackType | None,
     ) -> None:
         with self._held:
-            while self._children:  # the host first: it works on the storage
+            while self._children:  # the host first, because it uses storage
                 self._children.pop().stop()
 
     @property
     def url(self) -> str:
-        """Address of the app."""
+        """The address of the app, without a trailing slash."""
         return f"http://127.0.0.1:{self.ports.app}"
 
     def start_host(self, kind: HostKind) -> None:
-        """Starts the app and waits until it answers."""
+        """Starts the app and waits until it answers. StackError if it does not."""
         command = [sys.executable, "-m", "captioning.embedded.host"]
         if kind == "func":
             command = ["func", "start"]
@@ -118,10 +104,26 @@ class Stack:
         host.wait_until(lambda: _answers(f"{self.url}/api/health"))
 
     def raise_if_dead(self) -> None:
-        """StackError when a child has ended by itself."""
+        """Raises StackError, with the end of its log, if a process has ended."""
         for child in self._children:
             if not child.is_alive():
                 raise StackError(f"{child.name} ended; its log ends with:\n{child.tail()}")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Locks the folder for this process, and creates it if it does not exist. StackError if another
+    process has it. The system releases the lock when the process ends, in whatever way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError(
+                f"Another `make run` keeps its data in {folder}. Stop it, or keep them apart: "
+                "make run DATA=.azurite-2"
+            ) from error
+        yield
 
 
 def _another(port: int) -> int:
@@ -135,6 +137,6 @@ def _answers(url: str) -> bool:
             return True
     except urllib.error.HTTPError as error:
         with error:
-            return error.code != 404  # a host that has not loaded the functions yet
+            return error.code != 404  # the host has not loaded the functions yet
     except OSError:
         return False

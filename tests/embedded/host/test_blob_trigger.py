@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from base64 import b64encode
 from contextlib import ExitStack
@@ -16,39 +15,42 @@ from azure.storage.blob import BlobServiceClient
 
 from captioning.embedded.host.embedded_host import EmbeddedHost
 from captioning.storage.sessions import ExactPathSession
-from testing.harness.embedded_host import Lab, Seen, blob_app, eventually, taken
+from testing.harness.embedded_host import HostLab, Recorder, blob_app, taken
+from testing.harness.waiting import HUNG_SECONDS, eventually
 
 
-def test_runs_for_new_and_overwritten_blobs_and_not_again_after_a_restart(lab: Lab) -> None:
-    seen = Seen()
+def test_runs_for_new_and_overwritten_blobs_and_not_again_after_a_restart(
+    host_lab: HostLab,
+) -> None:
+    seen = Recorder()
 
     def read(client: Any) -> None:
         seen(client.download_blob().readall())
 
     with ExitStack() as first:
-        first.enter_context(EmbeddedHost(blob_app(read), lab.settings, {}))
-        lab.upload("a.jpg", b"one")
+        first.enter_context(EmbeddedHost(blob_app(read), host_lab.settings, {}))
+        host_lab.upload("a.jpg", b"one")
         eventually(lambda: seen.items == [b"one"])
-        lab.upload("a.jpg", b"two")
+        host_lab.upload("a.jpg", b"two")
         eventually(lambda: seen.items == [b"one", b"two"])
-    lab.upload("b.jpg", b"while away")
-    lab.host(blob_app(read), {"extensions": {"blobs": {"maxDegreeOfParallelism": 1}}})
+    host_lab.upload("b.jpg", b"while away")
+    host_lab.host(blob_app(read), {"extensions": {"blobs": {"maxDegreeOfParallelism": 1}}})
     eventually(lambda: b"while away" in seen.items)
     assert seen.items == [b"one", b"two", b"while away"]
 
 
-def test_a_container_may_be_made_later(lab: Lab) -> None:
-    lab.container.delete_container()
-    lab.settings["IMAGES_CONTAINER"] = later = f"{lab.name}-later"
-    seen = Seen()
-    lab.host(blob_app(lambda client: seen(client.blob_name)))
-    service = BlobServiceClient.from_connection_string(lab.connection)
+def test_a_container_may_be_made_later(host_lab: HostLab) -> None:
+    host_lab.container.delete_container()
+    host_lab.settings["IMAGES_CONTAINER"] = later = f"{host_lab.name}-later"
+    seen = Recorder()
+    host_lab.host(blob_app(lambda client: seen(client.blob_name)))
+    service = BlobServiceClient.from_connection_string(host_lab.connection)
     with service, service.create_container(later) as container:
         container.upload_blob("x", b"x")
         eventually(lambda: seen.items == ["x"])
 
 
-def test_strange_names_arrive_intact(lab: Lab) -> None:
+def test_strange_names_arrive_intact(host_lab: HostLab) -> None:
     names = {
         "%41.jpg",
         "%2F",
@@ -62,50 +64,54 @@ def test_strange_names_arrive_intact(lab: Lab) -> None:
         "🐕/שלום\u200f.jpg",
         "{name}%IMAGES_CONTAINER%",
     }
-    seen = Seen()
+    seen = Recorder()
 
     def read(client: Any) -> None:
         seen((client.container_name, client.blob_name, client.download_blob().readall()))
 
     for name in names:
-        lab.upload(name, name.encode())
-    lab.host(blob_app(read))
+        host_lab.upload(name, name.encode())
+    host_lab.host(blob_app(read))
     eventually(lambda: len(seen.items) >= len(names))
-    assert set(seen.items) == {(lab.name, name, name.encode()) for name in names}
+    assert set(seen.items) == {(host_lab.name, name, name.encode()) for name in names}
 
 
-def test_a_name_with_dot_segments_is_the_blob_that_is_looked_for(lab: Lab) -> None:
+def test_a_name_with_dot_segments_is_the_blob_that_is_looked_for(host_lab: HostLab) -> None:
     transport = RequestsTransport(session=ExactPathSession(pool=1))
-    service = BlobServiceClient.from_connection_string(lab.connection, transport=transport)
-    seen = Seen()
+    service = BlobServiceClient.from_connection_string(host_lab.connection, transport=transport)
+    seen = Recorder()
     with service:
-        service.get_blob_client(lab.name, "a/../b/./c.jpg").upload_blob(b"x")
-        lab.host(blob_app(lambda client: seen(client.blob_name)))
+        service.get_blob_client(host_lab.name, "a/../b/./c.jpg").upload_blob(b"x")
+        host_lab.host(blob_app(lambda client: seen(client.blob_name)))
         eventually(lambda: seen.items == ["a/../b/./c.jpg"])
 
 
-def test_the_path_selects_the_blobs_of_a_scan(lab: Lab) -> None:
-    seen = Seen()
+def test_the_path_selects_the_blobs_of_a_scan(host_lab: HostLab) -> None:
+    seen = Recorder()
     for name in ("in/a.jpg", "in/b.png", "out/a.jpg"):
-        lab.upload(name)
-    lab.host(blob_app(lambda client: seen(client.blob_name), path="%IMAGES_CONTAINER%/in/{x}.jpg"))
+        host_lab.upload(name)
+    host_lab.host(
+        blob_app(lambda client: seen(client.blob_name), path="%IMAGES_CONTAINER%/in/{x}.jpg")
+    )
     eventually(lambda: seen.items)
-    lab.upload("in/last.jpg")
+    host_lab.upload("in/last.jpg")
     eventually(lambda: "in/last.jpg" in seen.items)
     assert seen.items == ["in/a.jpg", "in/last.jpg"]
 
 
-def test_five_attempts_then_the_poison_queue(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
-    seen = Seen()
+def test_five_attempts_then_the_poison_queue(
+    host_lab: HostLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = Recorder()
 
     def fail(client: Any) -> None:
         seen(client.blob_name)
         raise RuntimeError("no luck")
 
     name = f"doomed-{uuid.uuid4()}"
-    etag = lab.upload(name)
-    lab.host(blob_app(fail))
-    poison, messages = lab.queue("webjobs-blobtrigger-poison"), Seen()
+    etag = host_lab.upload(name)
+    host_lab.host(blob_app(fail))
+    poison, messages = host_lab.queue("webjobs-blobtrigger-poison"), Recorder()
 
     def moved() -> bool:
         messages.items += taken(poison)
@@ -117,7 +123,7 @@ def test_five_attempts_then_the_poison_queue(lab: Lab, caplog: pytest.LogCapture
         "Type": "BlobTrigger",
         "FunctionId": "Host.Functions.caption_image",
         "BlobType": "BlockBlob",
-        "ContainerName": lab.name,
+        "ContainerName": host_lab.name,
         "BlobName": name,
         "ETag": etag,
     }
@@ -125,41 +131,42 @@ def test_five_attempts_then_the_poison_queue(lab: Lab, caplog: pytest.LogCapture
     assert "RuntimeError: no luck" in caplog.text
 
 
-def test_no_more_run_at_once_than_host_json_allows(lab: Lab) -> None:
-    lock, running, most, seen = threading.Lock(), Seen(), Seen(), Seen()
+def test_no_more_run_at_once_than_host_json_allows(host_lab: HostLab) -> None:
+    lock, running, most, seen = threading.Lock(), Recorder(), Recorder(), Recorder()
+    together = threading.Barrier(3, timeout=HUNG_SECONDS)
 
     def work(client: Any) -> None:
         with lock:
             running(client)
             most(len(running.items))
-        time.sleep(0.05)
+        together.wait()
         with lock:
             running.items.remove(client)
         seen(client.blob_name)
 
     for number in range(12):
-        lab.upload(str(number))
-    lab.host(blob_app(work), {"extensions": {"blobs": {"maxDegreeOfParallelism": 3}}})
+        host_lab.upload(str(number))
+    host_lab.host(blob_app(work), {"extensions": {"blobs": {"maxDegreeOfParallelism": 3}}})
     eventually(lambda: len(seen.items) == 12)
     assert max(most.items) == 3
 
 
-def test_a_blob_that_changed_or_went_meanwhile_is_done_with(lab: Lab) -> None:
-    queue = lab.queue(f"azure-webjobs-blobtrigger-{lab.name}")
+def test_a_blob_that_changed_or_went_meanwhile_is_done_with(host_lab: HostLab) -> None:
+    queue = host_lab.queue(f"azure-webjobs-blobtrigger-{host_lab.name}")
     queue.create_queue()
     for name, etag in (("gone", "0x1"), ("changed", "0x1")):
         text = {
             "Type": "BlobTrigger",
             "FunctionId": "Host.Functions.caption_image",
             "BlobType": "BlockBlob",
-            "ContainerName": lab.name,
+            "ContainerName": host_lab.name,
             "BlobName": name,
             "ETag": etag,
         }
         queue.send_message(b64encode(json.dumps(text).encode()).decode())
-    seen = Seen()
-    lab.upload("changed")
-    lab.host(blob_app(lambda client: seen(client.blob_name)))
+    seen = Recorder()
+    host_lab.upload("changed")
+    host_lab.host(blob_app(lambda client: seen(client.blob_name)))
     eventually(lambda: seen.items == ["changed"])
     eventually(lambda: queue.get_queue_properties().approximate_message_count == 0)
     assert seen.items == ["changed"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import azure.functions as func
@@ -15,8 +14,10 @@ from azure.storage.blob import BlobServiceClient
 from captioning.embedded.host.embedded_host import EmbeddedHost
 from captioning.embedded.host.functions import HostStartError
 from testing.azurite import Azurite, free_ports
-from testing.harness.embedded_host import Lab, Seen, blob_app, eventually, queue_app
+from testing.harness.embedded_host import HostLab, Recorder, blob_app, queue_app
 from testing.harness.embedded_http import ask
+from testing.harness.processes import started
+from testing.harness.waiting import HUNG_SECONDS, eventually
 from testing.paths import ROOT
 
 CRASHING_APP = """
@@ -37,7 +38,7 @@ def caption_image(client: blob.BlobClient) -> None:
     with log.open("a") as file:
         file.write(client.blob_name + "\\n")
     if pathlib.Path("hang").exists():
-        time.sleep(60)
+        time.sleep(3600)
 """
 
 SHORT_LEASES = """
@@ -52,13 +53,12 @@ signal.pause()
 
 def run_host(folder: Path, port: int, settings: dict[str, str]) -> subprocess.Popen[str]:
     """A host as its own process."""
-    return subprocess.Popen(
+    return started(
         [sys.executable, "-m", "captioning.embedded.host", "--port", str(port)],
         cwd=folder,
         env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 
@@ -69,7 +69,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and stderr."""
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HUNG_SECONDS)
     return process.returncode, errors
 
 
@@ -78,7 +78,7 @@ def test_a_missing_setting_is_named_with_its_function(missing: str) -> None:
     settings = {"ImageStorage": "UseDevelopmentStorage=true", "QUEUE": "q"}
     del settings[missing]
     with pytest.raises(HostStartError) as raised:
-        EmbeddedHost(queue_app(Seen()), settings, {})
+        EmbeddedHost(queue_app(Recorder()), settings, {})
     assert missing in str(raised.value)
     assert "deferred" in str(raised.value)
 
@@ -100,7 +100,7 @@ def test_storage_may_come_late(
     emulator = Azurite()
     connection = emulator.connection_string
     monkeypatch.setenv("ImageStorage", connection)
-    seen = Seen()
+    seen = Recorder()
     settings = {"ImageStorage": connection, "IMAGES_CONTAINER": "images"}
     with EmbeddedHost(blob_app(lambda client: seen(client.blob_name)), settings, {}) as host:
         eventually(lambda: "Storage does not answer" in caplog.text)
@@ -113,49 +113,51 @@ def test_storage_may_come_late(
     assert caplog.text.count("Storage does not answer") == 1
 
 
-def test_a_kill_in_the_middle_of_an_invocation_loses_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_a_kill_in_the_middle_of_an_invocation_loses_nothing(
+    host_lab: HostLab, tmp_path: Path
+) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
     (tmp_path / "hang").touch()
     port, log = free_ports(1)[0], tmp_path / "log"
-    lab.upload("precious.jpg")
-    environment = {**os.environ, **lab.settings, "PYTHONPATH": str(ROOT)}
+    host_lab.upload("precious.jpg")
+    environment = {**os.environ, **host_lab.settings, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", SHORT_LEASES]
     first = subprocess.Popen(command, cwd=tmp_path, env=environment)
     eventually(lambda: log.exists() and log.read_text() == "precious.jpg\n")
     first.kill()
     first.wait()
     (tmp_path / "hang").unlink()
-    second = run_host(tmp_path, port, lab.settings)
+    second = run_host(tmp_path, port, host_lab.settings)
     assert first_line(second) == f"Embedded Functions host on http://127.0.0.1:{port}\n"
     eventually(lambda: log.read_text() == "precious.jpg\n" * 2)
     second.terminate()
     assert ended(second) == (0, "")
 
 
-def test_an_invocation_that_does_not_end_does_not_keep_it(lab: Lab, tmp_path: Path) -> None:
+def test_an_invocation_that_does_not_end_does_not_keep_it(
+    host_lab: HostLab, tmp_path: Path
+) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
     (tmp_path / "hang").touch()
-    lab.upload("x")
-    process = run_host(tmp_path, 0, lab.settings)
+    host_lab.upload("x")
+    process = run_host(tmp_path, 0, host_lab.settings)
     eventually((tmp_path / "log").exists)
-    began = time.monotonic()
     process.terminate()
     code, errors = ended(process)
     assert (code, "still running" in errors) == (0, True)
-    assert time.monotonic() - began < 8
 
 
-def test_a_taken_port_is_named(lab: Lab, tmp_path: Path) -> None:
+def test_a_taken_port_is_named(host_lab: HostLab, tmp_path: Path) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
     with EmbeddedHost(func.FunctionApp(), {}, {}) as taken_by:
         port = int(taken_by.url.rpartition(":")[2])
-        code, errors = ended(run_host(tmp_path, port, lab.settings))
+        code, errors = ended(run_host(tmp_path, port, host_lab.settings))
     assert (code, errors) == (2, f"Port {port} is taken; choose another with --port\n")
 
 
-def test_a_missing_setting_ends_it(lab: Lab, tmp_path: Path) -> None:
+def test_a_missing_setting_ends_it(host_lab: HostLab, tmp_path: Path) -> None:
     (tmp_path / "function_app.py").write_text(CRASHING_APP)
-    del lab.settings["IMAGES_CONTAINER"]
-    code, errors = ended(run_host(tmp_path, 0, lab.settings))
+    del host_lab.settings["IMAGES_CONTAINER"]
+    code, errors = ended(run_host(tmp_path, 0, host_lab.settings))
     assert code == 1
     assert "caption_image: the setting IMAGES_CONTAINER" in errors

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import threading
-import time
 from base64 import b64encode
 
 import azure.functions as func
+import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from testing.harness.embedded_host import Lab, Seen, eventually, queue_app, taken
+from captioning.embedded.host.queue_listener import MessageLease
+from testing.harness.embedded_host import HostLab, Recorder, queue_app, taken
+from testing.harness.waiting import HUNG_SECONDS, eventually
 
 
-def test_runs_for_each_message_and_deletes_it(lab: Lab) -> None:
-    seen = Seen()
+def test_runs_for_each_message_and_deletes_it(host_lab: HostLab) -> None:
+    seen = Recorder()
 
     def read(message: func.QueueMessage) -> None:
         seen((message.get_body().decode(), message.dequeue_count, bool(message.id)))
 
-    lab.host(queue_app(read))
-    lab.put("grüß dich")
+    host_lab.host(queue_app(read))
+    host_lab.put("grüß dich")
     eventually(lambda: seen.items == [("grüß dich", 1, True)])
-    queue = lab.queue(lab.name)
+    queue = host_lab.queue(host_lab.name)
     eventually(lambda: queue.get_queue_properties().approximate_message_count == 0)
 
 
-def test_attempts_then_the_poison_queue_with_the_body(lab: Lab) -> None:
-    seen, poisoned = Seen(), Seen()
+def test_attempts_then_the_poison_queue_with_the_body(host_lab: HostLab) -> None:
+    seen, poisoned = Recorder(), Recorder()
 
     def fail(message: func.QueueMessage) -> None:
         seen(message.dequeue_count)
         raise ValueError("no luck")
 
-    lab.put("doomed")
-    lab.host(queue_app(fail), {"extensions": {"queues": {"maxDequeueCount": 3}}})
-    poison = lab.queue(f"{lab.name}-poison")
+    host_lab.put("doomed")
+    host_lab.host(queue_app(fail), {"extensions": {"queues": {"maxDequeueCount": 3}}})
+    poison = host_lab.queue(f"{host_lab.name}-poison")
 
     def moved() -> bool:
         poisoned.items += taken(poison)
@@ -44,27 +46,27 @@ def test_attempts_then_the_poison_queue_with_the_body(lab: Lab) -> None:
     assert (seen.items, poisoned.items) == ([1, 2, 3], ["doomed"])
 
 
-def test_what_fails_on_a_poison_queue_waits_and_comes_again(lab: Lab) -> None:
-    seen = Seen()
+def test_what_fails_on_a_poison_queue_waits_and_comes_again(host_lab: HostLab) -> None:
+    seen = Recorder()
 
     def fail_once(message: func.QueueMessage) -> None:
         seen(message.dequeue_count)
         if len(seen.items) == 1:
             raise ValueError("no luck")
 
-    queue = lab.queue(f"{lab.name}-poison")
+    queue = host_lab.queue(f"{host_lab.name}-poison")
     queue.create_queue()
     queue.send_message(b64encode(b"x").decode())
     app = queue_app(fail_once, "%QUEUE%-poison")
-    lab.host(app, {"extensions": {"queues": {"maxDequeueCount": 1}}}, hidden=1)
+    host_lab.host(app, {"extensions": {"queues": {"maxDequeueCount": 1}}}, hidden=1)
     eventually(lambda: seen.items == [1, 2])
 
 
-def test_a_message_that_is_not_base64_is_poison_at_once(lab: Lab) -> None:
-    seen = Seen()
-    lab.queue(lab.name).send_message("not base64!")
-    lab.host(queue_app(seen))
-    poison = lab.queue(f"{lab.name}-poison")
+def test_a_message_that_is_not_base64_is_poison_at_once(host_lab: HostLab) -> None:
+    seen = Recorder()
+    host_lab.queue(host_lab.name).send_message("not base64!")
+    host_lab.host(queue_app(seen))
+    poison = host_lab.queue(f"{host_lab.name}-poison")
 
     def moved() -> bool:
         try:
@@ -76,26 +78,33 @@ def test_a_message_that_is_not_base64_is_poison_at_once(lab: Lab) -> None:
     assert seen.items == []
 
 
-def test_plain_text_where_host_json_says_so(lab: Lab) -> None:
-    seen = Seen()
-    lab.queue(lab.name).send_message("plain <text>")
+def test_plain_text_where_host_json_says_so(host_lab: HostLab) -> None:
+    seen = Recorder()
+    host_lab.queue(host_lab.name).send_message("plain <text>")
     host_json = {"extensions": {"queues": {"messageEncoding": "none"}}}
-    lab.host(queue_app(lambda message: seen(message.get_body())), host_json)
+    host_lab.host(queue_app(lambda message: seen(message.get_body())), host_json)
     eventually(lambda: seen.items == [b"plain <text>"])
 
 
-def test_a_long_run_keeps_its_message(lab: Lab) -> None:
-    seen, release = Seen(), threading.Event()
+def test_a_long_run_keeps_its_message(host_lab: HostLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two renewals, each after half of the time for which the message is hidden."""
+    seen, renewed, release = Recorder(), Recorder(), threading.Event()
+    update = MessageLease._update
+
+    def noted(lease: MessageLease, hidden: int) -> None:
+        update(lease, hidden)
+        renewed(hidden)
+
+    monkeypatch.setattr(MessageLease, "_update", noted)
 
     def work(message: func.QueueMessage) -> None:
         seen(message.dequeue_count)
-        release.wait(10)
+        assert release.wait(HUNG_SECONDS)
 
-    lab.put("slow")
-    lab.host(queue_app(work), hidden=1)
-    eventually(lambda: seen.items)
-    time.sleep(2.5)
+    host_lab.put("slow")
+    host_lab.host(queue_app(work), hidden=4)
+    eventually(lambda: len(renewed.items) >= 2)
     release.set()
-    queue = lab.queue(lab.name)
+    queue = host_lab.queue(host_lab.name)
     eventually(lambda: queue.get_queue_properties().approximate_message_count == 0)
     assert seen.items == [1]

@@ -13,7 +13,8 @@ import pytest
 
 from captioning.embedded.host.embedded_host import EmbeddedHost
 from captioning.embedded.host.functions import HostStartError
-from testing.harness.embedded_host import Seen, eventually
+from testing.harness.embedded_host import Recorder
+from testing.harness.waiting import eventually
 
 
 @dataclass
@@ -49,7 +50,7 @@ def timer_app(use: Callable[[Any], None], schedule: str, *, at_start: bool = Fal
 
 def test_fires_at_the_times_of_its_schedule() -> None:
     start = datetime(2026, 11, 22, 10, 2, 3, tzinfo=UTC)
-    clock, seen = StoppedClock(start), Seen()
+    clock, seen = StoppedClock(start), Recorder()
 
     def use(timer: func.TimerRequest) -> None:
         seen((clock.now(), timer.past_due))
@@ -66,7 +67,7 @@ def test_fires_at_the_times_of_its_schedule() -> None:
 
 
 def test_fires_at_the_start_where_asked() -> None:
-    clock, seen = StoppedClock(datetime(2026, 1, 1, tzinfo=UTC)), Seen()
+    clock, seen = StoppedClock(datetime(2026, 1, 1, tzinfo=UTC)), Recorder()
     app = timer_app(seen, "0 0 0 1 1 *", at_start=True)
     with EmbeddedHost(app, {}, {}, clock=clock):
         eventually(lambda: clock.waited_for)
@@ -77,4 +78,4 @@ def test_fires_at_the_start_where_asked() -> None:
 @pytest.mark.parametrize("schedule", ["*/5 * * * *", "00:05:00", "99 * * * * *", "a b c d e f"])
 def test_a_schedule_it_cannot_read_stops_the_start(schedule: str) -> None:
     with pytest.raises(HostStartError, match=r"reconcile.*"):
-        EmbeddedHost(timer_app(Seen(), schedule), {}, {})
+        EmbeddedHost(timer_app(Recorder(), schedule), {}, {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from captioning.images.picture import inspect
 from scripts.render_samples import DOOR, PAGE, POSTCARD, SIGN, TITLE, font, page
 from testing.factories.pictures import UNDO, encoded
 from testing.factories.renditions import sample
-from testing.paths import SAMPLES
+from testing.paths import ON_CI, SAMPLES
 
 VISION = EmbeddedVision(features=("read",))
 PHOTOS = ["astronaut.jpg", "camera.jpg", "cat.jpg", "coffee.jpg", "rocket.jpg"]
@@ -153,9 +152,9 @@ def test_scripts_that_it_does_not_know_are_left_out(
     try:
         dejavu = ImageFont.truetype("DejaVuSans.ttf", 40)
     except OSError:
-        if os.environ.get("CI"):
+        if ON_CI:
             raise
-        pytest.skip("DejaVu Sans, a font with these letters, is not installed")
+        pytest.skip("DejaVu Sans is not installed (on Debian the package fonts-dejavu-core)")
     image = card()
     ImageDraw.Draw(image).text((40, 60), text, font=dejavu, fill="black")
     assert read(reader, image) == found

@@ -129,7 +129,7 @@ def test_the_provider_is_named_by_what_it_used() -> None:
 
 
 def test_features_that_it_lacks_are_named() -> None:
-    with pytest.raises(ValueError, match="VISION_FEATURES names neither"):
+    with pytest.raises(ValueError, match="VISION_FEATURES has none"):
         EmbeddedVision(features=("objects", "caption"))
 
 

@@ -1,4 +1,4 @@
-"""What happens to a world, one thing after the other or one within the other."""
+"""A simulated app and its events, one after the other or interleaved."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from captioning.errors import ServiceDeferred
 from captioning.maintenance.reconcile import GRACE
 from captioning.records.catalog import ABANDONED
 from testing.fakes.stores import Message
-from testing.simulation.editors import FIELDS, People
-from testing.simulation.processes import Incident, Machines, Plans, Run
+from testing.simulation.editors import FIELDS, Editors
+from testing.simulation.processes import Incident, Plans, Run, Workers
 from testing.simulation.world import ATTEMPTS, CAT, DOG, LEASE, Process, Store
 
 ACTIONS = ["crash", "fault", "echo", "pause", "event", "message", "deletion", "delete"]
@@ -21,12 +21,12 @@ ACTIONS += ["overwrite", "overtake", "again", "copy", *(f"edit {field}" for fiel
 
 
 @dataclass(frozen=True)
-class Meanwhile:
-    """What happens at a run's n-th call, before it takes effect or after.
+class Interruption:
+    """What happens at the n-th call of a run, before the call takes effect or after.
 
-    Something fails, the other process does what there is to do (`event`, `message`, `deletion`),
-    the image is deleted, overwritten, overwritten and captioned by the other process, uploaded
-    again as it is, or copied; or a person corrects its record.
+    Something fails; or the other process handles an `event`, `message` or `deletion`; or the image
+    is deleted, overwritten, overwritten and captioned by the other process (`overtake`), uploaded
+    unchanged (`again`), or copied; or an editor corrects its record.
     """
 
     call: int
@@ -34,11 +34,11 @@ class Meanwhile:
     action: str
 
 
-class Story:
-    """A world and what is under way in it.
+class Scenario:
+    """A simulated app with its pending events and messages.
 
-    The host is as it is: what it delivers is out of sight until its run returns, comes again where
-    the run fails, and is given up after five attempts: an event is poisoned then, a message gone.
+    They are delivered as by the host: hidden until the run returns, delivered again if it fails,
+    and given up after five attempts. An event is then poisoned, and a message lost.
     """
 
     def __init__(
@@ -49,28 +49,28 @@ class Story:
         has_webhook: bool = False,
     ) -> None:
         self.store = Store(daily_usd, caption_input, has_webhook=has_webhook)
-        self.machines = Machines(self.store)
+        self.workers = Workers(self.store)
         self.events: list[str] = []
         self.deletions: list[str] = []
         self.poisoned: list[str] = []
         self.attempts: Counter[str | CaptionMessage] = Counter()
         self.missed: set[str] = set()
-        """Paths that an event or a message of was lost: only reconciling sees to them."""
+        """Paths of which an event or a message was lost; only reconciliation finds them."""
         self.given_up: set[str] = set()
         """Paths whose latest upload the host gave up."""
         self.uploads: dict[str, set[bytes]] = {}
         self.captioned: dict[str, str] = {}
         """ETags of the uploads that were seen captioned, by path."""
         self.requests: list[tuple[CaptionMessage, str]] = []
-        """Asked for afresh, and the ETag of the blob that it was asked for."""
-        self.people = People(self.store)
+        """Requests for another caption, with the ETag of the blob."""
+        self.editors = Editors(self.store)
         self.history: dict[str, list[tuple[str, bytes]]] = {}
-        """ETag and content of every upload of a path since it was there without a break."""
+        """ETag and content of every upload of a path since it was last deleted."""
         self.contents: dict[str, bytes] = {}
         """Content by ETag of every upload."""
 
     def upload(self, path: str, content: bytes) -> None:
-        """Somebody uploads an image. Never twice within a second: see `Catalog.remove`."""
+        """Uploads an image. Never two within a second: see `Catalog.remove`."""
         self.store.now.advance(1)
         blob = self.store.images.upload(path, content)
         self.history.setdefault(path, []).append((blob.etag, content))
@@ -80,73 +80,75 @@ class Story:
         self.attempts[path] = 0
         self.missed.discard(path)
         self.given_up.discard(path)
-        for run in self.machines.running:
+        for run in self.workers.running:
             run.contents.add(content)
 
     def delete(self, path: str) -> None:
-        """Somebody deletes an image, if it is there."""
+        """Deletes an image, if it exists."""
         if path in self.store.images.held:
             self.store.images.delete(path)
             self.history[path].clear()
             self.deletions.append(path)
 
     def recaption(self, path: str) -> None:
-        """Somebody asks for another caption of an image."""
+        """Requests another caption of an image, if it exists."""
         if path in self.store.images.held:
             wake = CaptionMessage(path, afresh=f"request {len(self.requests)}")
             self.requests.append((wake, self.store.images.held[path][0].etag))
             self.store.deferrals.put(wake, 0)
 
     def correct(self, path: str, field: str) -> None:
-        """Somebody corrects the record of an image."""
-        self.people.correct(path, field)
+        """Corrects the record of an image."""
+        self.editors.correct(path, field)
 
     def repeat_event(self, pick: int) -> None:
-        """An event is sent twice."""
+        """Sends an event twice."""
         if self.events:
             self.events.append(self.events[pick % len(self.events)])
 
     def lose_event(self, pick: int) -> None:
-        """An event is not sent."""
+        """Loses an event."""
         if self.events:
             self.missed.add(self.events.pop(pick % len(self.events)))
 
     def change_service(self, service: str, trouble: ServiceDeferred | None) -> None:
-        """A service breaks down, or is well again."""
+        """Has a service fail, or work again."""
         if trouble:
             self.store.services.trouble[service] = trouble
         else:
             self.store.services.trouble.pop(service, None)
 
-    def deliver(self, pick: int, meanwhile: list[Meanwhile]) -> None:
-        """One of the things that can be delivered comes to the first process."""
+    def deliver(self, pick: int, interruptions: list[Interruption]) -> None:
+        """Delivers one of the pending events and messages to the first process."""
         due = len(self.store.deferrals.due())
         things = len(self.events) + due + len(self.deletions) + len(self.poisoned)
         number = pick % things if things else 0
         if number < len(self.events):
-            self.hear_of_upload(number, 0, meanwhile)
+            self.hear_of_upload(number, 0, interruptions)
         elif number - len(self.events) < due:
-            self.wake(number - len(self.events), 0, meanwhile)
+            self.wake(number - len(self.events), 0, interruptions)
         elif self.deletions:
-            self.hear_of_deletion(0, meanwhile)
+            self.hear_of_deletion(0, interruptions)
         elif self.poisoned:
-            self.hear_of_poison(0, meanwhile)
+            self.hear_of_poison(0, interruptions)
 
-    def hear_of_upload(self, number: int, who: int, meanwhile: list[Meanwhile]) -> None:
+    def hear_of_upload(self, number: int, who: int, interruptions: list[Interruption]) -> None:
         """`caption_image`."""
         path = self.events.pop(number)
-        if self._run(who, path, lambda at: at.pipeline.process(CaptionMessage(path)), meanwhile):
+        if self._run(
+            who, path, lambda at: at.pipeline.process(CaptionMessage(path)), interruptions
+        ):
             return
         self.attempts[path] += 1
         queue = self.events if self.attempts[path] < ATTEMPTS else self.poisoned
         queue.append(path)
 
-    def wake(self, number: int, who: int, meanwhile: list[Meanwhile]) -> None:
+    def wake(self, number: int, who: int, interruptions: list[Interruption]) -> None:
         """`caption_deferred`."""
         message = self.store.deferrals.due()[number]
         self.store.deferrals.held.remove(message)
         wake = message.wake
-        if self._run(who, wake.path, lambda at: at.pipeline.process(wake), meanwhile):
+        if self._run(who, wake.path, lambda at: at.pipeline.process(wake), interruptions):
             return
         self.attempts[wake] += 1
         if self.attempts[wake] < ATTEMPTS:
@@ -154,32 +156,32 @@ class Story:
         else:
             self.missed.add(wake.path)
 
-    def hear_of_deletion(self, who: int, meanwhile: list[Meanwhile]) -> None:
+    def hear_of_deletion(self, who: int, interruptions: list[Interruption]) -> None:
         """`forget_image`."""
         path = self.deletions.pop(0)
-        if not self._run(who, path, lambda at: at.forget(path), meanwhile):
+        if not self._run(who, path, lambda at: at.forget(path), interruptions):
             self.deletions.append(path)
 
-    def hear_of_poison(self, who: int, meanwhile: list[Meanwhile]) -> None:
+    def hear_of_poison(self, who: int, interruptions: list[Interruption]) -> None:
         """`record_poisoned`."""
         path = self.poisoned.pop(0)
         self.given_up.add(path)
-        if not self._run(who, path, lambda at: at.poisoned(path), meanwhile):
+        if not self._run(who, path, lambda at: at.poisoned(path), interruptions):
             self.poisoned.append(path)
 
-    def reconcile(self, who: int, meanwhile: list[Meanwhile]) -> int:
-        """The timer; how much was queued and removed."""
+    def reconcile(self, who: int, interruptions: list[Interruption]) -> int:
+        """Runs the reconciliation timer; returns how many records it queued or removed."""
         done = [0]
 
         def work(at: Process) -> None:
             report = at.reconciler.run()
             done.append(report.queued + report.removed)
 
-        self._run(who, "a", work, meanwhile)
+        self._run(who, "a", work, interruptions)
         return done[-1]
 
     def settle(self, between: Callable[[], object]) -> None:
-        """All that is wrong ends, and all that is pending is delivered until nothing is left."""
+        """Ends all faults, and delivers everything until nothing is pending."""
         self.store.services.trouble.clear()
         for _ in range(300):
             self.deliver_all()
@@ -195,34 +197,40 @@ class Story:
         raise AssertionError("it does not settle")
 
     def deliver_all(self) -> None:
-        """What can be delivered now."""
+        """Delivers everything that is visible now."""
         while self.events or self.deletions or self.poisoned or self.store.deferrals.due():
             self.deliver(0, [])
 
     def record(self, path: str) -> CaptionRecord | None:
-        """What is recorded of an image."""
+        """The record of an image, if any."""
         stored = self.store.records.get(record_id(path))
         return stored.record if stored else None
 
     def _run(
-        self, who: int, path: str, work: Callable[[Process], object], meanwhile: list[Meanwhile]
+        self,
+        who: int,
+        path: str,
+        work: Callable[[Process], object],
+        interruptions: list[Interruption],
     ) -> bool:
         blob = self.store.images.held.get(path)
-        plans: Plans = [(item.call, item.after, self._incident(item, path)) for item in meanwhile]
-        return self.machines.run(who, {blob[1]} if blob else set(), work, plans)
+        plans: Plans = [
+            (item.call, item.after, self._incident(item, path)) for item in interruptions
+        ]
+        return self.workers.run(who, {blob[1]} if blob else set(), work, plans)
 
-    def _incident(self, item: Meanwhile, path: str) -> Incident:
+    def _incident(self, item: Interruption, path: str) -> Incident:
         def happen(run: Run, _: bool) -> None:
             run.is_disturbed = True
             self._change(item.action, path)
-            if self.machines.is_free(1 - run.who):
+            if self.workers.is_free(1 - run.who):
                 self._other_works(item.action, 1 - run.who)
 
         failures: dict[str, Incident] = {
-            "crash": self.machines.crash,
-            "fault": self.machines.fault,
-            "echo": self.machines.echo,
-            "pause": self.machines.pause,
+            "crash": self.workers.crash,
+            "fault": self.workers.fault,
+            "echo": self.workers.echo,
+            "pause": self.workers.pause,
         }
         return failures.get(item.action, happen)
 
