@@ -368,7 +368,7 @@ class TestKept:
 
         between = InterceptedOnce(lab.storage.thumbnails, "put", trouble)
         assert shown(lab, "?width=160", thumbnails=between).size == (160, 120)
-        assert "not kept: storage answered 503" in caplog.text
+        assert "not stored: storage answered 503" in caplog.text
 
     def test_a_missing_container_holds_none(self, lab: MaintenanceLab) -> None:
         blob = lab.upload("a.jpg", JPEG)

@@ -1,4 +1,4 @@
-"""The figures about support in docs/support.md are those that are measured."""
+"""The figures about support in docs/captions.md are those that are measured."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 from bench.quality.support import blind, of_verdicts, of_words, pairs
 from captioning.config.definitions import SETTINGS
-from testing.paths import ROOT
+from testing.markdown import CAPTIONS, section
 
-PAGE = (ROOT / "docs/support.md").read_text("utf-8")
+PAGE = section(CAPTIONS, "Support")
 [THRESHOLD] = [
     float(setting.default) for setting in SETTINGS if setting.name == "SUPPORT_THRESHOLD"
 ]

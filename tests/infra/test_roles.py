@@ -52,7 +52,7 @@ CALLS = {
         "submit_transaction": TABLES,
     },
     "budget/table": {},
-    "vision/transport": {"request": "Cognitive Services User", "post": "Cognitive Services User"},
+    "vision/client": {"post": "Cognitive Services User"},
     "captioner/client": {"post": "Cognitive Services OpenAI User"},
 }
 WITHOUT_A_ROLE = {
