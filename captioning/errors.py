@@ -5,6 +5,7 @@ CaptioningError
 ├── BadRequest                a client's request cannot be understood: 400 with a `code`
 ├── BadName                   a file cannot become a blob under this path
 ├── RecordChanged             another process saved the record first: read it again
+├── RowMissing                a transaction deletes a row that is not there
 ├── BlobGone                  the blob was deleted meanwhile: nothing is left to do
 ├── BlobChanged               the blob was overwritten meanwhile: look at it again
 ├── ImageRejected             because of the image: recorded `rejected`, never retried
@@ -17,6 +18,7 @@ CaptioningError
 │   ├── ServiceThrottled      throttled
 │   ├── ServiceUnavailable    unavailable
 │   │   └── StorageUnavailable  storage itself: the record cannot say so
+│   │       └── LayoutRefused   the tables are of another version of the app
 │   ├── ServiceTimeout        timeout
 │   ├── BudgetSpent           budget
 │   ├── ContentInProgress     in_progress: another run is paying for the same bytes or burst
@@ -78,6 +80,16 @@ class RecordChanged(CaptioningError):
     """A conditional write found another version than the one that it was made from."""
 
     code = "changed"
+
+
+class RowMissing(CaptioningError):
+    """A transaction was to delete a row that is not there; `row` is its key."""
+
+    code = "row_missing"
+
+    def __init__(self, row: str) -> None:
+        super().__init__("A row that the record lists is not in the table.")
+        self.row = row
 
 
 class BlobGone(CaptioningError):
@@ -148,6 +160,10 @@ class ServiceUnavailable(ServiceDeferred):
 
 class StorageUnavailable(ServiceUnavailable):
     """The storage account did not answer, or not as it should."""
+
+
+class LayoutRefused(StorageUnavailable):
+    """The tables are of another version of the app: an operator has to migrate them."""
 
 
 class ServiceTimeout(ServiceDeferred):

@@ -6,7 +6,10 @@ Every method raises StorageUnavailable when the service does not answer as it sh
 
 from __future__ import annotations
 
-from typing import IO, Any, Protocol, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any, Literal, Protocol, TypeVar
 
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.record import CaptionRecord, StoredRecord
@@ -86,3 +89,47 @@ class StateStore(Protocol):
 
     def delete(self, kind: str, name: str) -> None:
         """Removes the document, if it is there."""
+
+
+Entity = dict[str, Any]
+"""Properties by name, `PartitionKey` and `RowKey` among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entity, the ETag of the version read, and when that was written."""
+
+    entity: Entity
+    etag: str
+    written: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One operation of a transaction. A delete needs the keys of its entity only; `etag` is the
+    version that is replaced or deleted, None for any."""
+
+    kind: Literal["insert", "replace", "merge", "upsert", "delete"]
+    entity: Entity
+    etag: str | None = None
+
+
+class EntityTable(Protocol):
+    """A table of entities, in which a transaction within one partition is atomic."""
+
+    def get(self, partition: str, row: str) -> Row | None:
+        """The entity; None where there is none."""
+
+    def page(
+        self, partition: str, start: str, end: str, size: int, select: Sequence[str] = ()
+    ) -> list[Entity]:
+        """The first `size` entities with a row key from `start` on and before `end`, in the order
+        of their keys: fewer only where there are no more. `select` names properties; all without.
+        """
+
+    def transact(self, writes: Sequence[Write]) -> str:
+        """Makes all of the writes or none: at most 100, each of another row of one partition.
+
+        The first is the guard: RecordChanged where its condition does not hold. Its new ETag; empty
+        for a delete. RowMissing where one of the others deletes a row that is not there.
+        """

@@ -22,17 +22,9 @@ STEPS: dict[str, tuple[str, ...]] = {
         "captioning.reuse.table:ReuseTable.get",
         "captioning.reuse.table:ReuseTable.put",
     ),
-    "record: read": ("captioning.records.table:RecordTable.get",),
-    "record: save": ("captioning.records.table:RecordTable.put",),
-    "index: note": (
-        "captioning.search.table:IndexTable.announce",
-        "captioning.search.table:IndexTable.withdraw",
-    ),
-    "index: rows": (
-        "captioning.search.table:IndexTable.add",
-        "captioning.search.table:IndexTable.remove",
-    ),
-    "index: words": ("captioning.search.table:IndexTable.learn",),
+    "record: read": ("captioning.storage.table_rest:TableRest.get",),
+    "record: transaction": ("captioning.storage.table_rest:TableRest.transact",),
+    "index: words": ("captioning.search.dictionary:Dictionary.learn",),
     "catalogue": (
         "captioning.records.catalog:Catalog.save",
         "captioning.records.catalog:Catalog.get",
@@ -47,7 +39,7 @@ STEPS: dict[str, tuple[str, ...]] = {
 POOLED = "index: rows, on its threads"
 POOLED_CALLS = tuple(
     f"captioning.storage.tables:Table.{name}"
-    for name in ("get", "put", "upsert", "delete", "upsert_all", "delete_all")
+    for name in ("get", "page", "put", "upsert", "delete", "transact")
 )
 """Calls that count as part of the step that makes them or, on a thread of the index, as this
 step."""

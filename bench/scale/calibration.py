@@ -24,6 +24,7 @@ from bench.scale.model import Model
 from bench.scale.quota import Fixed, Quota, Sliding, Unlimited
 from bench.scale.scenarios import MODEL_SECONDS, VISION_SECONDS, Quotas, Scenario
 from captioning.domain.record import FINAL
+from captioning.records.table import RECORD
 from captioning.storage.accounts import BlobAccount, TableAccount
 from testing.azurite import Azurite
 from testing.factories.numbered_pictures import numbered
@@ -129,11 +130,11 @@ def measure(
 
 def _wait(tables: TableAccount, name: str, images: int, services: QuotaServices) -> None:
     deadline = time.monotonic() + LONGEST_SECONDS
-    table = tables.table(name)
+    table = tables.table(f"{name}catalog")
     while time.monotonic() < deadline:
         ended: dict[str, int] = {}
-        for row in table.query("PartitionKey ge @all", {"all": "0"}, ["status"]):
-            if row["status"] in FINAL:
+        for row in table.between("0", "9"):
+            if row.get("kind") == RECORD and row["status"] in FINAL:
                 ended[row["status"]] = ended.get(row["status"], 0) + 1
         if sum(ended.values()) == images and services.first:
             services.measured.seconds = time.monotonic() - services.first

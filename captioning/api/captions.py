@@ -20,8 +20,8 @@ from captioning.domain.record import Review, Status
 from captioning.errors import BadRequest
 from captioning.records.catalog import Catalog
 from captioning.search import cursor
+from captioning.search.places import BEGINNING
 from captioning.search.query import Query, parse
-from captioning.search.rows import BEGINNING
 from captioning.text.words import ALWAYS, tag_key
 
 DEFAULT_LIMIT = 20

@@ -16,8 +16,8 @@ from captioning.domain.blobs import item_id
 from captioning.domain.record import CaptionRecord
 from captioning.errors import BadRequest, ServiceDeferred, SettingsError
 from captioning.records.catalog import Catalog
+from captioning.search.places import BEGINNING
 from captioning.search.query import parse
-from captioning.search.rows import BEGINNING
 
 MOST_IMAGES, IMAGES = 50, 10
 """Images that one call returns: at most, and by default."""

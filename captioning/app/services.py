@@ -37,11 +37,11 @@ from captioning.maintenance.retag import Retag
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.records.catalog import Catalog
-from captioning.records.table import RecordTable
+from captioning.records.layout import Layout
 from captioning.resilience.service_health import SERVICES, ServiceHealth
 from captioning.reuse.cache import CaptionCache
 from captioning.reuse.table import ReuseTable
-from captioning.search.table import IndexTable
+from captioning.search.dictionary import Dictionary
 from captioning.storage.state import StateTable
 from captioning.support.score import SupportScorer
 from captioning.webhook.client import WebhookClient
@@ -104,15 +104,18 @@ class Services:
         self._prices = PriceList.load(settings.prices_file)
         self._price = partial(self._prices.usage, deployment=settings.caption_model)
         self._worker = uuid.uuid4().hex[:12]
-        self._records = RecordTable(storage.table())
-        self._index = IndexTable(storage.table("index"))
         self._reuse = ReuseTable(storage.table("reuse"))
         self._state = StateTable(storage.table("state"))
         called = (*SERVICES, "webhook") if settings.webhook else SERVICES
         self._health = ServiceHealth(self._state, now, called)
         self.languages = settings.caption_languages
         self.images = storage.images
-        self.catalog = Catalog(self._records, self._index, now=now)
+        self.catalog = Catalog(
+            storage.table("catalog"),
+            Dictionary(storage.table("words")),
+            Layout(storage.table("catalog"), storage.has_older_records),
+            now=now,
+        )
         # Runs and cleanup save through this catalogue, which queues a notification before it saves
         # a final status. Records saved through the plain one would not reach the webhook.
         self._outbox: RecordWriter = self.catalog
@@ -156,7 +159,6 @@ class Services:
             limits,
             catalog=self.catalog,
             recaption=self._recaption,
-            state=self._state,
             fingerprint=fingerprint,
             estimates=Estimate(asking, self._price, self.catalog, self._reuse),
         )
@@ -164,7 +166,6 @@ class Services:
     def close(self) -> None:
         """Ends threads and connections."""
         self.catalog.close()
-        self._index.close()
         self._clients.close()
         self._storage.close()
 
@@ -217,7 +218,6 @@ class Services:
     def _make_reconciler(self) -> Reconciler:
         return Reconciler(
             images=self._storage.images,
-            records=self._records,
             catalog=self.catalog,
             queue=self._storage.deferrals,
             state=self._state,
@@ -228,6 +228,8 @@ class Services:
     def _make_api(self) -> Api:
         settings, images, catalog = self._settings, self._storage.images, self.catalog
         analyzer, health = self._providers.analyzer, self._health
+        # The catalogue's own check says also whether its layout is one that this version reads.
+        checks = {**self._storage.checks, "captions": catalog.is_there}
         return Api(
             captions=CaptionApi(catalog, self.languages, settings.tag_vocabulary.beginning),
             edits=EditApi(catalog, self._now),
@@ -247,9 +249,7 @@ class Services:
             ),
             recaption=RecaptionApi(catalog, self._recaption),
             usage=UsageApi(self.ledger, self._prices),
-            health=HealthApi(
-                self._storage.checks, health.troubles, self.ledger.check_budget, health.services
-            ),
+            health=HealthApi(checks, health.troubles, self.ledger.check_budget, health.services),
             tools=ImageTools(catalog, self.languages),
         )
 

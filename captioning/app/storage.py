@@ -20,8 +20,10 @@ from captioning.storage.queues import MessageQueue
 from captioning.storage.tables import Table
 from captioning.storage.thumbnails import ThumbnailContainer
 
-TABLES = ("", "index", "reuse", "bursts", "usage", "state")
+TABLES = ("catalog", "words", "reuse", "bursts", "usage", "state")
 """Suffixes of the tables' names; CAPTIONS_TABLE comes before them."""
+OLDER_TABLES = ("", "index")
+"""Those of the first layout, which `migrate` moves."""
 
 
 class StorageAccount:
@@ -76,13 +78,18 @@ class StorageAccount:
         """Whether the parts answer that every image needs, by their names in `/api/health`."""
         return {
             "images": self.images.is_there,
-            "captions": self.table().is_there,
+            "captions": self.table("catalog").is_there,
             "queue": self.deferrals.is_there,
         }
 
-    def table(self, kind: str = "") -> Table:
-        """One of TABLES."""
+    def table(self, kind: str) -> Table:
+        """One of TABLES, or of OLDER_TABLES."""
         return self._tables.table(f"{self._settings.captions_table}{kind}")
+
+    def has_older_records(self) -> bool:
+        """Whether there are records of the first layout. StorageUnavailable where that is unknown:
+        taken for a no, it would put an empty catalogue in the place of the records."""
+        return self.table(OLDER_TABLES[0]).has_entities()
 
     def create(self) -> None:
         """Makes containers, queues and tables where they are missing."""

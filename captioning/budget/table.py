@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from datetime import date
-from typing import Any
-
-from azure.data.tables import EdmType, EntityProperty
 
 from captioning.budget.ledger import Tally
 from captioning.storage.tables import Table
@@ -23,25 +20,11 @@ class UsageTable:
 
     def save(self, day: date, worker: str, tally: Tally) -> None:
         """Writes a worker's row of a day."""
-        columns = {name: _stored(value) for name, value in asdict(tally).items()}
-        self._table.upsert({"PartitionKey": day.isoformat(), "RowKey": worker, **columns})
+        self._table.upsert({"PartitionKey": day.isoformat(), "RowKey": worker, **asdict(tally)})
 
     def between(self, first: date, last: date) -> Iterator[tuple[date, str, Tally]]:
         """Every worker's row of every day from `first` to `last`, by day."""
-        rows = self._table.query(
-            "PartitionKey ge @first and PartitionKey le @last",
-            {"first": first.isoformat(), "last": last.isoformat()},
-            ["PartitionKey", "RowKey", *_COLUMNS],
-        )
+        rows = self._table.between(first.isoformat(), last.isoformat())
         for row in rows:
-            columns = {name: _read(row[name]) for name in _COLUMNS if name in row}
+            columns = {name: row[name] for name in _COLUMNS if name in row}
             yield date.fromisoformat(row["PartitionKey"]), row["RowKey"], Tally(**columns)
-
-
-def _stored(value: float) -> Any:
-    """Integers as 64 bits: a busy worker's tokens of a day exceed the SDK's plain 32."""
-    return EntityProperty(value, EdmType.INT64) if isinstance(value, int) else value
-
-
-def _read(value: Any) -> Any:
-    return value.value if isinstance(value, EntityProperty) else value

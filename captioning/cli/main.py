@@ -13,6 +13,7 @@ import typer
 
 from captioning.cli import console
 from captioning.cli.context import DAYS, images_in, local_services, reported, wait_for
+from captioning.cli.migrate import migrate
 from captioning.cli.reprocess import reprocess, revert
 from captioning.cli.try_command import try_
 from captioning.domain.record import Status
@@ -178,6 +179,7 @@ def export(
 
 
 cli.command()(reprocess)
+cli.command()(migrate)
 cli.command()(revert)
 
 

@@ -50,9 +50,6 @@ Budget = Annotated[
 Retry = Annotated[
     bool, typer.Option("--retry", help="With --stale, include images where that has failed.")
 ]
-Restart = Annotated[
-    bool, typer.Option("--restart", help="With --stale, start from the newest image again.")
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list them.")]
 
 
@@ -66,7 +63,6 @@ def reprocess(
     limit: Most = None,
     budget: Budget = None,
     retry: Retry = False,
-    restart: Restart = False,
     dry_run: DryRun = False,
 ) -> None:
     """Queue many images to be captioned again by the app. With --stale, the command continues where
@@ -75,12 +71,12 @@ def reprocess(
 
     if not (stale or status):
         raise typer.BadParameter("select images with --stale, --status, or both")
-    if not stale and (budget is not None or retry or restart):
-        raise typer.BadParameter("--budget, --retry and --restart require --stale")
+    if not stale and (budget is not None or retry):
+        raise typer.BadParameter("--budget and --retry require --stale")
     since = since and since.replace(tzinfo=UTC)
     selection = Selection(status, stale, older_than_model, only_review, since, retry)
     with local_services() as services:
-        found = services.reprocess(selection, Limits(limit, budget, dry_run, restart))
+        found = services.reprocess(selection, Limits(limit, budget, dry_run))
         try:
             with closing(iter(found)) as images:
                 for asked in images:
@@ -136,8 +132,6 @@ def _summary(found: Round, *, stale: bool, dry_run: bool) -> list[str]:
     lines = [f"{images} {'would be ' if dry_run else ''}queued again"]
     if stale and report.asked:
         lines[0] += f", for about ${report.usd:.6f} ({found.basis})"
-    if report.resumed:
-        lines.append("Continued where the last run stopped; --restart begins at the newest image.")
     if report.unpriced:
         lines.append(f"{report.unpriced:,} have no known price and are not in the sum.")
     if report.reverted:

@@ -137,9 +137,17 @@ def _lookup(stack: Stack, path: str) -> CaptionRecord | None:
         with error:
             if error.code == 404:
                 return None
-            raise StackError(f"The app answered {error.code} to {url}") from error
+            raise StackError(f"The app answered {error.code} to {url}{_said(error)}") from error
     except OSError:
         return None
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    """What the app says is wrong and what to do: its tables may be of an earlier version."""
+    try:
+        return f": {json.load(error)['detail']}"
+    except (ValueError, KeyError, TypeError, OSError):
+        return ""
 
 
 def _serve(stack: Stack) -> int:

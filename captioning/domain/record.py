@@ -241,20 +241,9 @@ def record_id(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RowVersions:
-    """The versions of the record's rows in the index, by what changes them: see
-    `search.terms.Terms`."""
-
-    upload: str = ""
-    content: str = ""
-    state: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record, the ETag of the version that was read, and the versions of its rows in the
-    index."""
+    """A record, the ETag of the version read, and the keys of the index rows that exist for it."""
 
     record: CaptionRecord
     etag: str
-    versions: RowVersions = RowVersions()
+    rows: frozenset[str] = frozenset()

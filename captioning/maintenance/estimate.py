@@ -11,7 +11,6 @@ from captioning.domain.record import CaptionRecord
 from captioning.domain.usage import Bill, Usage
 from captioning.records.catalog import Catalog
 from captioning.reuse.entries import ReuseStore
-from captioning.search.query import Query
 
 LOOKED_AT = 200
 """The sample is taken from so many of the newest captioned images."""
@@ -65,7 +64,8 @@ class Estimate:
     @cached_property
     def sample(self) -> list[float]:
         """Costs in US dollars of the newest images that the present settings have captioned."""
-        newest = islice(self._catalog.walk(Query(status="captioned")), LOOKED_AT)
+        captioned = (record for record in self._catalog.walk() if record.status == "captioned")
+        newest = islice(captioned, LOOKED_AT)
         return [
             record.usage.usd
             for record in newest

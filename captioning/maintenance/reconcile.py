@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -43,15 +43,6 @@ class Images(Protocol):
         """Up to `size` blobs from `marker` on, and the next marker; None at the end."""
 
 
-class Records(Protocol):
-    """The table of records."""
-
-    def paths(
-        self, size: int, token: Mapping[str, str] | None
-    ) -> tuple[list[str], Mapping[str, str] | None]:
-        """Paths of about `size` records from `token` on, and the next token; None at the end."""
-
-
 @dataclass(slots=True)
 class ReconcileReport:
     """Counts of a run: blobs and records walked, images queued, records removed, `unreadable`
@@ -80,7 +71,6 @@ class Reconciler:
         self,
         *,
         images: Images,
-        records: Records,
         catalog: Catalog,
         queue: MessageQueue[CaptionMessage],
         state: StateStore,
@@ -93,7 +83,6 @@ class Reconciler:
         readers: int = 16,
     ) -> None:
         self._images = images
-        self._records = records
         self._catalog = catalog
         self._queue = queue
         self._state = state
@@ -140,7 +129,7 @@ class Reconciler:
 
     def _walk_records(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
         for _ in range(self._record_pages):
-            paths, position = self._next_page("records", self._records.paths)
+            paths, position = self._next_page("records", self._catalog.paths)
             looks = list(pool.map(partial(_looked, self._is_removed), paths))
             report.records += len(paths)
             report.removed += looks.count(True)

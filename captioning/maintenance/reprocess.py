@@ -1,32 +1,23 @@
 """Captioning many images again, in rounds: a part at a time, newest first.
 
-A round through the stale images of a selection continues where its last run ended, and starts again
-once it has reached the end. A run that is killed repeats at most one page, and an image that is
-requested twice is captioned once.
+The index says which images are stale, so a run that stopped or was killed is continued by the next
+one: what has been captioned since is not found again. An image that is requested twice meanwhile is
+captioned once.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Generator, Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Generator
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol
 
-from captioning.domain.record import FINAL, CaptionRecord, Review, Status
-from captioning.errors import StorageUnavailable
+from captioning.domain.record import FINAL, CaptionRecord, Status
 from captioning.maintenance.recaption import Recaption, new_request
-from captioning.ports import StateStore
 from captioning.records.catalog import Catalog
 from captioning.search.query import Query
-from captioning.search.rows import BEGINNING, after, place_of
 
-KIND = "reprocess"
-PAGE = 100
-"""Records read at a time; the position is saved after each page."""
 _ROUNDING = 1e-9
 _DATED = re.compile(r"(?:^|[-@:_])(\d{4})-?(\d{2})-?(\d{2})$", re.ASCII)
 """gpt-4o-mini-2024-07-18, 20240718; not gpt-4-0613 or mistral-large-2411, which name no day."""
@@ -64,17 +55,19 @@ class Selection:
     since: datetime | None = None
     retry: bool = False
 
-    @property
-    def query(self) -> Query:
-        """The part of the selection that the index can answer."""
-        review: Review | None = "needed" if self.only_review else None
-        return Query(status=self.status, review=review, since=self.since)
+    def query(self, fingerprint: str) -> Query:
+        """The part of the selection that the index can answer; `fingerprint` is that of the present
+        settings."""
+        return Query(
+            status=self.status,
+            review="needed" if self.only_review else None,
+            since=self.since,
+            not_made=fingerprint if self.stale else None,
+        )
 
     def verdict(self, record: CaptionRecord, fingerprint: str) -> Verdict:
-        """Whether the record is selected; `fingerprint` is that of the present settings."""
+        """Whether a record that was found is selected."""
         made, error = record.provenance, record.error
-        if self.stale and (record.status not in FINAL or made.fingerprint in {None, fingerprint}):
-            return "other"
         if self.older_than and not _is_older(made.model, self.older_than):
             return "other"
         if made.reverted and record.status in FINAL:
@@ -83,35 +76,28 @@ class Selection:
             return "failed"
         return "wanted"
 
-    def key(self, fingerprint: str) -> str:
-        """Names the round: another selection, or other settings, are another round."""
-        document = json.dumps([fingerprint, asdict(self)], default=str)
-        return hashlib.sha256(document.encode()).hexdigest()
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Where a run stops: after so many images, or so many US dollars by the estimates. A dry run
-    requests nothing; `restart` begins at the newest image again."""
+    requests nothing."""
 
     images: int | None = None
     usd: float | None = None
     dry_run: bool = False
-    restart: bool = False
 
 
 @dataclass(slots=True)
 class ReprocessReport:
     """What a run did: images requested, the sum of their estimates in US dollars, and how many have
-    none. `reverted` and `failed` count records that were left alone: see Verdict. `resumed` where
-    the run continued an earlier one; `stopped` by what, and `before` which image."""
+    none. `reverted` and `failed` count records that were left alone: see Verdict. `stopped` by
+    what, and `before` which image."""
 
     asked: int = 0
     usd: float = 0.0
     unpriced: int = 0
     reverted: int = 0
     failed: int = 0
-    resumed: bool = False
     stopped: Stop | None = None
     before: str = ""
 
@@ -128,8 +114,8 @@ class Round:
     """One run through the images of a selection; iterating over it requests one after the other,
     the newest first. `report` says how far it has come.
 
-    `fingerprint` is that of the present settings. Estimates and a saved position are for stale
-    images only: other selections are small, and new images join them at the front.
+    `fingerprint` is that of the present settings. A round of stale images resumes by itself: an
+    image that has been captioned again is not stale any more. Only stale images have estimates.
     """
 
     def __init__(
@@ -139,7 +125,6 @@ class Round:
         *,
         catalog: Catalog,
         recaption: Recaption,
-        state: StateStore,
         fingerprint: str,
         estimates: Estimates,
     ) -> None:
@@ -147,12 +132,9 @@ class Round:
         self._limits = limits
         self._catalog = catalog
         self._recaption = recaption
-        self._state = state
         self._fingerprint = fingerprint
         self._estimates = estimates if selection.stale else None
         self._request = new_request()
-        self._key = selection.key(fingerprint)
-        self._at: str | None = BEGINNING
         self.report = ReprocessReport()
 
     @property
@@ -161,42 +143,22 @@ class Round:
         return self._estimates.basis if self._estimates else ""
 
     def __iter__(self) -> Generator[Asked]:
-        if self._selection.stale and not self._limits.restart:
-            self._at = self._state.get(KIND, self._key) or BEGINNING
-            self.report.resumed = self._at != BEGINNING
-        try:
-            while self._at is not None:
-                page = self._catalog.search(self._selection.query, PAGE, self._at)
-                yield from self._ask(page.records)
-                if self.report.stopped:
-                    return
-                self._at = page.next
-                self._save_position()
-        finally:
-            with suppress(StorageUnavailable):  # the next run repeats the page
-                self._save_position()
-
-    def _ask(self, records: tuple[CaptionRecord, ...]) -> Iterator[Asked]:
-        report = self.report
-        for record in records:
+        for record in self._catalog.walk(self._selection.query(self._fingerprint)):
             verdict = self._selection.verdict(record, self._fingerprint)
-            if verdict == "wanted":
-                usd = self._estimates.of(record) if self._estimates else None
-                report.stopped = self._stop(usd)
-                if report.stopped:
-                    report.before = record.path
-                    return
-                self._put(record)
-                report.asked += 1
-                report.usd += usd or 0.0
-                report.unpriced += usd is None and self._estimates is not None
-                # The position moves on before the record is yielded: a caller that closes the run
-                # here has seen the request sent, and the next run does not repeat it.
-                self._at = after(place_of(record))
-                yield Asked(record, usd)
-            report.reverted += verdict == "reverted"
-            report.failed += verdict == "failed"
-            self._at = after(place_of(record))
+            self.report.reverted += verdict == "reverted"
+            self.report.failed += verdict == "failed"
+            if verdict != "wanted":
+                continue
+            usd = self._estimates.of(record) if self._estimates else None
+            self.report.stopped = self._stop(usd)
+            if self.report.stopped:
+                self.report.before = record.path
+                return
+            self._put(record)
+            self.report.asked += 1
+            self.report.usd += usd or 0.0
+            self.report.unpriced += usd is None and self._estimates is not None
+            yield Asked(record, usd)
 
     def _stop(self, usd: float | None) -> Stop | None:
         """The limit that the next image, with this estimate, would exceed."""
@@ -218,15 +180,6 @@ class Round:
         has_failed = error is not None and error.fingerprint == self._fingerprint
         is_stale = self._selection.stale and not has_failed
         self._recaption.ask(record, self._request, is_stale=is_stale)
-
-    def _save_position(self) -> None:
-        """Saves where the next run continues; nothing at the end of a round."""
-        if self._limits.dry_run or not self._selection.stale:
-            return
-        if self._at is None:
-            self._state.delete(KIND, self._key)
-        elif self._at != BEGINNING:
-            self._state.put(KIND, self._key, self._at)
 
 
 def model_date(version: str) -> date | None:

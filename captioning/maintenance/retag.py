@@ -9,7 +9,6 @@ from captioning.domain.record import CaptionRecord
 from captioning.ports import MessageQueue
 from captioning.records.catalog import Catalog
 from captioning.records.tag_vocabulary import has_other_tags
-from captioning.search.query import Query
 
 
 class Retag:
@@ -30,8 +29,10 @@ class Retag:
 
     def all(self, *, dry_run: bool = False) -> Iterator[CaptionRecord]:
         """Queues the images, newest first, and yields each record as it is queued."""
-        for record in self._catalog.walk(Query(status="captioned")):
-            if not has_other_tags(record, self._fingerprint, self._vocabulary):
+        for record in self._catalog.walk():
+            if record.status != "captioned" or not has_other_tags(
+                record, self._fingerprint, self._vocabulary
+            ):
                 continue
             if not dry_run:
                 self._deferrals.put(CaptionMessage(record.path), 0)

@@ -1,68 +1,62 @@
-"""The catalogue: records and the index rows that lead to them, kept in step.
+"""The catalogue: records and the index that leads to them, in one table.
 
-Rows are written before the record and removed after it, so a crash leaves at worst rows that no
-record stands behind any more. Searches leave those out. A note is kept while a save is at it:
-whoever finds an old one removes what was left behind.
+A record, its copy in the order of uploads and its postings are one transaction (`writer.py`), so
+none is ever without the others. A search asks the partitions side by side (`captioning.search`).
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
-from captioning.domain.record import CaptionRecord, RowVersions, StoredRecord, record_id
+from captioning.domain.record import CaptionRecord, StoredRecord, record_id
 from captioning.errors import RecordChanged, StorageUnavailable
+from captioning.ports import Entity, EntityTable
+from captioning.records.layout import (
+    Layout,
+    copy_key,
+    posting_key,
+    posting_of,
+    record_key,
+)
+from captioning.records.table import STUB, record_in, stored_in
+from captioning.records.writer import MOST_WRITES, RecordRows
+from captioning.search.dictionary import Dictionary
+from captioning.search.places import BEGINNING, END, Page
 from captioning.search.query import Query
-from captioning.search.rows import BEGINNING, IndexedRecord, IndexRow, Page, WriteIntent, rows_of
-from captioning.search.search import Rows, Search
+from captioning.search.search import Search
+from captioning.text.words import tag_key
 
-LATEST_COMMIT = timedelta(minutes=10)
-"""A save that has not come so far by then is given up."""
 ABANDONED = timedelta(hours=1)
-"""The save of a note that is older has ended, one way or the other."""
+"""A creation or removal whose stub is older has ended, one way or the other."""
 PAGE = 100
-"""Records that a walk reads at a time."""
+"""Records that a walk with words reads at a time."""
 EVERYTHING = Query()
-
-
-class Records(Protocol):
-    """Where records are kept."""
-
-    def get(self, record_id: str) -> StoredRecord | None: ...
-    def get_all(self, record_ids: Sequence[str]) -> Sequence[StoredRecord | None]: ...
-    def put(self, record: CaptionRecord, etag: str | None, versions: RowVersions) -> str: ...
-    def delete(self, record_id: str, etag: str) -> None: ...
-
-
-class Index(Rows, Protocol):
-    """Where the rows are kept."""
-
-    def add(self, rows: frozenset[IndexRow]) -> None: ...
-    def learn(self, record: CaptionRecord) -> None: ...
-    def remove(self, rows: frozenset[IndexRow]) -> None: ...
-    def announce(self, note: WriteIntent) -> None: ...
-    def withdraw(self, note: WriteIntent) -> None: ...
-    def tags(self, beginning: str, most: int) -> list[str]: ...
-    def notes(self) -> Iterator[WriteIntent]: ...
+_MOST = 1_000
+"""Entities that one request gives."""
 
 
 class Catalog:
-    """Lookups by path or id, searches newest first, and saves that keep both true."""
+    """Lookups by path or id, searches newest first, and saves; safe to share between threads."""
 
     def __init__(
         self,
-        records: Records,
-        index: Index,
+        table: EntityTable,
+        dictionary: Dictionary,
+        layout: Layout | None = None,
         readers: int = 16,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        most_writes: int = MOST_WRITES,
     ) -> None:
-        self._records = records
-        self._index = index
+        self._dictionary = dictionary
+        self._layout = layout or Layout(table)
+        self._table = table
+        self._index = _Index(table, dictionary, self._layout, self.get_by_id)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="catalog")
         self._now = now
+        self._most_writes = most_writes
 
     def get(self, path: str) -> StoredRecord | None:
         """The record of a blob."""
@@ -70,83 +64,138 @@ class Catalog:
 
     def get_by_id(self, identity: str) -> StoredRecord | None:
         """The record with this id: the SHA-256 of its path in hex."""
-        return self._records.get(identity)
+        row = self._table.get(self._layout.partition_of(identity), record_key(identity))
+        return stored_in(row) if row and row.entity.get("kind") != STUB else None
 
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
-        """Replaces `previous` and returns what is stored now; RecordChanged when it is not the
+        """Replaces `previous` and returns what is stored now; RecordChanged where it is not the
         latest."""
-        listed = IndexedRecord.of(previous) if previous else None
-        listing = IndexedRecord.following(listed, record)
-        before, after = listed.rows if listed else frozenset(), listing.rows
-        if before == after:
-            return self._put(record, previous, listing)
-        note = self._announce(record.id, before ^ after)
-        self._index.add(after - before)
-        self._index.learn(record)
-        if self._now() - note.announced > LATEST_COMMIT:
-            raise StorageUnavailable("The index took too long to write.")
-        try:
-            stored = self._put(record, previous, listing)
-        except RecordChanged:
-            self._settle(note)
-            raise
-        self._index.remove(before - after)
-        self._index.withdraw(note)
-        return stored
+        # Before the record: a word that the dictionary lacks would hide it from its beginnings.
+        self._dictionary.learn(record)
+        return self._rows(record.id).save(record, previous)
 
     def remove(self, stored: StoredRecord) -> None:
-        """Removes a record and its rows; RecordChanged when another version is there."""
-        note = self._announce(stored.record.id, rows_of(stored))
-        try:
-            self._records.delete(stored.record.id, stored.etag)
-        except RecordChanged:
-            self._settle(note)
-            raise
-        self._settle(note)
+        """Removes a record and its rows; RecordChanged where another version is there."""
+        self._rows(stored.record.id).remove(stored)
 
     def search(self, query: Query, limit: int, position: str = BEGINNING) -> Page:
         """Up to `limit` records that answer the query, newest first, from a position on."""
-        return Search(query, self._index, self._records.get_all, self._readers).page(
-            limit, position
-        )
+        return Search(query, self._index, self._readers).page(limit, position)
 
     def walk(self, query: Query = EVERYTHING) -> Iterator[CaptionRecord]:
         """Every record that answers the query, newest first, read as they are taken."""
+        if not query.needs_postings and not query.beginning:
+            yield from Search(query, self._index, self._readers).walk()
+            return
         position: str | None = BEGINNING
         while position is not None:
             found = self.search(query, PAGE, position)
             yield from found.records
             position = found.next
 
+    def paths(self, size: int, position: str | None) -> tuple[list[str], str | None]:
+        """Paths of about `size` records from a position on, newest first, and the next position;
+        None at the end. Records that cannot be read have a path as well."""
+        return Search(EVERYTHING, self._index, self._readers).paths(size, position or BEGINNING)
+
     def tags(self, beginning: str, most: int) -> list[str]:
-        """Tags that begin so and that images have, by the alphabet."""
-        return self._index.tags(beginning, most)
+        """Tags that begin so and that images have, alphabetically: a request, and a few a tag."""
+        shown: list[str] = []
+        start = ""
+        while len(shown) < most:
+            entries = self._dictionary.tags(tag_key(beginning), start, most - len(shown))
+            if not entries:
+                break
+            for entry, is_used in zip(
+                entries, self._readers.map(lambda tag: self._is_used(tag.key), entries), strict=True
+            ):
+                if is_used:
+                    shown.append(entry.shown)
+                else:
+                    self._dictionary.drop(entry)
+            start = f"{entries[-1].key} "  # no key has anything before a space
+        return shown
 
     def settle(self) -> int:
-        """Removes what saves that were broken off have left behind; how many there were."""
+        """Removes what creations and removals have left that were broken off in the middle; how
+        many there were."""
         count = 0
-        for note in self._index.notes():
-            if self._now() - note.announced > ABANDONED:
-                self._settle(note)
-                count += 1
+        for partition in self._layout.partitions:
+            for mark in self._table.page(partition, "stub~", "stub~~", _MOST, ["RowKey"]):
+                count += self._finish(partition, str(mark["RowKey"]).removeprefix("stub~"))
         return count
+
+    def is_there(self) -> bool:
+        """Whether the table answers, and is one that this version reads; for health."""
+        try:
+            return self._layout.is_there()
+        except StorageUnavailable:
+            return False
 
     def close(self) -> None:
         """Ends the reading threads."""
         self._readers.shutdown()
 
-    def _put(
-        self, record: CaptionRecord, previous: StoredRecord | None, listing: IndexedRecord
-    ) -> StoredRecord:
-        etag = self._records.put(record, previous.etag if previous else None, listing.versions)
-        return StoredRecord(record, etag, listing.versions)
+    def _finish(self, partition: str, identity: str) -> bool:
+        """Removes a stub, unless it may be that of a process that is still at work."""
+        row = self._table.get(partition, record_key(identity))
+        is_stub = row is not None and row.entity.get("kind") == STUB
+        if row is None or not is_stub or row.written >= self._now() - ABANDONED:
+            return False
+        with suppress(RecordChanged):  # the image was uploaded again: its save takes the stub over
+            self._rows(identity).finish(row)
+            return True
+        return False
 
-    def _announce(self, identity: str, rows: frozenset[IndexRow]) -> WriteIntent:
-        note = WriteIntent(identity, uuid.uuid4().hex, self._now(), rows)
-        self._index.announce(note)
-        return note
+    def _rows(self, identity: str) -> RecordRows:
+        partition = self._layout.partition_of(identity)
+        return RecordRows(self._table, partition, identity, self._most_writes)
 
-    def _settle(self, note: WriteIntent) -> None:
-        """Removes rows that the record does not stand behind; those of its saves are theirs."""
-        self._index.remove(note.rows - rows_of(self._records.get(note.record_id)))
-        self._index.withdraw(note)
+    def _is_used(self, tag: str) -> bool:
+        """Whether any record has the tag."""
+        return any(
+            self._index.places(partition, f"tag~{tag}", BEGINNING, END, 1)
+            for partition in self._layout.partitions
+        )
+
+
+class _Index:
+    """The table as a search reads it."""
+
+    def __init__(
+        self,
+        table: EntityTable,
+        dictionary: Dictionary,
+        layout: Layout,
+        read: Callable[[str], StoredRecord | None],
+    ) -> None:
+        self._table = table
+        self._layout = layout
+        self.words = dictionary.words
+        self.read = read
+        self.decoded = record_in
+
+    @property
+    def partitions(self) -> Sequence[str]:
+        return self._layout.partitions
+
+    def places(self, partition: str, term: str, start: str, end: str, size: int) -> list[str]:
+        low, high = posting_key(term, start), posting_key(term, end)
+        found = self._table.page(partition, low, high, size, ["PartitionKey", "RowKey"])
+        return [posting_of(str(entity["RowKey"]))[1] for entity in found]
+
+    def terms(self, partition: str, beginning: str, most: int) -> list[str]:
+        """One request for each: behind a term's postings begins the next term."""
+        found: list[str] = []
+        start, end = f"term~{beginning}", f"term~{beginning}~"
+        while len(found) < most:
+            rows = self._table.page(partition, start, end, 1, ["PartitionKey", "RowKey"])
+            if not rows:
+                break
+            found.append(posting_of(str(rows[0]["RowKey"]))[0])
+            start = posting_key(found[-1], END)
+        return found
+
+    def listed(self, partition: str, start: str, end: str, size: int) -> list[tuple[str, Entity]]:
+        found = self._table.page(partition, copy_key(start), copy_key(end), size)
+        return [(str(entity["RowKey"]).removeprefix("all~"), entity) for entity in found]

@@ -84,7 +84,7 @@ class BurstTable:
         """Up to `most` other frames of its group, uploaded at most `window` before or after it, the
         newest first. Makes one request, however many there are."""
         start, end = _place(frame.uploaded + window), _place(frame.uploaded - window, "~")
-        rows = self._table.first(frame.group, start, end, most + 1, _LISTED)
+        rows = self._table.page(frame.group, start, end, most + 1, _LISTED)
         found = [_to_frame(row) for row in rows]
         return [other for other in found if other.sha256 != frame.sha256][:most]
 

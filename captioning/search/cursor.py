@@ -11,8 +11,8 @@ import hashlib
 import re
 
 from captioning.errors import BadRequest
+from captioning.search.places import END
 from captioning.search.query import Query
-from captioning.search.rows import END
 
 _POSITION = re.compile(r"(\d{14})(?:-([0-9a-f]{64}))?(~?)")
 _CHECKSUM = 8

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from captioning.domain.record import CaptionRecord, Review, Status
+from captioning.domain.record import FINAL, CaptionRecord, Review, Status
 from captioning.errors import BadRequest
 from captioning.search.terms import Wording
 from captioning.text.words import ALWAYS, is_common, stem, tag_key, words
@@ -47,6 +47,8 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
     languages: tuple[str, ...] = (ALWAYS,)
+    not_made: str | None = None
+    """A fingerprint: final records that were made otherwise are meant, as far as that is known."""
 
     @property
     def digest(self) -> bytes:
@@ -54,9 +56,14 @@ class Query:
         document = json.dumps(asdict(self), default=str, ensure_ascii=False)
         return hashlib.sha256(document.encode()).digest()
 
+    @property
+    def needs_postings(self) -> bool:
+        """Whether terms lead to what is asked for; without any, all records are looked at."""
+        return self.not_made is not None or next(iter(self.clauses()), None) is not None
+
     def clauses(self) -> Iterator[frozenset[str]]:
-        """Terms of the index that a record has at least one of, clause by clause; `beginning` is
-        left to whoever knows which words there are."""
+        """Terms of the index that a record has at least one of, clause by clause. `beginning` is
+        not among them: its terms depend on which words there are."""
         for word in (word for phrase in self.wanted for word in phrase.words):
             if not _is_common((word,), self.languages):
                 yield self.stems(word)
@@ -66,12 +73,6 @@ class Query:
         if self.review and self.review != "none":
             yield frozenset({f"review~{self.review}"})
 
-    def exclusions(self) -> Iterator[frozenset[str]]:
-        """Terms of which a record has none."""
-        for phrase in self.unwanted:
-            if len(phrase.words) == 1 and not phrase.is_literal:
-                yield self.stems(phrase.words[0])
-
     def matches(self, record: CaptionRecord) -> bool:
         """Whether the record is what is asked for."""
         wording = Wording(record)
@@ -80,7 +81,8 @@ class Query:
             (self.since is None or uploaded >= self.since)
             and (self.until is None or uploaded < self.until)
             and (self.review is None or record.review == self.review)
-            and all(clause & wording.terms.all() for clause in self.clauses())
+            and (self.not_made is None or _is_made_otherwise(record, self.not_made))
+            and all(clause & wording.terms for clause in self.clauses())
             and all(self._says(wording, phrase) for phrase in self.wanted)
             and not any(self._says(wording, phrase) for phrase in self.unwanted)
             and (self.beginning is None or self._begins(wording, self.beginning))
@@ -93,10 +95,10 @@ class Query:
     def _says(self, wording: Wording, phrase: Phrase) -> bool:
         if len(phrase.words) > 1 or phrase.is_literal:
             return any(_holds(text, phrase.words) for text in wording.texts)
-        return bool(self.stems(phrase.words[0]) & wording.terms.all())
+        return bool(self.stems(phrase.words[0]) & wording.terms)
 
     def _begins(self, wording: Wording, beginning: str) -> bool:
-        if self.stems(beginning) & wording.terms.all():
+        if self.stems(beginning) & wording.terms:
             return True
         return any(word.startswith(beginning) for word in wording.indexed)
 
@@ -146,6 +148,11 @@ def _beginning(text: str) -> str | None:
 
 def _is_common(phrase: tuple[str, ...], languages: tuple[str, ...]) -> bool:
     return len(phrase) == 1 and any(is_common(phrase[0], language) for language in languages)
+
+
+def _is_made_otherwise(record: CaptionRecord, fingerprint: str) -> bool:
+    made = record.provenance.fingerprint
+    return record.status in FINAL and made not in {None, fingerprint}
 
 
 def _holds(text: tuple[str, ...], phrase: tuple[str, ...]) -> bool:

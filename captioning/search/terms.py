@@ -1,41 +1,27 @@
-"""Terms: what a record is found by, as partitions of the index.
+"""Terms: what a record is found by in the index.
 
-all~2026-11                     the month of the upload
 word~surf                       a stem of path, caption, alt text, description, tags, objects,
                                 brands and text in the picture
 tag~golden retriever            a tag, folded
-status~failed, review~needed    how the record stands; `review~none` is not kept
+status~failed, review~needed    the state of the record; `review~none` is not indexed
+made~0f3a…                      how a final record was made: its fingerprint
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 
-from captioning.domain.record import CaptionRecord
+from captioning.domain.record import FINAL, CaptionRecord
 from captioning.text.words import ALWAYS, is_common, stem, tag_key, words
 
 MOST_WORDS = 200
 """Different words of a record that are indexed beside those of its path, the first ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """A record's terms, by what changes them: an upload, what is said of it, how it stands."""
-
-    upload: frozenset[str]
-    content: frozenset[str]
-    state: frozenset[str]
-
-    def all(self) -> frozenset[str]:
-        """All of them."""
-        return self.upload | self.content | self.state
+MADE = "made~"
 
 
 class Wording:
-    """What a record says, in words; worked out when it is first asked for."""
+    """What a record says, in words; worked out when it is first needed."""
 
     def __init__(self, record: CaptionRecord) -> None:
         self._record = record
@@ -51,18 +37,17 @@ class Wording:
         return frozenset(word for word, _ in self._kept)
 
     @cached_property
-    def terms(self) -> Terms:
+    def terms(self) -> frozenset[str]:
         """Its terms."""
         record = self._record
-        path = frozenset(f"word~{stem(word, ALWAYS)}" for word in self._path)
-        content = {f"word~{stem(word, language)}" for word, language in self._kept}
-        content |= {f"tag~{key}" for tag in record.tags if (key := tag_key(tag.name))}
-        state = {f"status~{record.status}", f"review~{record.review}"}
-        return Terms(
-            upload=path | {month(record.image.modified)},
-            content=frozenset(content) - path,
-            state=frozenset(state - {"review~none"}),
-        )
+        found = {f"word~{stem(word, language)}" for word, language in self._kept}
+        found |= {f"tag~{key}" for tag in record.tags if (key := tag_key(tag.name))}
+        found.add(f"status~{record.status}")
+        if record.review != "none":
+            found.add(f"review~{record.review}")
+        if record.status in FINAL and record.provenance.fingerprint:
+            found.add(f"{MADE}{record.provenance.fingerprint}")
+        return frozenset(found)
 
     @cached_property
     def _path(self) -> frozenset[str]:
@@ -78,11 +63,6 @@ class Wording:
                 if len(kept) < most and not is_common(word, language):
                     kept[word, language] = None
         return frozenset(kept)
-
-
-def month(moment: datetime) -> str:
-    """The partition of the images uploaded in this month (UTC)."""
-    return f"all~{moment.astimezone(UTC):%Y-%m}"
 
 
 def _texts(record: CaptionRecord) -> Iterator[tuple[str, str]]:

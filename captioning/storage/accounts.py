@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, TokenCredential
@@ -14,7 +15,7 @@ from captioning.storage.blob_rest import BlobWire
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Curl
 from captioning.storage.sessions import BACKOFF, PATIENCE, RETRIES, ExactPathSession
-from captioning.storage.table_rest import TableWire
+from captioning.storage.table_rest import TableRest
 from captioning.storage.tables import Table
 from captioning.storage.thumbnails import ThumbnailContainer
 
@@ -98,26 +99,36 @@ class TableAccount:
         session: ExactPathSession | None = None,
         curl: Curl | None = None,
         retries: int = RETRIES,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         session = session or ExactPathSession(pool=64)
         options = {
             "transport": RequestsTransport(session=session),
+            "permit_redirects": False,
             **PATIENCE,
-            "retry_total": retries - 1,  # the first attempt is the wire's
+            "retry_total": retries,
         }
         self._service = (
             TableServiceClient.from_connection_string(connection_string, **options)
             if connection_string
             else TableServiceClient(account_uri, credential=credential, **options)
         )
+        self._retries, self._sleep = retries, sleep
         self._url = self._service.url.partition("?")[0]
         self._curl = curl or Curl.like(session, self._url)
         self._authorization = self._authorized(token)
 
     def table(self, name: str) -> Table:
         """A table of the account, whether it is there or not."""
-        wire = TableWire(self._curl, self._url, name, self._authorization)
-        return Table(self._service.get_table_client(name), wire)
+        rest = TableRest(
+            self._curl,
+            self._url,
+            name,
+            self._authorization,
+            retries=self._retries,
+            sleep=self._sleep,
+        )
+        return Table(self._service.get_table_client(name), rest)
 
     def create(self, name: str) -> None:
         """Makes a table where it is missing, in one attempt. In Azure the infrastructure does

@@ -26,8 +26,11 @@ class Authorization(Protocol):
     def query(self) -> str:
         """In its address."""
 
-    def headers(self, method: str, path: str, match: str = "") -> tuple[str, ...]:
-        """Among its headers, with the time; `match` is its If-Match, which it has to send too."""
+    def headers(
+        self, method: str, path: str, match: str = "", content_type: str = JSON
+    ) -> tuple[str, ...]:
+        """Among its headers, with the time. The request has to send `match` as its If-Match, and
+        `content_type`."""
 
 
 class SharedKey:
@@ -38,24 +41,26 @@ class SharedKey:
     def __init__(self, account: str, key: str) -> None:
         self._account, self._key = account, base64.b64decode(key)
 
-    def headers(self, method: str, path: str, match: str = "") -> tuple[str, ...]:
+    def headers(
+        self, method: str, path: str, match: str = "", content_type: str = JSON
+    ) -> tuple[str, ...]:
         """Time and signature."""
         date = formatdate(usegmt=True)
-        said = f"{self._said(method, date, match)}/{self._account}{path}"
+        said = f"{self._said(method, date, match, content_type)}/{self._account}{path}"
         digest = base64.b64encode(hmac.digest(self._key, said.encode(), "sha256")).decode()
         return f"x-ms-date: {date}", f"Authorization: SharedKey {self._account}:{digest}"
 
-    def _said(self, method: str, date: str, match: str) -> str:
+    def _said(self, method: str, date: str, match: str, content_type: str) -> str:
         """What is signed, up to the path."""
         raise NotImplementedError
 
 
 class TableKey(SharedKey):
-    """For tables; the Content-Type of each request is JSON's."""
+    """For tables."""
 
-    def _said(self, method: str, date: str, match: str) -> str:
+    def _said(self, method: str, date: str, match: str, content_type: str) -> str:
         del match
-        return f"{method}\n\n{JSON}\n{date}\n"
+        return f"{method}\n\n{content_type}\n{date}\n"
 
 
 class BlobKey(SharedKey):
@@ -65,7 +70,8 @@ class BlobKey(SharedKey):
         super().__init__(account, key)
         self._version = version
 
-    def _said(self, method: str, date: str, match: str) -> str:
+    def _said(self, method: str, date: str, match: str, content_type: str) -> str:
+        del content_type
         own = f"x-ms-date:{date}\nx-ms-version:{self._version}\n"
         return f"{method}\n\n\n\n\n\n\n\n{match}\n\n\n\n{own}"
 
@@ -78,9 +84,11 @@ class Bearer:
     def __init__(self, token: Callable[[], str]) -> None:
         self._token = token
 
-    def headers(self, method: str, path: str, match: str = "") -> tuple[str, ...]:
+    def headers(
+        self, method: str, path: str, match: str = "", content_type: str = JSON
+    ) -> tuple[str, ...]:
         """Time and token; Unclear where there is none: the SDK names what is wrong."""
-        del method, path, match
+        del method, path, match, content_type
         try:
             token = self._token()
         except CaptioningError as error:
@@ -94,7 +102,9 @@ class SharedAccess:
     def __init__(self, signature: str) -> None:
         self.query = signature.removeprefix("?")
 
-    def headers(self, method: str, path: str, match: str = "") -> tuple[str, ...]:
+    def headers(
+        self, method: str, path: str, match: str = "", content_type: str = JSON
+    ) -> tuple[str, ...]:
         """The time."""
-        del method, path, match
+        del method, path, match, content_type
         return (f"x-ms-date: {formatdate(usegmt=True)}",)

@@ -1,18 +1,16 @@
 """HTTP by libcurl: what is asked thousands of times a minute costs a tenth of the SDK's time. The
 home of pycurl.
 
-One attempt each. What gets no answer is None: the caller goes the SDK's way, which tries again,
-and names what is wrong.
+One attempt each; no redirect is followed. A request without a whole answer gives None: the caller
+decides whether it is sent again.
 """
 
 from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import LifoQueue
 from urllib.parse import urlsplit
 
 import pycurl
@@ -20,14 +18,12 @@ import pycurl
 from captioning.addresses import is_loopback
 from captioning.storage.sessions import CONNECT_SECONDS, READ_SECONDS, ExactPathSession
 
-LANES, LANE_WIDTH = 4, 16
-"""So many callers at a time may send many requests; each has so many on their way."""
 KEPT = 64
 """Idle connections for single requests."""
 
 
 class Unclear(Exception):
-    """What became of a request has to be asked the slow way."""
+    """The answer does not say clearly what became of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +38,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A response; header names in lower case."""
+    """A response; header names in lower case.
+
+    `may_be_second`: a kept connection may have broken after the request was sent on it. libcurl
+    then sends the request again on a new connection, whatever its method, and this is the answer.
+    """
 
     status: int
     body: bytes
     headers: dict[str, str]
+    may_be_second: bool = False
 
 
 class Curl:
@@ -59,9 +60,6 @@ class Curl:
         self._direct = direct
         self._trust = trust
         self._idle: deque[pycurl.Curl] = deque(maxlen=KEPT)
-        self._lanes: LifoQueue[_Lane | None] = LifoQueue()
-        for _ in range(LANES):
-            self._lanes.put(None)
 
     @classmethod
     def like(cls, session: ExactPathSession, url: str) -> Curl:
@@ -71,9 +69,9 @@ class Curl:
     def send(self, asked: Asked) -> Answered | None:
         """The answer to one request."""
         try:
-            handle = self._idle.pop()
+            handle, is_kept = self._idle.pop(), True
         except IndexError:
-            handle = self._handle()
+            handle, is_kept = self._handle(), False
         coming = _Coming()
         _prepare(handle, asked, coming)
         try:
@@ -81,24 +79,9 @@ class Curl:
         except pycurl.error:
             handle.close()
             return None
-        answered = coming.answered(handle)
+        answered = coming.answered(handle, is_kept=is_kept)
         self._idle.append(handle)  # from now on it is another thread's
         return answered
-
-    def send_all(
-        self, asked: Sequence[Asked], *, with_headers: bool = False
-    ) -> list[Answered | None]:
-        """The answers to many requests, in their order. After one without an answer no other is
-        begun."""
-        lane = self._lanes.get()
-        try:
-            lane = lane or _Lane([self._handle() for _ in range(LANE_WIDTH)])
-            return lane.send_all(asked, with_headers=with_headers)
-        except BaseException:
-            lane = None
-            raise
-        finally:
-            self._lanes.put(lane)
 
     def close(self) -> None:
         """Closes what is idle."""
@@ -121,53 +104,6 @@ class Curl:
         return handle
 
 
-class _Lane:
-    """Sends many requests side by side, from one thread."""
-
-    def __init__(self, handles: list[pycurl.Curl]) -> None:
-        self._idle = handles
-        self._multi = pycurl.CurlMulti()
-        self._under_way: dict[pycurl.Curl, tuple[int, _Coming]] = {}
-
-    def send_all(self, asked: Sequence[Asked], *, with_headers: bool) -> list[Answered | None]:
-        answers: list[Answered | None] = [None] * len(asked)
-        waiting = deque(enumerate(asked))
-        while waiting or self._under_way:
-            while waiting and self._idle:
-                self._begin(*waiting.popleft(), with_headers=with_headers)
-            self._multi.perform()
-            if not self._collect(answers):
-                waiting.clear()
-            if self._under_way and not (waiting and self._idle):
-                self._multi.select(1.0)
-        return answers
-
-    def _begin(self, number: int, asked: Asked, *, with_headers: bool) -> None:
-        handle, coming = self._idle.pop(), _Coming()
-        _prepare(handle, asked, coming, with_headers=with_headers)
-        self._under_way[handle] = number, coming
-        self._multi.add_handle(handle)
-
-    def _collect(self, answers: list[Answered | None]) -> bool:
-        """Takes what has ended; whether all of it was answered."""
-        all_well = True
-        while True:
-            left, ended, failed = self._multi.info_read()
-            for handle in ended:
-                number, coming = self._end(handle)
-                answers[number] = coming.answered(handle)
-            for handle, *_ in failed:
-                self._end(handle)
-                all_well = False
-            if not left:
-                return all_well
-
-    def _end(self, handle: pycurl.Curl) -> tuple[int, _Coming]:
-        self._multi.remove_handle(handle)
-        self._idle.append(handle)
-        return self._under_way.pop(handle)
-
-
 class _Coming:
     """A response that is being received."""
 
@@ -175,18 +111,23 @@ class _Coming:
         self.body = io.BytesIO()
         self.lines: list[bytes] = []
 
-    def answered(self, handle: pycurl.Curl) -> Answered:
+    def answered(self, handle: pycurl.Curl, *, is_kept: bool) -> Answered:
         """The whole of it. The handle keeps this object until its next use, but no body."""
         body = self.body.getvalue()
         self.body.close()
-        pairs = (line.decode("latin-1").partition(":") for line in self.lines)
-        headers = {name.lower(): value.strip() for name, colon, value in pairs if colon}
-        return Answered(handle.getinfo(pycurl.RESPONSE_CODE), body, headers)
+        headers: dict[str, str] = {}
+        for line in self.lines:
+            if line.startswith(b"HTTP/"):
+                headers = {}  # before were those of an interim answer, or of a proxy's CONNECT
+                continue
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                headers[name.lower()] = value.strip()
+        may_be_second = is_kept and handle.getinfo(pycurl.NUM_CONNECTS) > 0
+        return Answered(handle.getinfo(pycurl.RESPONSE_CODE), body, headers, may_be_second)
 
 
-def _prepare(
-    handle: pycurl.Curl, asked: Asked, coming: _Coming, *, with_headers: bool = True
-) -> None:
+def _prepare(handle: pycurl.Curl, asked: Asked, coming: _Coming) -> None:
     handle.setopt(pycurl.NOBODY, asked.method == "HEAD")
     if asked.method == "HEAD":
         pass
@@ -198,7 +139,4 @@ def _prepare(
     handle.setopt(pycurl.URL, asked.url)
     handle.setopt(pycurl.HTTPHEADER, [*asked.headers, "Expect:"])
     handle.setopt(pycurl.WRITEDATA, coming.body)
-    if with_headers:  # a call for each line
-        handle.setopt(pycurl.HEADERFUNCTION, coming.lines.append)
-    else:
-        handle.unsetopt(pycurl.HEADERFUNCTION)
+    handle.setopt(pycurl.HEADERFUNCTION, coming.lines.append)

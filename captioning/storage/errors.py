@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
+    DeserializationError,
     HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
@@ -18,8 +19,17 @@ from captioning.errors import StorageUnavailable
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
+UNREACHABLE = (
+    "the storage that ImageStorage names cannot be reached: start it with `make run`, or fix the"
+    " setting"
+)
+REFUSED_KEY = "storage refuses the key or identity that ImageStorage gives"
 OURS = frozenset({400, 413, 414, 415})
-"""What the request itself is at fault for: a bug, which waiting does not mend."""
+"""Statuses that say that the request itself is wrong: a bug, which waiting does not fix."""
+
+
+class RequestRefused(Exception):
+    """The Table service refuses the request itself: a bug, which waiting does not fix."""
 
 
 def storage_answers(operation: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
@@ -33,6 +43,8 @@ def storage_answers(operation: Callable[Arguments, Answer]) -> Callable[Argument
             if isinstance(error, HttpResponseError) and error.status_code in OURS:
                 raise
             raise StorageUnavailable(explain(error)) from error
+        except DeserializationError as error:  # a 200 of a proxy, say; no AzureError
+            raise StorageUnavailable("storage answered nothing it should") from error
 
     return asked
 
@@ -40,11 +52,8 @@ def storage_answers(operation: Callable[Arguments, Answer]) -> Callable[Argument
 def explain(error: AzureError) -> str:
     """What is wrong and what to do, without the service's own text: it may quote a key."""
     if isinstance(error, ServiceRequestError | ServiceResponseError):
-        return (
-            "the storage that ImageStorage names cannot be reached: start it with `make run`, or "
-            "mend the setting"
-        )
+        return UNREACHABLE
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if isinstance(error, ClientAuthenticationError) or status in {401, 403}:
-        return "storage refuses the key or identity that ImageStorage gives"
+        return REFUSED_KEY
     return f"storage answered {status or 'nothing it should'} ({type(error).__name__})"

@@ -1,180 +1,125 @@
-"""Table Storage.
-
-What is asked all the time goes over the wire first (`table_wire.py`), at a tenth of the SDK's time;
-what does not come to a clear end there is asked of the SDK, with its patience and its errors.
-"""
+"""Table Storage: what every image needs over HTTP (`table_rest.py`), the rest by the SDK."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any
 
-from azure.core import MatchConditions
-from azure.core.exceptions import (
-    AzureError,
-    ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
-)
-from azure.data.tables import TableClient, UpdateMode
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.data.tables import TableClient
 
-from captioning.errors import RecordChanged
-from captioning.storage.curl import Unclear
-from captioning.storage.entities import Entity, Row
+from captioning.ports import Entity, Row, Write
 from captioning.storage.errors import storage_answers
-from captioning.storage.table_rest import TableWire
+from captioning.storage.table_rest import TableRest
 
-Item = TypeVar("Item")
+Token = Mapping[str, str] | None
+"""Where the next page of a scan begins; None at the beginning and at the end."""
 
 
 class Table:
     """One table. StorageUnavailable where it does not answer as it should."""
 
-    def __init__(self, client: TableClient, wire: TableWire) -> None:
+    def __init__(self, client: TableClient, rest: TableRest) -> None:
         self._client = client
-        self._wire = wire
+        self._rest = rest
 
-    @storage_answers
     def get(self, partition: str, row: str) -> Row | None:
-        """The entity, or None."""
-        with suppress(Unclear):
-            return self._wire.get(partition, row)
-        try:
-            entity = self._client.get_entity(partition, row)
-        except ResourceNotFoundError as error:
-            if "TableNotFound" in str(error):
-                raise
-            return None
-        known = entity.metadata
-        return Row(dict(entity), str(known["etag"]), cast(datetime, known["timestamp"]))
+        """The entity; None where there is none."""
+        return self._rest.get(partition, row)
 
-    def get_all(self, keys: Sequence[tuple[str, str]]) -> list[Row | None]:
-        """Entities side by side, in the order of their keys."""
-        try:
-            found = self._wire.get_all(keys)
-        except Unclear as error:
-            found = [error] * len(keys)
-        return [
-            self.get(*key) if isinstance(row, Unclear) else row
-            for key, row in zip(keys, found, strict=True)
-        ]
+    def page(
+        self, partition: str, start: str, end: str, size: int, select: Sequence[str] = ()
+    ) -> list[Entity]:
+        """The first `size` entities of a partition with a row key from `start` on and before
+        `end`."""
+        return self._rest.page(partition, start, end, size, select)
 
-    @storage_answers
     def put(self, entity: Mapping[str, Any], etag: str | None) -> str:
-        """Replaces the version with this ETag, or creates the entity where it is None.
+        """Replaces the version with this ETag, or creates the entity where it is None; the new
+        ETag. RecordChanged where another version is there."""
+        return self._rest.put(entity, etag)
 
-        Returns the new ETag; RecordChanged when another version is there.
-        """
-        with suppress(Unclear):
-            return self._wire.put(entity, etag)
-        with _version(missing_is_changed=etag is not None):
-            if etag is None:
-                written = self._client.create_entity(entity)
-            else:
-                written = self._client.update_entity(
-                    entity,
-                    mode=UpdateMode.REPLACE,
-                    etag=etag,
-                    match_condition=MatchConditions.IfNotModified,
-                )
-        return str(written["etag"])
-
-    @storage_answers
     def upsert(self, entity: Mapping[str, Any]) -> None:
         """Writes the entity, whatever is there."""
-        try:
-            self._wire.upsert(entity)
-        except Unclear:
-            self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+        self._rest.upsert(entity)
 
-    @storage_answers
     def delete(self, partition: str, row: str, etag: str | None = None) -> None:
-        """Deletes the entity; a missing one is no error. With an ETag: RecordChanged when another
+        """Deletes the entity; a missing one is no error. With an ETag: RecordChanged where another
         version is there."""
-        condition = MatchConditions.IfNotModified if etag else None
-        try:
-            self._wire.delete(partition, row, etag)
-        except Unclear:
-            with _version():
-                self._client.delete_entity(partition, row, etag=etag, match_condition=condition)
+        self._rest.delete(partition, row, etag)
 
-    def upsert_all(self, entities: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Writes entities in any order, in one attempt each; those that are left to `upsert`."""
-        with suppress(Unclear):
-            return _left(entities, self._wire.upsert_all(entities))
-        return list(entities)
+    def transact(self, writes: Sequence[Write]) -> str:
+        """Makes all of the writes or none: see `captioning.ports.EntityTable`."""
+        return self._rest.transact(writes)
 
-    def delete_all(self, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Deletes entities in any order, in one attempt each; those that are left to `delete`."""
-        with suppress(Unclear):
-            return _left(keys, self._wire.delete_all(keys))
-        return list(keys)
-
-    def query(
-        self, condition: str, parameters: dict[str, Any], select: list[str] | None = None
-    ) -> Iterator[Entity]:
-        """Entities in the order of their keys, read as they are taken."""
+    def between(self, first: str, last: str) -> Iterator[Entity]:
+        """All entities of the partitions from one to another, read as they are taken."""
         entities = iter(
-            self._client.query_entities(condition, parameters=parameters, select=select)
+            self._client.query_entities(
+                "PartitionKey ge @first and PartitionKey le @last",
+                parameters={"first": first, "last": last},
+            )
         )
         while (entity := _next(entities)) is not None:
-            yield entity
+            yield _plain(entity)
 
     @storage_answers
-    def first(
-        self, partition: str, start: str, end: str, size: int, select: list[str]
-    ) -> list[Entity]:
-        """The first `size` entities of a partition with a key from `start` on and before `end`."""
-        with suppress(Unclear):
-            return self._wire.first(partition, start, end, size, select)
-        found = self._client.query_entities(
-            "PartitionKey eq @partition and RowKey ge @start and RowKey lt @end",
-            parameters={"partition": partition, "start": start, "end": end},
-            select=select,
-            results_per_page=size,
-        )
-        return list(islice(found, size))
-
-    @storage_answers
-    def page(
-        self, select: list[str], size: int, token: Mapping[str, str] | None
-    ) -> tuple[list[Entity], Mapping[str, str] | None]:
+    def scan(self, size: int, token: Token) -> tuple[list[Entity], Token]:
         """Up to `size` entities of the whole table from a position on, and the next position; None
-        at the end. A page may be short, even empty."""
-        found = self._client.list_entities(select=select, results_per_page=size)
+        at the end. A page may be short, even empty. A missing table has no entities."""
         # the token is a dictionary; the type hints of the SDK say text
-        pages: Any = found.by_page(dict(token) if token else None)  # type: ignore[arg-type]
-        entities = [dict(entity) for entity in next(pages, ())]
+        pages: Any = self._client.list_entities(results_per_page=size).by_page(
+            dict(token) if token else None  # type: ignore[arg-type]
+        )
+        try:
+            entities = [_plain(entity) for entity in next(pages, ())]
+        except HttpResponseError as error:
+            # Nothing but this answer: a table that does not answer may hold records.
+            if _code(error) == "TableNotFound":
+                return [], None
+            raise
         return entities, pages.continuation_token or None
+
+    @storage_answers
+    def has_entities(self) -> bool:
+        """Whether the table holds anything that the app may read: False for a missing table, and
+        for one that the app has no role on. StorageUnavailable where neither is certain."""
+        try:
+            return any(True for _ in self._client.list_entities(results_per_page=1))
+        except HttpResponseError as error:
+            # A fresh deployment gives the app a role on each table that it makes, and on no other:
+            # Azure then answers 403 for a table of an earlier version, whether it exists or not.
+            is_forbidden = error.status_code == 403 and _code(error).startswith("Authorization")
+            if is_forbidden or _code(error) == "TableNotFound":
+                return False
+            raise
+
+    @storage_answers
+    def drop(self) -> None:
+        """Deletes the table with all that is in it."""
+        self._client.delete_table()
 
     def is_there(self) -> bool:
         """Whether the table answers; asked once, for health."""
         try:
             self._client.get_entity("health", "health", retry_total=0)
         except ResourceNotFoundError as error:
-            return "TableNotFound" not in str(error)
+            return _code(error) == "ResourceNotFound"
         except AzureError:
             return False
         return True
 
 
-def _left(items: Sequence[Item], done: list[bool]) -> list[Item]:
-    return [item for item, is_done in zip(items, done, strict=True) if not is_done]
+def _code(error: HttpResponseError) -> str:
+    """The service's own code; empty where the answer may be that of a proxy."""
+    is_services = "x-ms-request-id" in getattr(error.response, "headers", {})
+    code = getattr(error, "error_code", None) if is_services else None
+    return str(getattr(code, "value", code) or "")
 
 
-@contextmanager
-def _version(*, missing_is_changed: bool = False) -> Iterator[None]:
-    try:
-        yield
-    except (ResourceExistsError, ResourceModifiedError) as error:
-        raise RecordChanged("It was saved by somebody else meanwhile.") from error
-    except ResourceNotFoundError as error:
-        if not missing_is_changed or "TableNotFound" in str(error):
-            raise
-        raise RecordChanged("It was removed meanwhile.") from error
+def _plain(entity: Mapping[str, Any]) -> Entity:
+    """The SDK gives whole numbers of 64 bits with their type."""
+    return {name: getattr(value, "value", value) for name, value in entity.items()}
 
 
 @storage_answers

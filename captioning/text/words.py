@@ -87,8 +87,13 @@ _local = threading.local()
 
 def words(text: str) -> Iterator[str]:
     """The words of a text, folded: without case, accents and apostrophes."""
-    for found in _WORD.finditer(folded(text)):
-        yield found[0][:LONGEST]
+    return iter(_words(text))
+
+
+@lru_cache(maxsize=4_096)
+def _words(text: str) -> tuple[str, ...]:
+    """Each save of a record needs its words for the dictionary and for its terms."""
+    return tuple(found[0][:LONGEST] for found in _WORD.finditer(folded(text)))
 
 
 def folded(text: str) -> str:
@@ -115,12 +120,13 @@ def is_common(word: str, language: str) -> bool:
     return word in _COMMON.get(_primary(language), frozenset())
 
 
+@lru_cache(maxsize=256)
 def _primary(language: str) -> str:
     return language.partition("-")[0].lower()
 
 
 def tag_key(name: str) -> str:
     """The key that all spellings of a tag share: its words, or the quoted tag if it has none."""
-    return (
-        " ".join(words(name))[:LONGEST_TAG] or quote(name.strip(), safe="", errors="replace")[:99]
-    )
+    key = " ".join(words(name))[:LONGEST_TAG]
+    # quote leaves a tilde as it is, which ends terms in the keys of the index
+    return key or quote(name.strip(), safe="", errors="replace").replace("~", "%7E")[:99]

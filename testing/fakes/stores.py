@@ -6,9 +6,9 @@ line that a part is put on: `testing/fakes/faults.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -16,16 +16,12 @@ from typing import Any, Generic, TypeVar
 from captioning.budget.ledger import Tally
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.messages import CaptionMessage, NotificationMessage
-from captioning.domain.record import CaptionRecord, RowVersions, StoredRecord
-from captioning.errors import BlobChanged, BlobGone, RecordChanged
+from captioning.errors import BlobChanged, BlobGone, RecordChanged, RowMissing
+from captioning.ports import Entity, Row, Write
 from captioning.reuse.entries import ReuseEntry, StoredEntry
-from captioning.search.rows import IndexRow, WriteIntent
-from captioning.search.terms import Wording
-from captioning.text.words import tag_key
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-Token = Mapping[str, str] | None
 
 
 class Versions(Generic[Key, Value]):
@@ -55,38 +51,65 @@ class Versions(Generic[Key, Value]):
             raise RecordChanged("It was saved or removed by somebody else meanwhile.")
 
 
-class MemoryRecords:
-    """For RecordStore."""
+class MemoryTable:
+    """For Table, as far as the catalogue needs it: transactions are atomic."""
 
-    def __init__(self) -> None:
-        self._stored: Versions[str, tuple[CaptionRecord, RowVersions]] = Versions()
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._held: dict[tuple[str, str], Row] = {}
+        self._numbers = count(1)
+        self._lock = Lock()
 
-    def get_all(self, record_ids: Sequence[str]) -> list[StoredRecord | None]:
-        return [self.get(record_id) for record_id in record_ids]
+    def get(self, partition: str, row: str) -> Row | None:
+        with self._lock:
+            return self._held.get((partition, row))
 
-    def get(self, record_id: str) -> StoredRecord | None:
-        found = self._stored.held.get(record_id)
-        if found is None:
-            return None
-        (record, versions), etag = found
-        return StoredRecord(record, etag, versions)
+    def page(
+        self, partition: str, start: str, end: str, size: int, select: Sequence[str] = ()
+    ) -> list[Entity]:
+        with self._lock:
+            rows = [key[1] for key in self._held if key[0] == partition]
+            low, high = _in_order(start), _in_order(end)
+            found = sorted((row for row in rows if low <= _in_order(row) < high), key=_in_order)
+            found = found[:size]
+            entities = [self._held[partition, row].entity for row in found]
+        if not select:
+            return entities
+        return [{name: one[name] for name in select if name in one} for one in entities]
 
-    def put(self, record: CaptionRecord, etag: str | None, versions: RowVersions) -> str:
-        return self._stored.put(record.id, (record, versions), etag)
+    def transact(self, writes: Sequence[Write]) -> str:
+        assert 0 < len(writes) <= 100
+        keys = [(str(one.entity["PartitionKey"]), str(one.entity["RowKey"])) for one in writes]
+        assert len(set(keys)) == len(keys)
+        assert len({partition for partition, _ in keys}) == 1
+        with self._lock:
+            for number, (key, write) in enumerate(zip(keys, writes, strict=True)):
+                self._check(key, write, is_guard=number == 0)
+            for key, write in zip(keys, writes, strict=True):
+                if write.kind == "delete":
+                    del self._held[key]
+                    continue
+                before = self._held[key].entity if write.kind == "merge" else {}
+                etag = f'W/"{next(self._numbers)}"'
+                self._held[key] = Row({**before, **write.entity}, etag, self._now())
+            return self._held[keys[0]].etag if keys[0] in self._held else ""
 
-    def delete(self, record_id: str, etag: str) -> None:
-        self._stored.delete(record_id, etag)
+    def _check(self, key: tuple[str, str], write: Write, *, is_guard: bool) -> None:
+        held = self._held.get(key)
+        fits = {
+            "insert": held is None,
+            "upsert": True,
+            "delete": held is not None and write.etag in {None, held.etag},
+        }.get(write.kind, held is not None and held.etag == write.etag)
+        if not fits and is_guard:
+            raise RecordChanged("Another process saved or removed it meanwhile.")
+        if not fits:
+            raise RowMissing(key[1])
 
-    def all(self) -> list[StoredRecord]:
-        """Every record; the tests' own."""
-        found = [self.get(identity) for identity in list(self._stored.held)]
-        return [stored for stored in found if stored]
 
-    def paths(self, size: int, token: Token) -> tuple[list[str], Token]:
-        start = token["after"] if token else ""
-        found = sorted(item for item in dict(self._stored.held).items() if item[0] > start)
-        following = {"after": found[size - 1][0]} if len(found) > size else None
-        return [record.path for _, ((record, _), _) in found[:size]], following
+def _in_order(key: str) -> bytes:
+    """Row keys are sorted by their UTF-16 units."""
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 class MemoryReuse:
@@ -101,54 +124,6 @@ class MemoryReuse:
 
     def put(self, work: ReuseEntry, etag: str | None) -> str:
         return self._versions.put((work.sha256, work.fingerprint), work, etag)
-
-
-class MemoryIndex:
-    """For CaptionIndex."""
-
-    def __init__(self) -> None:
-        self.held: frozenset[IndexRow] = frozenset()
-        self.announced: dict[str, WriteIntent] = {}
-        self._known: set[str] = set()
-        self._tags: dict[str, str] = {}
-        self._lock = Lock()
-
-    def add(self, rows: frozenset[IndexRow]) -> None:
-        with self._lock:
-            self.held |= rows
-
-    def remove(self, rows: frozenset[IndexRow]) -> None:
-        with self._lock:
-            self.held -= rows
-
-    def learn(self, record: CaptionRecord) -> None:
-        self._known |= Wording(record).indexed
-        self._tags |= {tag_key(tag.name): tag.name for tag in record.tags}
-
-    def page(self, partition: str, start: str, end: str, size: int) -> list[IndexRow]:
-        rows = (row for row in self.held if row.partition == partition and start <= row.row < end)
-        return sorted(rows)[:size]
-
-    def months(self) -> list[str]:
-        months = {row.partition for row in self.held if row.partition.startswith("all~")}
-        return sorted((month.removeprefix("all~") for month in months), reverse=True)
-
-    def words(self, beginning: str, most: int) -> list[str]:
-        return sorted(word for word in self._known if word.startswith(beginning))[:most]
-
-    def tags(self, beginning: str, most: int) -> list[str]:
-        used = {row.partition.removeprefix("tag~") for row in self.held}
-        keys = sorted(used & self._tags.keys())
-        return [self._tags[key] for key in keys if key.startswith(tag_key(beginning))][:most]
-
-    def announce(self, note: WriteIntent) -> None:
-        self.announced[note.key] = note
-
-    def withdraw(self, note: WriteIntent) -> None:
-        self.announced.pop(note.key, None)
-
-    def notes(self) -> Iterator[WriteIntent]:
-        yield from list(self.announced.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from azure.storage.blob import ContainerClient
 from requests import PreparedRequest, Response
 
 from captioning.domain.blobs import BlobDescription
 from captioning.records.catalog import Catalog
-from captioning.records.table import RecordTable
+from captioning.records.layout import Layout
 from captioning.reuse.table import BurstTable, ReuseTable
-from captioning.search.table import IndexTable
+from captioning.search.dictionary import Dictionary
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Answered, Asked, Curl
 from captioning.storage.sessions import ExactPathSession
 from captioning.storage.state import StateTable
+from captioning.storage.tables import Table
 from captioning.storage.thumbnails import ThumbnailContainer
 
 FORBIDDEN_IN_A_TERM = {*"/\\#?'\"", *map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))}
 """Characters that Table Storage refuses in a key, and quotes, which end a literal in a filter."""
-Closable = TypeVar("Closable", Catalog, IndexTable)
 
 
 class RecordingSession(ExactPathSession):
@@ -51,12 +51,6 @@ class RecordingCurl(Curl):
     def send(self, asked: Asked) -> Answered | None:
         self.sent.append(asked.method)
         return super().send(asked)
-
-    def send_all(
-        self, asked: Sequence[Asked], *, with_headers: bool = False
-    ) -> list[Answered | None]:
-        self.sent += [one.method for one in asked]
-        return super().send_all(asked, with_headers=with_headers)
 
 
 def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:
@@ -97,13 +91,14 @@ class Storage:
     def account(self) -> TableAccount:
         account = TableAccount(connection_string=self.connection)
         self._stack.callback(account.close)
-        for table in (self.name, f"{self.name}index", f"{self.name}reuse", f"{self.name}bursts"):
-            account.create(table)
+        for kind in ("catalog", "words", "reuse", "bursts"):
+            account.create(f"{self.name}{kind}")
         return account
 
     @cached_property
-    def records(self) -> RecordTable:
-        return RecordTable(self.account.table(self.name))
+    def table(self) -> Table:
+        """The catalogue's table."""
+        return self.account.table(f"{self.name}catalog")
 
     @cached_property
     def reuse(self) -> ReuseTable:
@@ -119,21 +114,15 @@ class Storage:
         return BurstTable(self.account.table(f"{self.name}bursts"))
 
     @cached_property
-    def index(self) -> IndexTable:
-        return self._closed(IndexTable(self.account.table(f"{self.name}index")))
-
-    @cached_property
     def catalog(self) -> Catalog:
-        return self.catalog_of(self.records, self.index)
+        return self.catalog_over(self.table)
 
-    def catalog_of(self, records: Any, index: Any) -> Catalog:
-        """A catalogue over these parts, closed with the test."""
-        return self._closed(Catalog(records, index))
-
-    def _closed(self, part: Closable) -> Closable:
-        """The part, which is closed with the test."""
-        self._stack.callback(part.close)
-        return part
+    def catalog_over(self, table: Any, **options: Any) -> Catalog:
+        """A catalogue over this table, closed with the test."""
+        words = Dictionary(self.account.table(f"{self.name}words"))
+        catalog = Catalog(table, words, Layout(table), **options)
+        self._stack.callback(catalog.close)
+        return catalog
 
     def upload(self, path: str, data: bytes) -> BlobDescription:
         """Uploads a blob and describes it."""
@@ -180,6 +169,7 @@ class Storage:
         curl = RecordingCurl([])
         account = TableAccount(connection_string=self.connection, curl=curl)
         self._stack.callback(account.close)
-        records = RecordTable(account.table(self.name))
-        index = self._closed(IndexTable(account.table(f"{self.name}index")))
-        return self.catalog_of(records, index), curl.sent
+        table = account.table(f"{self.name}catalog")
+        catalog = Catalog(table, Dictionary(account.table(f"{self.name}words")), Layout(table))
+        self._stack.callback(catalog.close)
+        return catalog, curl.sent

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from captioning.domain.record import FINAL, record_id
+from captioning.records.table import RECORD
 from captioning.storage.accounts import TableAccount
 from testing.azurite import Azurite
 from testing.factories.numbered_pictures import numbered
@@ -112,9 +113,8 @@ class ChaosRun:
 
     def seen(self) -> dict[str, RecordState]:
         """The states of all records, by path."""
-        table = self._tables.table(self.name)
-        columns = ["path", "status", "image", "error"]
-        rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
+        table = self._tables.table(f"{self.name}catalog")
+        rows = [row for row in table.between("0", "9") if row.get("kind") == RECORD]
         return {
             row["path"]: RecordState(
                 row["status"],
@@ -162,8 +162,7 @@ class ChaosRun:
     def saved(self) -> set[tuple[Service, int]]:
         """The answers that are saved: service and picture of each."""
         table = self._tables.table(f"{self.name}reuse")
-        columns = ["PartitionKey", *SAVED_AS.values()]
-        rows = table.query("PartitionKey ge @all", {"all": "0"}, columns)
+        rows = table.between("0", "g")
         return {
             (service, self._numbers[row["PartitionKey"]])
             for row in rows

@@ -9,8 +9,7 @@ from typing import Any
 
 from captioning.api.edits import EditApi
 from captioning.api.messages import Request
-from captioning.records.catalog import Catalog
-from testing.simulation.world import Store
+from testing.simulation.world import Store, catalog_over
 
 FIELDS = ["caption", "tags", "review", "alt_text", "decorative"]
 PAIR = {"alt_text", "decorative"}
@@ -36,7 +35,7 @@ class Editors:
     order."""
 
     def __init__(self, store: Store) -> None:
-        self._api = EditApi(Catalog(store.records, store.index), store.now)
+        self._api = EditApi(catalog_over(store.table, store.words, store.now), store.now)
         self.made: dict[str, list[Correction]] = {}
 
     def correct(self, path: str, field: str) -> None:

@@ -92,7 +92,7 @@ class Workers:
         """The answer to a conditional write is lost, and the client retries: it meets its own
         version. `tests/storage/test_tables.py` shows this for the real client."""
         run.is_disturbed = self.may_book_twice = True
-        if after and self._call(run) in {"MemoryRecords.put", "MemoryReuse.put"}:
+        if after and self._call(run) in {"MemoryTable.transact", "MemoryReuse.put"}:
             raise RecordChanged("It was saved by another run meanwhile.")
 
     def pause(self, *_: object) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from captioning.domain.messages import CaptionMessage
-from captioning.domain.record import CaptionInput, CaptionRecord, record_id
+from captioning.domain.record import CaptionInput, CaptionRecord
 from captioning.errors import ServiceDeferred
 from captioning.maintenance.reconcile import GRACE
 from captioning.records.catalog import ABANDONED
 from testing.fakes.stores import Message
 from testing.simulation.editors import FIELDS, Editors
 from testing.simulation.processes import Incident, Plans, Run, Workers
-from testing.simulation.world import ATTEMPTS, CAT, DOG, LEASE, Process, Store
+from testing.simulation.world import ATTEMPTS, CAT, DOG, LEASE, Process, Store, catalog_over
 
 ACTIONS = ["crash", "fault", "echo", "pause", "event", "message", "deletion", "delete"]
 ACTIONS += ["overwrite", "overtake", "again", "copy", *(f"edit {field}" for field in FIELDS)]
@@ -50,6 +50,7 @@ class Scenario:
     ) -> None:
         self.store = Store(daily_usd, caption_input, has_webhook=has_webhook)
         self.workers = Workers(self.store)
+        self.reader = catalog_over(self.store.table, self.store.words, self.store.now)
         self.events: list[str] = []
         self.deletions: list[str] = []
         self.poisoned: list[str] = []
@@ -203,7 +204,7 @@ class Scenario:
 
     def record(self, path: str) -> CaptionRecord | None:
         """The record of an image, if any."""
-        stored = self.store.records.get(record_id(path))
+        stored = self.reader.get(path)
         return stored.record if stored else None
 
     def _run(

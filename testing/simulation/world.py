@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from captioning.budget.ledger import Ledger
@@ -25,22 +25,23 @@ from captioning.images.sketch import Sketch
 from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.reconcile import Reconciler
 from captioning.pipeline.pipeline import CaptionPipeline
-from captioning.ports import RecordWriter
+from captioning.ports import EntityTable, RecordWriter
 from captioning.providers import Providers
 from captioning.records.catalog import Catalog
+from captioning.records.layout import Layout
 from captioning.resilience.calls import Calls, Memory
 from captioning.reuse.cache import CaptionCache
+from captioning.search.dictionary import Dictionary
 from captioning.support.score import SupportScorer
 from captioning.webhook.outbox import OutboxCatalog
 from testing.fakes.faults import Clock, FaultInjector
 from testing.fakes.stores import (
     MemoryDeferrals,
     MemoryImages,
-    MemoryIndex,
     MemoryNotices,
-    MemoryRecords,
     MemoryReuse,
     MemoryState,
+    MemoryTable,
     MemoryThumbnails,
     MemoryUsage,
 )
@@ -186,10 +187,15 @@ class Store:
         self.now = Clock()
         self.notices = MemoryNotices(self.now) if has_webhook else None
         self.daily_usd, self.caption_input = daily_usd, caption_input
-        self.records, self.index = MemoryRecords(), MemoryIndex()
+        self.table, self.words = MemoryTable(self.now), MemoryTable(self.now)
         self.reuse, self.usage, self.state = MemoryReuse(), MemoryUsage(), MemoryState()
         self.images, self.deferrals = MemoryImages(self.now), MemoryDeferrals(self.now)
         self.services = Services()
+
+
+def catalog_over(table: EntityTable, words: EntityTable, now: Callable[[], datetime]) -> Catalog:
+    """A catalogue that reads with one thread, so that a sequence of calls can be replayed."""
+    return Catalog(table, Dictionary(words, now=now), Layout(table), readers=1, now=now)
 
 
 class Process:
@@ -199,8 +205,9 @@ class Process:
         self.name, self._usage = name, store.usage
         self.injector = injector = FaultInjector()
         images, deferrals = injector.wrap(store.images), injector.wrap(store.deferrals)
-        records = injector.wrap(store.records)
-        self.catalog = Catalog(records, injector.wrap(store.index), now=store.now)
+        self.catalog = catalog_over(
+            injector.wrap(store.table), injector.wrap(store.words), store.now
+        )
         endings: RecordWriter = self.catalog
         if store.notices:
             endings = OutboxCatalog(self.catalog, injector.wrap(store.notices))
@@ -239,7 +246,6 @@ class Process:
         )
         self.reconciler = Reconciler(
             images=images,
-            records=records,
             catalog=self.catalog,
             queue=deferrals,
             state=injector.wrap(store.state),

@@ -8,8 +8,9 @@ from typing import NoReturn
 
 from captioning.api.health import HealthApi, unhealthy
 from captioning.errors import AuthRefused, BudgetSpent, StorageUnavailable
-from captioning.records.table import RecordTable
+from captioning.records.catalog import Catalog
 from captioning.resilience.service_health import ServiceHealth
+from captioning.search.dictionary import Dictionary
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.state import StateTable
 from testing.azurite import free_ports
@@ -42,7 +43,7 @@ def test_health_is_ok_when_every_part_answers(storage: Storage) -> None:
     state = StateTable(storage.account.table(f"{storage.name}state"))
     storage.account.create(f"{storage.name}state")
     services = ServiceHealth(state, Clock())
-    checks = {"images": storage.images.is_there, "captions": storage.records.is_there}
+    checks = {"images": storage.images.is_there, "captions": storage.catalog.is_there}
     parts = FINE | {"images": "ok", "captions": "ok"}
     assert health(checks, services.troubles) == (200, {"status": "ok", "parts": parts})
     services.broken("model", AuthRefused("The key is not accepted."))
@@ -54,8 +55,8 @@ def test_health_is_ok_when_every_part_answers(storage: Storage) -> None:
 def test_health_names_the_part_that_is_missing(storage: Storage) -> None:
     blobs = BlobAccount(connection_string=storage.connection)
     images = blobs.images("no-such-container")
-    records = RecordTable(storage.account.table("nosuchtable"))
-    checks = {"images": images.is_there, "captions": storage.records.is_there}
+    records = storage.catalog_over(storage.account.table("nosuchtable"))
+    checks = {"images": images.is_there, "captions": storage.catalog.is_there}
     down = {"settings": "ok", "images": "down", "captions": "ok"}
     assert health(checks) == (503, {"status": "down", "parts": down})
     checks = {"images": storage.images.is_there, "captions": records.is_there}
@@ -69,9 +70,12 @@ def test_health_is_down_when_storage_is_dead() -> None:
     text = f"AccountName=a;AccountKey=a2V5;BlobEndpoint={dead};TableEndpoint={dead}"
     blobs, account = BlobAccount(connection_string=text), TableAccount(connection_string=text)
     images = blobs.images("images")
-    checks = {"images": images.is_there, "captions": RecordTable(account.table("t")).is_there}
+    table = account.table("tab")
+    catalog = Catalog(table, Dictionary(table))
+    checks = {"images": images.is_there, "captions": catalog.is_there}
     parts = {"settings": "ok", "images": "down", "captions": "down"}
     assert health(checks) == (503, {"status": "down", "parts": parts})
+    catalog.close()
     blobs.close()
     account.close()
 

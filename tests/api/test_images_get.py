@@ -256,6 +256,8 @@ class TestCache:
         lab.record(lab.upload("a.jpg", JPEG))
         images, sent = lab.storage.recorded_images()
         catalog, asked = lab.storage.recorded_catalog()
+        assert catalog.is_there()  # reads the layout, which a process does once
+        asked.clear()
         recorded = view(
             lab,
             images=images,

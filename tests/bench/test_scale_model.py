@@ -22,6 +22,7 @@ from bench.scale.scenarios import (
     most_tokens,
     tokens_per_image,
 )
+from testing.markdown import INTERNALS, prose
 
 SHORT = Quotas(10, 21)
 IMAGES = 200
@@ -104,5 +105,10 @@ def test_the_apps_own_figures_are_read() -> None:
     assert Rules.of_blobs(1) == Rules(1, 0)
     assert tokens_per_image() == 3_700 + most_tokens()
     ceilings = limits.ceilings()
+    assert limits.table() in INTERNALS
+    assert f"An image takes {limits.REQUESTS_OF_AN_IMAGE} storage requests" in INTERNALS
+    assert f"with {limits.REQUESTS_OF_A_DEFERRAL} requests to storage each" in prose(INTERNALS)
     assert min(ceilings, key=ceilings.__getitem__) == "quotas x1"
-    assert ceilings["quotas x100"] < ceilings["storage account"] < ceilings["instances"]
+    assert ceilings["quotas x100"] < ceilings["partitions of the catalogue"]
+    assert ceilings["partitions of the catalogue"] < ceilings["instances"]
+    assert ceilings["instances"] < ceilings["storage account"]

@@ -13,7 +13,10 @@ from testing.harness.command_line import DEAD_STORAGE, CommandLine, Terminal
 from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
-COMMANDS = ["up", "drop", "show", "find", "export", "reprocess", "revert", "retag", "try", "check"]
+COMMANDS = [
+    *("up", "drop", "show", "find", "export", "reprocess", "migrate", "revert", "retag", "try"),
+    "check",
+]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -10,6 +10,7 @@ from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import RecordError
 from captioning.errors import RecordChanged, StorageUnavailable
 from testing.factories.records import START
+from testing.harness.catalog_rows import rows_of
 from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
 from testing.harness.storage import Storage
 
@@ -93,10 +94,8 @@ class Counting:
 
 
 def rows(lab: MaintenanceLab) -> int:
-    """Rows of images in the index."""
-    table = lab.storage.account.table(f"{lab.storage.name}index")
-    entities, _ = table.page(["PartitionKey"], 1_000, None)
-    return sum(str(entity["PartitionKey"]).startswith("all~") for entity in entities)
+    """Copies of records in the order of uploads."""
+    return sum(key.startswith("all~") for key in rows_of(lab.storage.table))
 
 
 class TestPoisoned:

@@ -19,7 +19,6 @@ from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.records.history import texts_in
 from captioning.search.query import parse
 from testing.factories import pictures
-from testing.fakes.stores import MemoryState
 from testing.harness.pipeline import LEASE, PipelineLab, on
 from testing.services.chat_replies import completion, filtered_output, throttled
 from testing.services.vision_scene import Scene
@@ -82,7 +81,6 @@ def asked(lab: PipelineLab, *, retry: bool = False) -> list[CaptionMessage]:
         Limits(),
         catalog=lab.storage.catalog,
         recaption=Recaption(lab.storage.images, lab.storage.catalog, lab.deferrals),
-        state=MemoryState(),
         fingerprint=app(lab, NEW)._cache.fingerprint,
         estimates=Free(),
     )

@@ -14,12 +14,11 @@ from captioning.api.recaption import RecaptionApi
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord, Status, record_id
 from captioning.errors import BadRequest
-from captioning.maintenance import reprocess
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reprocess import Limits, Round, Selection
+from captioning.records import catalog
 from testing.factories import pictures
 from testing.factories.records import minutes, short
-from testing.fakes.stores import MemoryState
 from testing.harness.pipeline import PipelineLab, on
 from testing.services.chat_replies import completion, throttled
 
@@ -54,7 +53,6 @@ def redriven(
         Limits(dry_run=dry_run),
         catalog=lab.storage.catalog,
         recaption=again,
-        state=MemoryState(),
         fingerprint="",
         estimates=NoEstimates(),
     )
@@ -129,7 +127,7 @@ class TestRedrive:
     @pytest.fixture(autouse=True)
     def _small_pages(self, lab: PipelineLab, monkeypatch: pytest.MonkeyPatch) -> None:
         """Pages of two images, the newest first: failed and captioned, both failed, captioned."""
-        monkeypatch.setattr(reprocess, "PAGE", 2)
+        monkeypatch.setattr(catalog, "PAGE", 2)
         for number in range(5):
             status: Status = "captioned" if number % 3 == 1 else "failed"
             record = short(f"{number}.jpg", minutes(-number), status=status)

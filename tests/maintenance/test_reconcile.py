@@ -14,6 +14,7 @@ import pytest
 
 from captioning.errors import StorageUnavailable
 from captioning.maintenance.reconcile import KIND, Reconciler, ReconcileReport
+from captioning.records.layout import Layout, record_key
 from captioning.storage.queues import connect
 from testing.factories.records import short
 from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
@@ -31,7 +32,6 @@ class ReconcileLab(MaintenanceLab):
         """One run of the timer."""
         keywords: dict[str, Any] = {
             "images": self.storage.images,
-            "records": self.storage.records,
             "catalog": self.storage.catalog,
             "queue": self.messages,
             "state": self.state,
@@ -237,10 +237,11 @@ def test_a_position_that_is_refused_is_dropped(
             self.describe = getattr(part, "describe", None)
             self.page = Refusing(getattr(part, "page", None))
             self.paths = Refusing(getattr(part, "paths", None))
+            self.get, self.settle = getattr(part, "get", None), getattr(part, "settle", None)
 
     changes = {
         "blobs": {"images": Part(lab.storage.images)},
-        "records": {"records": Part(lab.storage.records)},
+        "records": {"catalog": Part(lab.storage.catalog)},
     }
     with caplog.at_level(logging.WARNING):
         assert lab.run(**changes[name]) == ReconcileReport(blobs=1, records=1)
@@ -255,15 +256,10 @@ def test_a_record_that_cannot_be_read_does_not_keep_the_others(
 ) -> None:
     identity = lab.record(lab.upload("a.jpg"), caption="Secret.").id
     lab.upload("b.jpg")
-    lab.storage.account.table(lab.storage.name).upsert(
-        {
-            "PartitionKey": identity[:2],
-            "RowKey": identity,
-            "path": "a.jpg",
-            "caption": "Secret.",
-            "status": "odd",
-        }
-    )
+    table = lab.storage.table
+    row = table.get(Layout(table).partition_of(identity), record_key(identity))
+    assert row
+    table.upsert({**row.entity, "status": "odd"})
     report = lab.run()
     assert report == ReconcileReport(blobs=2, records=1, queued=1, unreadable=1)
     assert lab.messages.taken() == ["b.jpg"]

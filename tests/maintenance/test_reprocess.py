@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from captioning.app.clients import ServiceClients
+from captioning.app.credentials import identity_of
+from captioning.config.settings import Settings
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import Provenance, RecordError, Status
 from captioning.domain.usage import Usage
 from captioning.errors import StorageUnavailable
-from captioning.maintenance import reprocess
+from captioning.records import catalog
 from captioning.records.edits import kept
 from captioning.storage.queues import MessageQueue
 from testing.factories.records import minutes, short
@@ -63,7 +67,7 @@ def test_no_image_with_the_status_is_none_asked_for(command: CommandLine, status
         (("--status", "processing"), "--status"),
         (("--status", ""), "--status"),
         (("--status", "failed", "--budget", "1"), "require --stale"),
-        (("--status", "failed", "--restart"), "require --stale"),
+        (("--status", "failed", "--retry"), "require --stale"),
         (("--stale", "--budget", "-1"), "--budget"),
         (("--stale", "--budget", "nan"), "--budget"),
         (("--stale", "--limit", "0"), "--limit"),
@@ -124,7 +128,7 @@ def test_it_says_how_far_it_came(
 ) -> None:
     """Page by page: nothing is read ahead of what is asked for."""
     sent: list[str] = []
-    monkeypatch.setattr(reprocess, "PAGE", 1)
+    monkeypatch.setattr(catalog, "PAGE", 1)
     monkeypatch.setattr(MessageQueue, "put", stopped_by(error, sent))
     save(storage, "failed", "a.jpg", "b.jpg", "c.jpg", "d.jpg")
     result = command("reprocess", "--status", "failed")
@@ -155,6 +159,16 @@ def stale(storage: Storage, *paths: str) -> None:
         storage.catalog.save(record, None)
 
 
+def made_by_the_app(storage: Storage, *paths: str) -> None:
+    """What the app makes of these images with the settings of SERVICES."""
+    settings = Settings.from_environ({"ImageStorage": storage.connection, **SERVICES})
+    with closing(ServiceClients(settings, identity_of(settings))) as clients:
+        made = Provenance(fingerprint=clients.providers.fingerprint)
+    for path in paths:
+        stored = storage.catalog.get(path)
+        storage.catalog.save(replace(short(path), provenance=made), stored)
+
+
 def test_what_is_stale_is_asked_for_with_its_price_and_on_from_there(
     command: CommandLine, storage: Storage
 ) -> None:
@@ -175,11 +189,11 @@ def test_what_is_stale_is_asked_for_with_its_price_and_on_from_there(
         f"2 images queued again, for about $0.008020 {how}",
         "The budget was reached: stopped before a.jpg.",
     ]
+    made_by_the_app(storage, "c.jpg", "b.jpg")
     second = command("reprocess", "--stale", "--budget", "0.01")
     assert second.stdout.splitlines() == [
         f"{row}a.jpg",
         f"1 image queued again, for about $0.004010 {how}",
-        "Continued where the last run stopped; --restart begins at the newest image.",
     ]
     assert [wake.path for wake in waiting(storage)] == ["c.jpg", "b.jpg", "a.jpg"]
 

@@ -1,12 +1,13 @@
-"""Rounds of `reprocess --stale`: who is asked for, where a run stops, how the next one goes on."""
+"""Rounds of `reprocess --stale`: which images are requested, where a run stops, and how the next
+one continues."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ import pytest
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord, Provenance, RecordError
 from captioning.errors import StorageUnavailable
-from captioning.maintenance import reprocess
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reprocess import (
     Limits,
@@ -23,16 +23,12 @@ from captioning.maintenance.reprocess import (
     Selection,
     model_date,
 )
-from captioning.records.catalog import Catalog
+from captioning.records import catalog as catalog_module
+from captioning.search.search import MOST_MAKES
 from testing.factories.records import START, minutes, short
-from testing.fakes.faults import Clock
-from testing.fakes.stores import (
-    MemoryDeferrals,
-    MemoryImages,
-    MemoryIndex,
-    MemoryRecords,
-    MemoryState,
-)
+from testing.fakes.faults import Clock, Crash, FaultInjector
+from testing.fakes.stores import MemoryDeferrals, MemoryImages, MemoryTable
+from testing.simulation.world import catalog_over
 
 STALE = Selection(stale=True)
 NOW = "now"
@@ -53,15 +49,56 @@ class Shop:
     """A catalogue of records in memory, a queue, and rounds over them."""
 
     def __init__(self) -> None:
-        clock = Clock()
-        self.catalog = Catalog(MemoryRecords(), MemoryIndex(), readers=1)
-        self.queue = MemoryDeferrals(clock)
-        self.recaption: Any = Recaption(MemoryImages(clock), self.catalog, self.queue)
-        self.state: Any = MemoryState()
+        self.clock = Clock()
+        self.table, self.words = MemoryTable(self.clock), MemoryTable(self.clock)
+        self.catalog = catalog_over(self.table, self.words, self.clock)
+        self.queue = MemoryDeferrals(self.clock)
+        self.recaption: Any = Recaption(MemoryImages(self.clock), self.catalog, self.queue)
+        self.captioned: list[str] = []
 
     def save(self, *records: CaptionRecord) -> None:
         for record in records:
             self.catalog.save(record, self.catalog.get(record.path))
+
+    def remove(self, path: str) -> None:
+        stored = self.catalog.get(path)
+        assert stored
+        self.catalog.remove(stored)
+
+    def caption(self, now: str = NOW) -> list[str]:
+        """Captions what is requested as a run of the app does, which leaves alone what was made
+        with the present settings; paths in their order."""
+        made = []
+        for wake in self.sent:
+            stored = self.catalog.get(wake.path)
+            if stored and stored.record.provenance.fingerprint != now:
+                done = replace(stored.record, provenance=Provenance(fingerprint=now), error=None)
+                self.catalog.save(done, stored)
+                made.append(wake.path)
+        self.queue.held.clear()
+        self.captioned += made
+        return made
+
+    def crashed(self, call: int, *, after: bool, **limits: Any) -> bool:
+        """Runs a round in a process of its own that is killed at a call; whether it was."""
+        injector = FaultInjector()
+        catalog = catalog_over(injector.wrap(self.table), injector.wrap(self.words), self.clock)
+        queue: Any = injector.wrap(self.queue)
+        images = Round(
+            STALE,
+            Limits(**limits),
+            catalog=catalog,
+            recaption=Recaption(MemoryImages(self.clock), catalog, queue),
+            fingerprint=NOW,
+            estimates=Cents(),
+        )
+        injector.crash(call, after=after)
+        with closing(catalog):
+            try:
+                list(images)
+            except Crash:
+                return True
+        return False
 
     def round(self, selection: Selection = STALE, now: str = NOW, **limits: Any) -> Round:
         return Round(
@@ -69,7 +106,6 @@ class Shop:
             Limits(**limits),
             catalog=self.catalog,
             recaption=self.recaption,
-            state=self.state,
             fingerprint=now,
             estimates=Cents(),
         )
@@ -192,20 +228,22 @@ def test_the_day_of_a_model(name: str, day: date | None) -> None:
 class TestWhereItStops:
     def test_a_limit_and_then_on(self, shop: Shop) -> None:
         shop.save(*numbered(5))
-        assert shop.asked(images=2) == ["0.jpg", "1.jpg"]
-        assert shop.asked(images=2) == ["2.jpg", "3.jpg"]
-        report = shop.run(images=2)
-        assert (report.asked, report.resumed, report.stopped) == (1, True, None)
-        assert shop.state.held == {}
-        assert not shop.round().report.resumed
+        for expected in (["0.jpg", "1.jpg"], ["2.jpg", "3.jpg"], ["4.jpg"]):
+            found = shop.round(images=2)
+            assert [asked.record.path for asked in found] == expected
+            assert found.report.stopped == ("limit" if len(expected) == 2 else None)
+            assert shop.caption() == expected
+        assert shop.run(images=2) == ReprocessReport()
 
-    def test_a_budget_is_never_passed(self, shop: Shop) -> None:
+    def test_a_budget_is_never_exceeded(self, shop: Shop) -> None:
         """Ten cents are ten times a cent, whatever floating point says."""
         shop.save(*numbered(12))
         report = shop.run(usd=0.1)
         assert (report.asked, report.stopped, report.before) == (10, "budget", "10.jpg")
         assert report.usd == pytest.approx(0.1)
-        assert shop.run(usd=0.009).asked == 0
+        shop.caption()
+        report = shop.run(usd=0.009)
+        assert (report.asked, report.stopped, report.before) == (0, "budget", "10.jpg")
         assert shop.asked(usd=1.0) == ["10.jpg", "11.jpg"]
 
     def test_a_budget_needs_prices(self, shop: Shop) -> None:
@@ -214,42 +252,94 @@ class TestWhereItStops:
         assert shop.sent == []
         assert (report := shop.run()).unpriced == report.asked == 1
 
-    def test_a_dry_run_asks_for_none_and_moves_nothing(self, shop: Shop) -> None:
-        """And lists what a run would ask for now."""
+    def test_a_dry_run_requests_none(self, shop: Shop) -> None:
+        """And lists what a run would request now."""
         shop.save(*numbered(3))
         assert shop.asked(dry_run=True) == ["0.jpg", "1.jpg", "2.jpg"]
-        assert (shop.sent, shop.state.held) == ([], {})
+        assert shop.sent == []
         shop.asked(images=1)
+        shop.caption()
         assert shop.asked(dry_run=True) == ["1.jpg", "2.jpg"]
-        assert shop.asked(dry_run=True, restart=True) == ["0.jpg", "1.jpg", "2.jpg"]
 
-    def test_it_begins_anew_where_it_is_told_to_or_is_another_round(self, shop: Shop) -> None:
+    def test_what_is_requested_twice_meanwhile_is_captioned_once(self, shop: Shop) -> None:
+        """A run does not know what is still queued."""
+        shop.save(*numbered(3))
+        assert shop.asked(images=2) == shop.asked(images=2) == ["0.jpg", "1.jpg"]
+        assert len(shop.sent) == 4
+        assert shop.caption() == ["0.jpg", "1.jpg"]
+        assert shop.asked(images=2) == ["2.jpg"]
+
+    def test_other_settings_begin_with_the_newest_image(self, shop: Shop) -> None:
         shop.save(*numbered(3))
         shop.asked(images=2)
-        assert shop.asked(images=1, restart=True) == ["0.jpg"]
-        assert shop.asked(Selection(status="captioned", stale=True), images=1) == ["0.jpg"]
-        assert [a.record.path for a in shop.round(now="later", images=1)] == ["0.jpg"]
+        shop.caption()
+        assert [a.record.path for a in shop.round(now="later")] == ["0.jpg", "1.jpg", "2.jpg"]
+        shop.caption(now="later")
+        assert [a.record.path for a in shop.round(now="later")] == []
+        assert shop.asked(images=1) == ["0.jpg"]
 
-    def test_others_than_stale_ones_keep_no_position(self, shop: Shop) -> None:
-        """New ones come in front of them."""
-        shop.save(*(replace(record, status="failed") for record in numbered(3)))
-        assert shop.asked(Selection(status="failed"), images=1) == ["0.jpg"]
-        assert shop.state.held == {}
+    def test_without_stale_an_image_is_selected_as_long_as_it_has_the_status(
+        self, shop: Shop
+    ) -> None:
+        shop.save(*numbered(3))
+        for _ in range(2):
+            assert shop.asked(Selection(status="captioned"), images=1) == ["0.jpg"]
+
+    def test_what_is_left_alone_counts_towards_no_limit(self, shop: Shop) -> None:
+        """Every run finds it again, and counts it again."""
+        reverted = Provenance(fingerprint="before", reverted=True)
+        stale = numbered(6)
+        stale[0] = replace(stale[0], provenance=reverted)
+        stale[2] = replace(stale[2], error=FAILED)
+        stale[3] = replace(stale[3], provenance=reverted)
+        shop.save(*stale)
+        for expected in (["1.jpg", "4.jpg"], ["5.jpg"], []):
+            found = shop.round(images=2)
+            assert [asked.record.path for asked in found] == expected
+            assert (found.report.reverted, found.report.failed) == (2, 1)
+            shop.caption()
 
 
-class TestKilledHalfWay:
-    """A run goes on with what is not asked for yet."""
+class TestManyPages:
+    """What a run has not requested yet, the next one does: whatever has stopped it."""
+
+    COUNT = 10
 
     @pytest.fixture(autouse=True)
     def _small_pages(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reprocess, "PAGE", 4)
-        shop.save(*numbered(10))
+        monkeypatch.setattr(catalog_module, "PAGE", 3)
+        records = numbered(self.COUNT)
+        for number, record in enumerate(records):
+            made = Provenance(model="m", fingerprint=f"before {number % 4}")
+            shop.save(replace(record, provenance=made))
+        shop.save(by("of now.jpg", NOW), by("unknown.jpg", None))
+        self.stale = [record.path for record in records]
 
-    def test_who_stops_reading_stops_it_there(self, shop: Shop) -> None:
+    def test_images_of_several_fingerprints_are_requested_newest_first(self, shop: Shop) -> None:
+        assert shop.asked() == self.stale
+
+    def test_each_run_continues_beyond_the_one_before(self, shop: Shop) -> None:
+        for first in range(0, self.COUNT, 4):
+            expected = self.stale[first : first + 4]
+            assert shop.asked(images=4) == expected
+            assert shop.caption() == expected
+        assert shop.asked() == []
+
+    def test_more_fingerprints_than_a_search_reads_postings_of(self, shop: Shop) -> None:
+        """Records are read instead, until fewer fingerprints are left."""
+        more = [by(f"{number} more.jpg", f"b{number}") for number in range(8 * MOST_MAKES)]
+        shop.save(*more)
+        expected = sorted([*self.stale, *(record.path for record in more)])
+        assert sorted(shop.asked()) == expected
+        shop.queue.held = shop.queue.held[:200]
+        shop.caption()
+        assert sorted([*shop.captioned, *shop.asked()]) == expected
+
+    def test_a_reader_that_stops_stops_it_there(self, shop: Shop) -> None:
         with closing(iter(shop.round())) as images:
             assert len(list(islice(images, 6))) == 6
-        assert shop.asked() == ["6.jpg", "7.jpg", "8.jpg", "9.jpg"]
-        assert len(shop.sent) == 10
+        assert shop.caption() == self.stale[:6]
+        assert shop.asked() == self.stale[6:]
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt(), StorageUnavailable("503.")])
     def test_an_error_stops_it_before_that_image(self, shop: Shop, error: BaseException) -> None:
@@ -265,35 +355,63 @@ class TestKilledHalfWay:
         shop.queue.put = failing  # type: ignore[method-assign]  # for one call
         with pytest.raises(type(error)):
             shop.asked()
-        assert shop.asked() == ["6.jpg", "7.jpg", "8.jpg", "9.jpg"]
-        assert sorted(wake.path for wake in shop.sent) == [f"{n}.jpg" for n in range(10)]
+        assert shop.caption() == self.stale[:6]
+        assert shop.asked() == self.stale[6:]
 
-    def test_a_kill_costs_a_page_at_most(self, shop: Shop) -> None:
-        """No line runs after it: the position is that of the page before."""
-        written: dict[Any, Any] = {}
-        images = iter(shop.round())
-        for _ in range(6):
-            next(images)
-            written = dict(shop.state.held)
-        images.close()
-        shop.state.held = written
-        assert shop.asked() == [f"{number}.jpg" for number in range(4, 10)]
+    @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+    def test_a_run_that_is_killed_at_any_call_is_continued(
+        self, shop: Shop, *, after: bool
+    ) -> None:
+        """Each image is captioned once, also where the first runs are killed one after another."""
+        calls = count(1)
+        while shop.crashed(next(calls), after=after):
+            shop.caption()
+        shop.caption()
+        assert shop.captioned == self.stale
+        assert shop.asked() == []
+        assert next(calls) > 10
 
-    def test_what_was_captioned_meanwhile_is_not_asked_for_again(self, shop: Shop) -> None:
+    def test_what_was_captioned_meanwhile_is_not_requested_again(self, shop: Shop) -> None:
+        """By a new upload, say, or by a person's request."""
         shop.asked(images=2)
-        shop.save(
-            *(replace(record, provenance=Provenance(fingerprint=NOW)) for record in numbered(5))
-        )
-        assert shop.asked(restart=True) == [f"{number}.jpg" for number in range(5, 10)]
+        made = Provenance(fingerprint=NOW)
+        shop.save(*(replace(record, provenance=made) for record in numbered(5)))
+        assert shop.asked() == self.stale[5:]
 
-    def test_a_position_that_cannot_be_kept_hides_no_error(self, shop: Shop) -> None:
-        class Refusing(MemoryState):
-            def put(self, kind: str, name: str, document: Any) -> None:
-                raise StorageUnavailable("503.")
 
-        shop.state = Refusing()
-        images = iter(shop.round())
-        next(images)
-        images.close()
-        with pytest.raises(StorageUnavailable):
-            shop.asked()
+class TestWhileOthersWrite:
+    """Images come, go, and are captioned while a round runs: every image that stays stale is
+    requested once."""
+
+    @pytest.fixture(autouse=True)
+    def _small_pages(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(catalog_module, "PAGE", 2)
+        shop.save(*numbered(12))
+
+    def test_a_round_reads_on(self, shop: Shop) -> None:
+        made = Provenance(fingerprint=NOW)
+        others: dict[str, Callable[[], object]] = {
+            "1.jpg": lambda: shop.remove("5.jpg"),
+            "2.jpg": lambda: shop.remove("0.jpg"),
+            "3.jpg": lambda: shop.save(by("newest.jpg", image=short("x", minutes(9)).image)),
+            "4.jpg": lambda: shop.save(by("oldest.jpg", image=short("x", minutes(-99)).image)),
+            "6.jpg": lambda: shop.save(replace(numbered(9)[8], provenance=made)),
+            "7.jpg": lambda: shop.save(replace(numbered(12)[11], status="processing")),
+            "10.jpg": lambda: shop.save(replace(numbered(1)[0], caption="Uploaded again.")),
+        }
+        found = []
+        for asked in shop.round():
+            found.append(asked.record.path)
+            others.get(asked.record.path, lambda: None)()
+        expected = [f"{number}.jpg" for number in (0, 1, 2, 3, 4, 6, 7, 9, 10)]
+        assert found == [*expected, "oldest.jpg"]
+        shop.caption()
+        assert shop.asked() == ["newest.jpg"]
+
+    def test_the_app_captions_while_the_round_requests(self, shop: Shop) -> None:
+        found = []
+        for asked in shop.round():
+            found.append(asked.record.path)
+            shop.caption()
+        assert found == shop.captioned == [f"{number}.jpg" for number in range(12)]
+        assert shop.asked() == []

@@ -29,7 +29,11 @@ from captioning.export.filenames import LONGEST
 from captioning.export.html import ON_A_PAGE, WIDTH
 from captioning.maintenance.reconcile import ReconcileReport
 from captioning.records import tag_vocabulary
+from captioning.records.layout import LAYOUT, VERSION, copy_key, posting_key, record_key, stub_key
+from captioning.records.writer import MOST_WRITES
+from captioning.search.search import MOST_ENDINGS, MOST_MAKES, MOST_RECORDS, MOST_REQUESTS
 from captioning.search.terms import MOST_WORDS
+from captioning.storage.sessions import RETRIES
 from captioning.text.visible import MOST
 from captioning.webhook import sender
 from testing.code_figures import figure_of
@@ -56,7 +60,10 @@ from testing.markdown import (
 from testing.paths import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-NEVER_IN_A_RECORD = {"error", "settings", "changed", "gone", "bad_request", "bad_name", "refused"}
+NEVER_IN_A_RECORD = {
+    *("error", "settings", "changed", "row_missing", "gone", "bad_request", "bad_name", "refused"),
+}
+NUMBERS = ("never", "once", "twice")
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
 FIGURES = [row for page in (INTERNALS, CAPTIONS) for row in rows(page, "what | figure")]
 """What, the figure with its unit, and where it is in the code."""
@@ -107,6 +114,20 @@ def test_every_table_and_queue_is_documented() -> None:
     readers = {b["queueName"]: name for name, b in bindings("queueTrigger").items()}
     documented = {row[0].strip("`"): row[2].strip("`") for row in rows(INTERNALS, "queue")}
     assert documented == readers
+
+
+def test_every_row_of_the_catalogue_is_documented() -> None:
+    told = [re.findall(r"`([^`]+)`", row[1])[0] for row in rows(INTERNALS, "PartitionKey | RowKey")]
+    made = [record_key(""), copy_key(""), posting_key("", "").removesuffix("~"), stub_key("")]
+    assert told == [*made, LAYOUT]
+    page = prose(section(INTERNALS, "The catalogue"))
+    assert f"names version {VERSION}" in page
+    assert f"A transaction has {MOST_WRITES} operations" in page
+    assert f"repeated {NUMBERS[RETRIES]}, with" in page
+    numbers = f"{MOST_REQUESTS} requests for postings, and two more for each posting list, and"
+    assert f"{numbers} {MOST_RECORDS} records" in page
+    assert f"more than {MOST_ENDINGS} words" in page
+    assert f"more than {MOST_MAKES} fingerprints" in page
 
 
 def test_every_error_code_is_documented_where_it_belongs() -> None:

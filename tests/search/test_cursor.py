@@ -13,8 +13,8 @@ from captioning.api.captions import CaptionApi
 from captioning.api.messages import Request
 from captioning.errors import BadRequest
 from captioning.search.cursor import decode, encode
+from captioning.search.places import after, newest, place_of
 from captioning.search.query import Query, parse
-from captioning.search.rows import after, newest, place_of
 from testing.factories.records import START, short
 from testing.harness.storage import Storage
 
@@ -30,6 +30,7 @@ OTHERS = {
     "a review": replace(DOGS, review="needed"),
     "a beginning": replace(DOGS, since=START),
     "an end": replace(DOGS, until=START),
+    "made otherwise": replace(DOGS, not_made="ab" * 32),
 }
 FOREIGN = {
     "empty": "",

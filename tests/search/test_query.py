@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioning.domain.record import Tag, TextLine
+from captioning.domain.record import FINAL, Provenance, Status, Tag, TextLine
 from captioning.errors import BadRequest
 from captioning.search.query import MOST_CHARACTERS, MOST_TERMS, Phrase, Query, parse
 from testing.factories.records import START, short
@@ -81,6 +81,17 @@ def test_states_and_times_are_wanted_too() -> None:
     }.items():
         assert replace(Query(), **{found: change[0]}).matches(RECORD)  # type: ignore[arg-type]  # the values are of many types
         assert not replace(Query(), **{found: change[1]}).matches(RECORD)  # type: ignore[arg-type]  # likewise
+
+
+@pytest.mark.parametrize("status", ["captioned", "rejected", "failed", "processing", "deferred"])
+def test_records_that_were_made_otherwise_are_final_and_say_how_they_were_made(
+    status: Status,
+) -> None:
+    query = replace(Query(), not_made="ab")
+    assert query.needs_postings
+    for fingerprint, is_stale in {"cd": True, "ab": False, None: False}.items():
+        record = short("a.jpg", status=status, provenance=Provenance(fingerprint=fingerprint))
+        assert query.matches(record) == (is_stale and status in FINAL)
 
 
 def test_words_are_looked_for_in_every_language_of_the_app() -> None:

@@ -24,6 +24,7 @@ from captioning.export.xml_text import in_xml
 from captioning.export.xmp import write_sidecars
 from captioning.images.picture import check_header
 from captioning.search.terms import MOST_WORDS, Wording
+from captioning.text.words import words
 from testing.factories.hostile_pictures import HOSTILE, Hostile, rendered
 from testing.factories.pictures import encoded, quadrants
 from testing.factories.records import short
@@ -137,9 +138,10 @@ def test_no_terminal_gets_a_command(
 def test_the_index_has_few_terms_and_all_are_keys(records: list[CaptionRecord]) -> None:
     for record in records:
         terms = Wording(record).terms
-        assert len(terms.content) <= MOST_WORDS + len(record.tags)
-        assert len(terms.all()) < 600
-        for term in terms.all():
+        words_of_path = len([*words(record.path)])
+        assert len(terms) <= MOST_WORDS + words_of_path + len(record.tags) + 3
+        assert len(terms) < 600
+        for term in terms:
             assert len(term) <= MOST_TERM
             assert not set(term) & set("/\\#?")
             assert not any(unicodedata.category(char) in {"Cc", "Cs"} for char in term)

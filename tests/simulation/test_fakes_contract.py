@@ -21,25 +21,22 @@ from captioning.domain.record import (
     CaptionText,
     Claim,
     ImageAnalysis,
-    RowVersions,
-    StoredRecord,
     Tag,
 )
 from captioning.domain.usage import Usage
-from captioning.errors import BlobChanged, BlobGone, RecordChanged
+from captioning.errors import BlobChanged, BlobGone, RecordChanged, RowMissing
+from captioning.ports import Write
 from captioning.reuse.entries import ReuseEntry, StoredEntry
-from captioning.search.rows import BEGINNING, END, IndexRow, WriteIntent, after, rows_of
 from captioning.storage.queues import MessageQueue, connect
 from captioning.storage.state import StateTable
-from testing.factories.records import FULL, START, short
+from testing.factories.records import START
 from testing.fakes.faults import Clock
 from testing.fakes.stores import (
     MemoryDeferrals,
     MemoryImages,
-    MemoryIndex,
-    MemoryRecords,
     MemoryReuse,
     MemoryState,
+    MemoryTable,
     MemoryUsage,
 )
 from testing.harness.storage import Storage
@@ -55,7 +52,6 @@ WORK = ReuseEntry(
     usage=Usage(input_tokens=3, vision_calls=1, usd=0.5),
     afresh="ef" * 16,
 )
-VERSIONS = RowVersions("01234567", "89abcdef", "00000000")
 DAYS = [date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)]
 
 
@@ -63,9 +59,8 @@ DAYS = [date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2)]
 class Parts:
     """One implementation of everything."""
 
-    records: Any
+    table: Any
     reuse: Any
-    index: Any
     images: Any
     deferrals: Any
     state: Any
@@ -79,9 +74,8 @@ def in_memory() -> Parts:
     now = Clock()
     images, deferrals = MemoryImages(now), MemoryDeferrals(now)
     return Parts(
-        records=MemoryRecords(),
+        table=MemoryTable(),
         reuse=MemoryReuse(),
-        index=MemoryIndex(),
         images=images,
         deferrals=deferrals,
         state=MemoryState(),
@@ -96,9 +90,8 @@ def on_azurite(storage: Storage, stack: ExitStack) -> Parts:
     for name in ("state", "usage"):
         storage.account.create(storage.name + name)
     return Parts(
-        records=storage.records,
+        table=storage.table,
         reuse=storage.reuse,
-        index=storage.index,
         images=storage.images,
         deferrals=queue(storage, stack),
         state=StateTable(storage.account.table(f"{storage.name}state")),
@@ -144,83 +137,116 @@ def pages(read: Callable[[Any], tuple[list[Any], Any]], most: int) -> list[Any]:
     raise AssertionError("the pages have no end")
 
 
-def test_a_record_survives_with_its_etag(parts: Parts) -> None:
-    assert parts.records.get(FULL.id) is None
-    etag = parts.records.put(FULL, None, VERSIONS)
-    stored = parts.records.get(FULL.id)
-    assert (stored.record, stored.etag) == (FULL, etag)
+def keyed(row: str, partition: str = "p", **properties: Any) -> dict[str, Any]:
+    return {"PartitionKey": partition, "RowKey": row, **properties}
 
 
-def test_creating_a_record_that_is_there_is_refused(parts: Parts) -> None:
-    parts.records.put(FULL, None, VERSIONS)
+def made(parts: Parts, row: str, **properties: Any) -> str:
+    """A new entity's ETag."""
+    return str(parts.table.transact([Write("insert", keyed(row, **properties))]))
+
+
+def keys(parts: Parts, start: str = "", end: str = "\U0010ffff", size: int = 100) -> list[str]:
+    return [entity["RowKey"] for entity in parts.table.page("p", start, end, size)]
+
+
+def test_an_entity_survives_with_its_etag(parts: Parts) -> None:
+    assert parts.table.get("p", "a") is None
+    entity = keyed("a", text="é 🏖 '\"", number=3, large=2**40, share=0.5, flag=True)
+    etag = parts.table.transact([Write("insert", entity)])
+    row = parts.table.get("p", "a")
+    assert (row.entity, row.etag) == (entity, etag)
+    assert row.written.utcoffset() == timedelta(0)
+    assert parts.table.get("q", "a") is None
+
+
+def test_a_transaction_is_made_as_a_whole(parts: Parts) -> None:
+    guard = made(parts, "guard", n=1)
+    made(parts, "old")
+    made(parts, "plain", n=1)
+    etag = parts.table.transact(
+        [
+            Write("replace", keyed("guard", m=2), guard),
+            Write("upsert", keyed("plain", n=2)),
+            Write("upsert", keyed("new")),
+            Write("delete", keyed("old")),
+        ]
+    )
+    assert parts.table.get("p", "guard").etag == etag != guard
+    assert parts.table.get("p", "guard").entity == keyed("guard", m=2)
+    assert parts.table.get("p", "plain").entity == keyed("plain", n=2)
+    assert keys(parts) == ["guard", "new", "plain"]
+
+
+@pytest.mark.parametrize("kind", ["insert", "replace", "merge", "delete"])
+@pytest.mark.parametrize("state", ["newer", "gone", "again"])
+def test_nothing_is_written_where_the_guard_does_not_hold(
+    parts: Parts, kind: Any, state: str
+) -> None:
+    """Another version is there, none, or one that was made after it was gone."""
+    old = made(parts, "guard", n=1)
+    made(parts, "old")
+    if state == "newer":
+        parts.table.transact([Write("replace", keyed("guard", n=2), old)])
+    else:
+        parts.table.transact([Write("delete", keyed("guard"), old)])
+    if state == "again":
+        assert made(parts, "guard", n=1) != old
+    if kind == "insert" and state == "gone":
+        return  # that guard holds
+    before = parts.table.get("p", "guard")
+    guard = Write(kind, keyed("guard", n=3), None if kind == "insert" else old)
     with pytest.raises(RecordChanged):
-        parts.records.put(short(FULL.path), None, VERSIONS)
-    assert parts.records.get(FULL.id).record == FULL
+        parts.table.transact([guard, Write("upsert", keyed("new")), Write("delete", keyed("old"))])
+    assert parts.table.get("p", "guard") == before
+    assert keys(parts) == (["guard", "old"] if before else ["old"])
 
 
-def test_a_record_is_replaced_in_its_latest_version_only(parts: Parts) -> None:
-    old = parts.records.put(FULL, None, VERSIONS)
-    newer = replace(FULL, caption="Newer.")
-    new = parts.records.put(newer, old, VERSIONS)
-    assert new != old
-    with pytest.raises(RecordChanged):
-        parts.records.put(FULL, old, VERSIONS)
-    assert parts.records.get(FULL.id).record == newer
+def test_a_missing_row_is_named_and_nothing_is_written(parts: Parts) -> None:
+    guard = made(parts, "guard")
+    made(parts, "old")
+    deletes = [Write("delete", keyed(row)) for row in ("old", "missing é 'x'", "gone")]
+    with pytest.raises(RowMissing) as caught:
+        parts.table.transact([Write("replace", keyed("guard"), guard), *deletes])
+    assert caught.value.row == "missing é 'x'"
+    assert keys(parts) == ["guard", "old"]
+    assert parts.table.get("p", "guard").etag == guard
 
 
-def test_the_same_record_saved_again_is_another_version(parts: Parts) -> None:
-    old = parts.records.put(FULL, None, VERSIONS)
-    parts.records.put(FULL, old, VERSIONS)
-    with pytest.raises(RecordChanged):
-        parts.records.put(FULL, old, VERSIONS)
+def test_a_merge_keeps_what_it_does_not_name(parts: Parts) -> None:
+    old = made(parts, "a", n=1, m=1)
+    new = parts.table.transact([Write("merge", keyed("a", m=2, k=3), old)])
+    assert parts.table.get("p", "a").entity == keyed("a", n=1, m=2, k=3)
+    assert parts.table.get("p", "a").etag == new != old
 
 
-def test_a_removed_record_cannot_be_replaced(parts: Parts) -> None:
-    etag = parts.records.put(FULL, None, VERSIONS)
-    parts.records.delete(FULL.id, etag)
-    with pytest.raises(RecordChanged):
-        parts.records.put(FULL, etag, VERSIONS)
-    assert parts.records.get(FULL.id) is None
+def test_a_deleted_guard_has_no_etag(parts: Parts) -> None:
+    etag = made(parts, "a")
+    made(parts, "b")
+    assert (
+        parts.table.transact([Write("delete", keyed("a"), etag), Write("delete", keyed("b"))]) == ""
+    )
+    assert keys(parts) == []
 
 
-def test_a_record_is_removed_in_its_latest_version_only(parts: Parts) -> None:
-    old = parts.records.put(FULL, None, VERSIONS)
-    new = parts.records.put(FULL, old, VERSIONS)
-    with pytest.raises(RecordChanged):
-        parts.records.delete(FULL.id, old)
-    assert parts.records.get(FULL.id)
-    parts.records.delete(FULL.id, new)
-    parts.records.delete(FULL.id, new)
-    assert parts.records.get(FULL.id) is None
+def test_a_transaction_of_a_hundred(parts: Parts) -> None:
+    rows = [f"term~{number:03}" for number in range(100)]
+    parts.table.transact([Write("upsert", keyed(row)) for row in rows])
+    assert keys(parts) == rows
+    parts.table.transact([Write("delete", keyed(row)) for row in rows])
+    assert keys(parts) == []
 
 
-def test_a_version_does_not_come_back_with_its_record(parts: Parts) -> None:
-    etag = parts.records.put(FULL, None, VERSIONS)
-    parts.records.delete(FULL.id, etag)
-    assert parts.records.put(FULL, None, VERSIONS) != etag
-
-
-@pytest.mark.parametrize("size", [1, 3, 7, 100])
-def test_paths_hold_every_record_once(parts: Parts, size: int) -> None:
-    paths = {f"{number}/é.jpg" for number in range(7)}
-    for path in paths:
-        parts.records.put(short(path), None, VERSIONS)
-    found = pages(lambda token: parts.records.paths(size, token), size)
-    assert sorted(found) == sorted(paths)
-
-
-def test_paths_go_on_though_records_are_removed_meanwhile(parts: Parts) -> None:
-    etags = {f"{n}.jpg": parts.records.put(short(f"{n}.jpg"), None, VERSIONS) for n in range(8)}
-    found, token = parts.records.paths(3, None)
-    gone = [short(path) for path in found]
-    for record in gone:
-        parts.records.delete(record.id, etags[record.path])
-    found += pages(lambda following: parts.records.paths(3, following or token), 3)
-    assert sorted(found) == sorted(etags)
-
-
-def test_no_paths_are_one_page(parts: Parts) -> None:
-    assert parts.records.paths(10, None) == ([], None)
+def test_pages_are_in_the_order_of_their_keys(parts: Parts) -> None:
+    rows = ["!", "A", "a", "a b", "a~", "a~~", "~", "é", "字", "𠀀"]
+    for row in reversed(rows):
+        made(parts, row, shown=row)
+    parts.table.transact([Write("insert", keyed("a", partition="q"))])
+    assert keys(parts) == rows
+    assert keys(parts, size=4) == rows[:4]
+    assert keys(parts, "a", "a~~") == ["a", "a b", "a~"]
+    assert keys(parts, "b", "c") == []
+    assert parts.table.page("p", "~", "字", 9, ["RowKey"]) == [{"RowKey": "~"}, {"RowKey": "é"}]
 
 
 def test_work_survives_with_its_etag(parts: Parts) -> None:
@@ -244,79 +270,6 @@ def test_work_is_replaced_in_its_latest_version_only(parts: Parts) -> None:
     with pytest.raises(RecordChanged):
         parts.reuse.put(WORK, old)
     assert parts.reuse.get(WORK.sha256, WORK.fingerprint).work == bare
-
-
-ROWS = [
-    IndexRow(term, f"{number:014d}-{'ab' * 32}-{version}")
-    for term in ("word~é", "tag~golden retriever", "all~2026-11")
-    for number in (1, 2, 30)
-    for version in ("01234567", "89abcdef")
-]
-
-
-def test_rows_are_read_in_their_order_from_a_position_to_another(parts: Parts) -> None:
-    parts.index.add(frozenset(ROWS[3:]))
-    parts.index.add(frozenset(ROWS))
-    dogs = ROWS[6:12]
-    term = dogs[0].partition
-    assert parts.index.page(term, BEGINNING, END, 10) == dogs
-    assert parts.index.page(term, BEGINNING, END, 4) == dogs[:4]
-    assert parts.index.page(term, dogs[2].place, END, 10) == dogs[2:]
-    assert parts.index.page(term, after(dogs[0].place), dogs[4].row, 10) == dogs[2:4]
-    assert parts.index.page("tag~none", BEGINNING, END, 10) == []
-
-
-def test_rows_are_removed_whether_there_or_not(parts: Parts) -> None:
-    parts.index.add(frozenset(ROWS))
-    for _ in range(2):
-        parts.index.remove(frozenset(ROWS[:8]))
-    assert parts.index.page("word~é", BEGINNING, END, 10) == []
-    assert parts.index.page("tag~golden retriever", BEGINNING, END, 10) == ROWS[8:12]
-
-
-def test_notes_are_kept_until_they_are_withdrawn(parts: Parts) -> None:
-    first = WriteIntent("ab" * 32, "1" * 32, START, frozenset(ROWS))
-    second = WriteIntent("0b" * 32, "2" * 32, START, frozenset())
-    for note in (first, second):
-        parts.index.announce(note)
-    assert sorted(parts.index.notes(), key=lambda note: note.key) == [first, second]
-    for _ in range(2):
-        parts.index.withdraw(first)
-    assert list(parts.index.notes()) == [second]
-
-
-def test_words_and_months_are_known(parts: Parts) -> None:
-    for path, moment in (("surfing.jpg", START), ("surf.jpg", START - timedelta(days=400))):
-        record = short(path, moment, caption="Surf's up: a Süß Ort.")
-        parts.index.learn(record)
-        parts.index.add(rows_of(StoredRecord(record, "", RowVersions("1", "2", "3"))))
-    assert parts.index.months() == ["2026-11", "2025-10"]
-    assert parts.index.words("surf", 10) == ["surf", "surfing", "surfs"]
-    assert parts.index.words("surf", 2) == ["surf", "surfing"]
-    assert parts.index.words("sus", 2) == ["suss"]
-    assert parts.index.words("x", 2) == []
-
-
-def test_tags_that_images_have_are_listed_by_the_alphabet(parts: Parts) -> None:
-    tags = ("Dog", "dog house", "Dogge", "cat", "Ärmel", "dot", "a/b#?\\c")
-    record = short("a.jpg", tags=tuple(Tag(name, 1.0) for name in tags))
-    stored = StoredRecord(record, "", RowVersions("1", "2", "3"))
-    parts.index.learn(record)
-    assert parts.index.tags("", 10) == []
-    parts.index.add(rows_of(stored))
-    assert parts.index.tags("", 10) == [
-        "a/b#?\\c",
-        "Ärmel",
-        "cat",
-        "Dog",
-        "dog house",
-        "Dogge",
-        "dot",
-    ]
-    assert parts.index.tags("DOG", 2) == ["Dog", "dog house"]
-    parts.index.remove(frozenset(r for r in rows_of(stored) if r.partition == "tag~dog house"))
-    assert parts.index.tags("dog", 2) == ["Dog", "Dogge"]
-    assert parts.index.tags("x", 2) == []
 
 
 def test_a_blob_is_described_and_read(parts: Parts) -> None:

@@ -1,4 +1,4 @@
-"""Requests by libcurl: many threads, many requests, and answers that belong to them."""
+"""Requests by libcurl: many threads, and answers that belong to their requests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import pycurl
+import pytest
 
-from captioning.storage.curl import LANE_WIDTH, Answered, Asked, Curl
+from captioning.storage.curl import Answered, Asked, Curl
 from testing.azurite import free_ports
+from testing.fakes.table_faults import RawServer
 from testing.services.server import Received, Reply, WireServer
 
 STATUS = (200, 404, 412, 503)
@@ -63,16 +65,6 @@ def test_an_answer_is_read_before_its_connection_is_anothers() -> None:
     curl.close()
 
 
-def test_many_requests_get_their_answers_in_their_order() -> None:
-    curl = Curl(direct=True)
-    numbers = range(5 * LANE_WIDTH + 1)
-    with WireServer(echo) as server:
-        asked = [Asked("PUT", f"{server.url}/{number}", (), b"{}") for number in numbers]
-        answers = curl.send_all(asked)
-    assert all(is_answer(answered, at, "PUT") for at, answered in enumerate(answers))
-    curl.close()
-
-
 def test_a_connection_is_used_for_every_method_in_turn() -> None:
     """What one request was is forgotten with the next."""
     curl = Curl(direct=True)
@@ -95,5 +87,46 @@ def test_where_nobody_listens_there_is_no_answer() -> None:
     curl = Curl(direct=True)
     asked = Asked("GET", f"http://127.0.0.1:{port}/1", ())
     assert curl.send(asked) is None
-    assert curl.send_all([asked] * 40) == [None] * 40
+    curl.close()
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    curl = Curl(direct=True)
+    with WireServer(lambda _: Reply(307, b"", {"Location": "/1"})) as server:
+        answered = curl.send(Asked("POST", f"{server.url}/0", (), b"{}"))
+        assert answered
+        assert (answered.status, answered.headers["location"]) == (307, "/1")
+        assert [received.path for received in server.received] == ["/0"]
+    curl.close()
+
+
+@pytest.mark.parametrize("fault", [Reply(200, b"abcd", cut=True), Reply(reset=True)])
+def test_a_request_without_a_whole_answer_has_none(fault: Reply) -> None:
+    curl = Curl(direct=True)
+    with WireServer(lambda _: fault) as server:
+        assert curl.send(Asked("GET", f"{server.url}/0", ())) is None
+    curl.close()
+
+
+def test_headers_are_those_of_the_final_answer() -> None:
+    """An interim answer has its own."""
+    early = b"HTTP/1.1 103 Early Hints\r\nETag: early\r\nLink: </x>\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\nETag: final\r\nContent-Length: 2\r\n\r\nok"
+    curl = Curl(direct=True)
+    with RawServer([[early + final]]) as server:
+        answered = curl.send(Asked("GET", f"{server.url}/0", ()))
+    assert answered
+    assert answered.headers == {"etag": "final", "content-length": "2"}
+    curl.close()
+
+
+def test_a_request_that_libcurl_repeats_on_a_new_connection_is_marked() -> None:
+    """The kept connection breaks after the second request was sent on it."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    curl = Curl(direct=True)
+    with RawServer([[ok, b""], [ok, ok]]) as server:
+        asked = Asked("POST", f"{server.url}/0", (), b"{}")
+        answers = [curl.send(asked) for _ in range(3)]
+        assert server.requests == 4
+    assert [answered and answered.may_be_second for answered in answers] == [False, True, False]
     curl.close()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioning.storage.entities import (
     ENTITY_BYTES,
     PROPERTY_UNITS,
+    decoded,
+    encoded,
     parts,
     size,
     to_document,
@@ -97,3 +100,56 @@ def test_size_counts_utf_16(entity: dict[str, Any], expected: int) -> None:
 def test_the_limit_leaves_room_for_what_the_service_adds() -> None:
     """The service counts 1 MiB with types and the system's properties: 255 names at the most."""
     assert ENTITY_BYTES + 255 * 8 + 2 * 1024 < 1_048_576
+
+
+@given(
+    st.dictionaries(
+        st.from_regex("[A-Za-z]{1,9}", fullmatch=True).filter(lambda name: name != "Timestamp"),
+        st.text(st.characters(codec="utf-8"))
+        | st.booleans()
+        | st.integers(-(2**63), 2**63 - 1)
+        | st.floats(allow_nan=False, allow_infinity=False),
+    )
+)
+@settings(max_examples=50)
+def test_an_entity_survives_its_encoding(properties: dict[str, Any]) -> None:
+    found = decoded(json.loads(encoded(properties)))
+    assert found == properties
+    assert {name: type(value) for name, value in found.items()} == {
+        name: type(value) for name, value in properties.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2**63, float("nan"), float("inf"), b"x", None, ["x"]],
+    ids=["65 bits", "no number", "infinite", "bytes", "nothing", "a list"],
+)
+def test_what_no_property_can_have_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError):
+        encoded({"property": value})
+
+
+def test_half_a_character_is_replaced() -> None:
+    assert json.loads(encoded({"text": "a\ud83d"})) == {"text": "a?"}
+
+
+def test_what_is_not_ascii_is_escaped_where_that_is_wanted() -> None:
+    entity = {"text": "é🏖\u2028 a\ud83d"}
+    assert encoded(entity, in_ascii=True) == rb'{"text":"\u00e9\ud83c\udfd6\u2028 a?"}'
+    assert encoded(entity) == '{"text":"é🏖\\u2028 a?"}'.encode()
+
+
+def test_what_the_service_adds_is_left_out() -> None:
+    told = {
+        "odata.etag": "e",
+        "PartitionKey": "p",
+        "Timestamp@odata.type": "Edm.DateTime",
+        "Timestamp": "2026-11-22T10:00:00Z",
+        "number@odata.type": "Edm.Int64",
+        "number": "-9007199254740993",
+        "share@odata.type": "Edm.Double",
+        "share": 1,
+        "selected": None,
+    }
+    assert decoded(told) == {"PartitionKey": "p", "number": -9007199254740993, "share": 1.0}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from captioning.errors import RecordChanged, StorageUnavailable
+from captioning.errors import RecordChanged, RowMissing, StorageUnavailable
+from captioning.ports import Entity, Write
 from captioning.storage.accounts import TableAccount
-from captioning.storage.curl import Answered, Asked, Curl
+from captioning.storage.errors import RequestRefused
 from captioning.storage.tables import Table
 from testing.azurite import free_ports
 from testing.harness.storage import Storage
@@ -19,95 +20,114 @@ from testing.services.server import Reply, WireServer
 
 ETAG = "W/\"datetime'2026-11-22T10%3A00%3A00.0000000Z'\""
 
-OPERATIONS: dict[str, Callable[[Table], object]] = {
+
+def entity(row: str = "r", **properties: Any) -> Entity:
+    return {"PartitionKey": "p", "RowKey": row, **properties}
+
+
+REST: dict[str, Callable[[Table], object]] = {
     "get": lambda table: table.get("p", "r"),
+    "page": lambda table: table.page("p", "", "~", 10),
     "create": lambda table: table.put(entity(), None),
     "replace": lambda table: table.put(entity(), ETAG),
     "upsert": lambda table: table.upsert(entity()),
     "delete": lambda table: table.delete("p", "r"),
     "delete a version": lambda table: table.delete("p", "r", ETAG),
-    "query": lambda table: list(table.query("PartitionKey eq @p", {"p": "p"}, ["RowKey"])),
-    "page": lambda table: table.page(["RowKey"], 10, None),
+    "transact": lambda table: table.transact([Write("insert", entity(save="1"))]),
+    "transact without a save": lambda table: table.transact([Write("upsert", entity())]),
 }
+BY_SDK: dict[str, Callable[[Table], object]] = {
+    "between": lambda table: list(table.between("a", "z")),
+    "scan": lambda table: table.scan(10, None),
+    "has entities": lambda table: table.has_entities(),
+}
+ABSENT = {"scan": ([], None), "has entities": False}
+"""What these give for a missing table."""
+OPERATIONS = {**REST, **BY_SDK}
 
 
 def refusal(status: int, code: str) -> Reply:
     """In the service's words."""
     message = {"lang": "en-US", "value": f"{code}.\nRequestId:1\nTime:2026-11-22T10:00:00Z"}
-    return Reply(status, {"odata.error": {"code": code, "message": message}})
+    body = {"odata.error": {"code": code, "message": message}}
+    return Reply(status, body, {"x-ms-request-id": "1", "x-ms-error-code": code})
 
 
-TROUBLE = {
+TROUBLE: dict[str, Reply] = {
     "500": refusal(500, "InternalError"),
     "503": refusal(503, "ServerBusy"),
     "502 of a proxy": Reply(502, b"<html>"),
     "429": Reply(429, b""),
     "401": refusal(401, "InvalidAuthenticationInfo"),
-    "403": refusal(403, "AuthorizationFailure"),
+    "403": refusal(403, "AuthenticationFailed"),
+    "403 of a proxy": Reply(403, b"<html>"),
+    "404 of a proxy": Reply(404, b"<html>"),
+    "redirect": Reply(307, b"", {"Location": "/elsewhere"}),
     "reset": Reply(reset=True),
 }
-GARBLED = {"cut": Reply(200, {"value": []}, cut=True), "a page of a proxy": Reply(200, b"<html>")}
-
-
-class LossyCurl(Curl):
-    """Does what it is asked, once without telling."""
-
-    def __init__(self, answer: int | None) -> None:
-        super().__init__(direct=True)
-        self._answer = answer
-        self._is_first = True
-
-    def send(self, asked: Asked) -> Answered | None:
-        answered = super().send(asked)
-        if self._is_first:
-            self._is_first = False
-            return Answered(self._answer, b"", {}) if self._answer else None
-        return answered
-
-
-def entity(row: str = "r", **properties: Any) -> dict[str, Any]:
-    return {"PartitionKey": "p", "RowKey": row, **properties}
+GARBLED: dict[str, Reply] = {
+    "cut": Reply(200, {"value": []}, cut=True),
+    "a page of a proxy": Reply(200, b"<html>"),
+}
 
 
 @contextmanager
 def table_at(url: str) -> Iterator[Table]:
-    """A table of an account at this address, asked once an operation."""
+    """A table of an account at this address; a failed request is repeated once."""
     connection = f"AccountName=a;AccountKey=a2V5;TableEndpoint={url}/a"
-    account = TableAccount(connection_string=connection, retries=1)
+    account = TableAccount(connection_string=connection, retries=1, sleep=lambda _: None)
     yield account.table("captions")
     account.close()
 
 
 @pytest.fixture
 def table(storage: Storage) -> Table:
-    return storage.account.table(storage.name)
-
-
-@pytest.fixture
-def lossy(storage: Storage) -> Iterator[Callable[[int | None], Table]]:
-    """Makes the table again, over a connection that loses the answer to its first request: it
-    breaks (None), or something between says 500."""
-    with ExitStack() as stack:
-
-        def made(answer: int | None) -> Table:
-            curl = LossyCurl(answer)
-            account = TableAccount(connection_string=storage.connection, curl=curl)
-            stack.callback(account.close)
-            return account.table(storage.name)
-
-        yield made
+    return storage.table
 
 
 def test_a_missing_entity_is_none_a_missing_table_is_trouble(storage: Storage) -> None:
-    assert storage.account.table(storage.name).get("p", "r") is None
-    with pytest.raises(StorageUnavailable, match="404"):
+    assert storage.table.get("p", "r") is None
+    with pytest.raises(StorageUnavailable, match=r"404 \(TableNotFound\)"):
         storage.account.table("nosuchtable").get("p", "r")
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if "delete" not in name])
-def test_every_operation_says_when_the_table_is_missing(storage: Storage, name: str) -> None:
-    with pytest.raises(StorageUnavailable):
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_missing_table_has_no_entities(storage: Storage, name: str) -> None:
+    assert OPERATIONS[name](storage.account.table("nosuchtable")) == ABSENT[name]
+
+
+def test_a_table_has_entities_or_not(table: Table) -> None:
+    assert not table.has_entities()
+    table.put(entity(), None)
+    assert table.has_entities()
+
+
+@pytest.mark.parametrize("code", ["AuthorizationPermissionMismatch", "AuthorizationFailure"])
+def test_a_table_without_a_role_has_no_entities_for_the_app(code: str) -> None:
+    with WireServer(lambda _: refusal(403, code)) as server, table_at(server.url) as table:
+        assert not table.has_entities()
+        with pytest.raises(StorageUnavailable):
+            table.scan(10, None)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - ABSENT.keys()))
+def test_every_other_operation_says_when_the_table_is_missing(storage: Storage, name: str) -> None:
+    with pytest.raises(StorageUnavailable, match="404"):
         OPERATIONS[name](storage.account.table("nosuchtable"))
+
+
+def test_a_table_is_there_or_not(storage: Storage) -> None:
+    assert storage.table.is_there()
+    assert not storage.account.table("nosuchtable").is_there()
+
+
+@pytest.mark.parametrize("trouble", [*TROUBLE, *GARBLED])
+def test_a_table_that_does_not_answer_is_not_there(trouble: str) -> None:
+    with (
+        WireServer(lambda _: {**TROUBLE, **GARBLED}[trouble]) as server,
+        table_at(server.url) as table,
+    ):
+        assert not table.is_there()
 
 
 def test_an_entity_survives_with_its_etag(table: Table) -> None:
@@ -115,6 +135,17 @@ def test_an_entity_survives_with_its_etag(table: Table) -> None:
     row = table.get("p", "r")
     assert row
     assert (row.entity, row.etag) == (entity(text="é🏖", number=1, flag=True), etag)
+
+
+def test_a_write_names_the_version_that_it_replaces(table: Table) -> None:
+    etag = table.put(entity(), None)
+    assert table.put(entity(), etag) != etag
+    for stale in (etag, None):
+        with pytest.raises(RecordChanged):
+            table.put(entity(), stale)
+    table.delete("p", "r")
+    with pytest.raises(RecordChanged):
+        table.put(entity(), etag)
 
 
 def test_an_upsert_writes_over_whatever_is_there(table: Table) -> None:
@@ -144,23 +175,131 @@ def test_a_delete_with_a_version_takes_that_one_only(table: Table) -> None:
     assert table.get("p", "r") is None
 
 
-def test_pages_hold_every_entity_once_in_the_order_of_keys(table: Table) -> None:
+def contents(table: Table) -> dict[str, Entity]:
+    return {each["RowKey"]: each for each in table.page("p", "", "~", 100)}
+
+
+def test_a_transaction_makes_all_of_its_writes(table: Table) -> None:
+    etag = table.transact([Write("insert", entity("g", n=1, kept="x")), Write("upsert", entity())])
+    assert (row := table.get("p", "g"))
+    assert row.etag == etag
+    etag = table.transact(
+        [
+            Write("merge", entity("g", n=2), etag),
+            Write("delete", entity()),
+            *(Write("upsert", entity(f"{number:02}")) for number in range(98)),
+        ]
+    )
+    assert contents(table) == {
+        "g": entity("g", n=2, kept="x"),
+        **{f"{number:02}": entity(f"{number:02}") for number in range(98)},
+    }
+    etag = table.transact([Write("replace", entity("g", n=3), etag), Write("delete", entity("00"))])
+    assert contents(table)["g"] == entity("g", n=3)
+    assert table.transact([Write("delete", entity("g"), etag), Write("delete", entity("01"))]) == ""
+    assert contents(table).keys() == {f"{number:02}" for number in range(2, 98)}
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        Write("insert", entity("g")),
+        *(Write(kind, entity("g"), ETAG) for kind in ("replace", "merge", "delete")),
+        *(Write(kind, entity("none"), ETAG) for kind in ("replace", "merge", "delete")),
+    ],
+    ids=lambda write: f"{write.kind} {write.entity['RowKey']}",
+)
+def test_a_transaction_whose_guard_is_another_version_makes_none(
+    table: Table, guard: Write
+) -> None:
+    table.put(entity("g", n=1), None)
+    with pytest.raises(RecordChanged):
+        table.transact([guard, Write("upsert", entity())])
+    assert contents(table) == {"g": entity("g", n=1)}
+
+
+def test_a_transaction_that_deletes_a_missing_row_names_it(table: Table) -> None:
+    writes = [Write("upsert", entity(row)) for row in "abcdefghijkl"]
+    with pytest.raises(RowMissing) as caught:
+        table.transact([*writes, Write("delete", entity("missing"))])
+    assert caught.value.row == "missing"
+    assert contents(table) == {}
+
+
+HOSTILE = [
+    "--changeset_1--\r\n--batch_1--\r\n",
+    "HTTP/1.1 404 Not Found\r\n\r\n",
+    "DELETE http://127.0.0.1/a/t(PartitionKey='p',RowKey='g') HTTP/1.1\r\nIf-Match: *\r\n\r\n",
+    '"}\r\n{"odata.error":{"code":"ServerBusy"}}',
+    "boundary=batch_x PartitionKey='q',RowKey='",
+    "it's ~ & % + # 🏖 \u2028 \\",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_in_a_transaction_is_data(table: Table, text: str) -> None:
+    table.transact([Write("upsert", entity("g", text=text)), Write("insert", entity(text=text))])
+    assert contents(table) == {"g": entity("g", text=text), "r": entity(text=text)}
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_text_of_any_length_is_stored_as_it_is(table: Table, shift: int) -> None:
+    """However the network cuts its characters."""
+    properties = {f"p{number}": "x" * shift + "字" * 30_000 for number in range(3)}
+    table.upsert(entity(**properties))
+    etag = table.put(entity("s", **properties), None)
+    table.put(entity("s", **properties), etag)
+    table.transact([Write("insert", entity("t", **properties))])
+    assert contents(table) == {row: entity(row, **properties) for row in "rst"}
+
+
+@pytest.mark.parametrize("key", ["it's", "a b", "é🏖", "50%", "%27", "a+b", "a&b", "a,RowKey='b'"])
+def test_any_key_is_found_again(table: Table, key: str) -> None:
+    for kind in ("insert", "upsert"):
+        etag = table.transact([Write(kind, entity(key, kind=kind))])
+        row = table.get("p", key)
+        assert row
+        assert (row.entity["kind"], row.etag) == (kind, etag)
+    assert [each["RowKey"] for each in table.page("p", key, key + "~", 2)] == [key]
+    table.transact([Write("delete", entity(key), etag)])
+    assert table.get("p", key) is None
+    table.put(entity(key), None)
+    table.delete("p", key)
+    assert table.get("p", key) is None
+
+
+def test_a_page_is_of_one_partition_in_the_order_of_keys(table: Table) -> None:
+    rows = ["a", "b", "c\uffee", "c𠮷", "d"]
+    for row in reversed(rows):
+        table.upsert(entity(row, n=1))
+        table.upsert({"PartitionKey": "q", "RowKey": row})
+    for size in range(1, 7):
+        found = [each["RowKey"] for each in table.page("p", "a", "e", size)]
+        # by UTF-16 units: the pair of 𠮷 begins with U+D842
+        assert found == ["a", "b", "c𠮷", "c\uffee", "d"][:size]
+    assert table.page("p", "b", "d", 1, ["RowKey", "n"]) == [{"RowKey": "b", "n": 1}]
+    assert table.page("p", "b", "c", 5, ["n"]) == [{"n": 1}]
+    assert [each["RowKey"] for each in table.page("p", "c", "c\ufffd", 5)] == ["c𠮷", "c\uffee"]
+    assert table.page("p", "x", "y", 5) == []
+
+
+def test_a_scan_holds_every_entity_once(table: Table) -> None:
     rows = [f"{number:02}" for number in range(10)]
     for row in reversed(rows):
         table.put(entity(row, long="x"), None)
-    found: list[dict[str, Any]] = []
+    found: list[Entity] = []
     token: Mapping[str, str] | None = None
     for _ in range(20):
-        entities, token = table.page(["RowKey"], 3, token)
+        entities, token = table.scan(3, token)
         assert len(entities) <= 3
         found += entities
         if token is None:
             break
-    assert found == [{"RowKey": row} for row in rows]
+    assert found == [entity(row, long="x") for row in rows]
 
 
-def test_a_page_of_an_empty_table_is_the_last(table: Table) -> None:
-    assert table.page(["RowKey"], 3, None) == ([], None)
+def test_a_scan_of_an_empty_table_is_at_its_end(table: Table) -> None:
+    assert table.scan(3, None) == ([], None)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -173,9 +312,12 @@ def test_trouble_of_storage_is_ours_to_wait_for(name: str, trouble: str) -> None
     ):
         OPERATIONS[name](table)
     assert server.url not in caught.value.message
+    assert {received.path.split("/")[1] for received in server.received} == {"a"}
+    if trouble in {"401", "403"}:
+        assert "refuses the key" in caught.value.message
 
 
-@pytest.mark.parametrize("name", ["get", "query", "page"])
+@pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("trouble", GARBLED)
 def test_an_answer_that_cannot_be_read_is_trouble(name: str, trouble: str) -> None:
     with (
@@ -199,41 +341,16 @@ def test_storage_that_is_not_there_is_trouble(name: str) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_request_that_is_wrong_is_a_bug_and_not_waited_for(name: str, status: int) -> None:
     with (
-        WireServer(lambda _: Reply(status, b"")) as server,
+        WireServer(lambda _: refusal(status, "InvalidInput")) as server,
         table_at(server.url) as table,
-        pytest.raises(HttpResponseError),
+        pytest.raises((HttpResponseError, RequestRefused)),
     ):
         OPERATIONS[name](table)
+    assert len(server.received) == 1
 
 
-@pytest.mark.parametrize("answer", [None, 500])
-def test_a_create_whose_answer_was_lost_finds_itself(
-    lossy: Callable[[int | None], Table], table: Table, answer: int | None
-) -> None:
-    """The client tries again by itself: whoever gets RecordChanged has to look whose it is."""
-    with pytest.raises(RecordChanged):
-        lossy(answer).put(entity(ours=True), None)
-    row = table.get("p", "r")
-    assert row
-    assert row.entity["ours"]
-
-
-@pytest.mark.parametrize("answer", [None, 500])
-def test_a_replacement_whose_answer_was_lost_finds_itself(
-    lossy: Callable[[int | None], Table], table: Table, answer: int | None
-) -> None:
-    etag = table.put(entity(), None)
-    with pytest.raises(RecordChanged):
-        lossy(answer).put(entity(ours=True), etag)
-    row = table.get("p", "r")
-    assert row
-    assert row.entity["ours"]
-
-
-@pytest.mark.parametrize("answer", [None, 500])
-def test_a_delete_whose_answer_was_lost_is_done(
-    lossy: Callable[[int | None], Table], table: Table, answer: int | None
-) -> None:
-    etag = table.put(entity(), None)
-    lossy(answer).delete("p", "r", etag)
-    assert table.get("p", "r") is None
+def test_an_operation_of_a_transaction_that_is_wrong_is_a_bug(table: Table) -> None:
+    too_long = {f"p{number}": "x" * 32_768 for number in range(20)}
+    with pytest.raises(RequestRefused, match="400"):
+        table.transact([Write("upsert", entity("a/b")), Write("upsert", entity("c", **too_long))])
+    assert contents(table) == {}

@@ -27,7 +27,7 @@ from testing.harness.functions import (
     undeployed,
 )
 from testing.harness.pipeline import PipelineLab
-from testing.markdown import USE
+from testing.markdown import USE, section
 from testing.services.server import Received, Reply, WireServer
 
 Verify = Callable[[str, dict[str, str], bytes, set[str]], bool]
@@ -71,7 +71,7 @@ def deployed(lab: PipelineLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
 @pytest.fixture(scope="module")
 def verify() -> Verify:
     """The function of the documentation."""
-    [code] = re.findall(r"```python\n(.*?)```", USE, re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", section(USE, "What is sent"), re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)
     verified: Verify = names["verified"]

@@ -20,15 +20,15 @@ from captioning.errors import (
     ServiceUnavailable,
     StorageUnavailable,
 )
-from captioning.records.catalog import Catalog
 from captioning.resilience.backoff import GIVE_UP, LONGEST
 from captioning.resilience.gate import Gate
 from captioning.webhook.outbox import FIRST_LOOK, OutboxCatalog
 from captioning.webhook.sender import LATEST_SAVE, STORAGE_PAUSE, WebhookSender
 from testing.factories.records import FULL, short
 from testing.fakes.faults import Clock, FaultInjector
-from testing.fakes.stores import MemoryIndex, MemoryNotices, MemoryRecords
+from testing.fakes.stores import MemoryNotices, MemoryTable
 from testing.fakes.webhook_receiver import KEY, SECRET, MemoryReceiver
+from testing.simulation.world import catalog_over
 
 DOWN = ServiceUnavailable("Down.")
 
@@ -38,7 +38,9 @@ class Lab:
 
     def __init__(self) -> None:
         self.clock, self.injector = Clock(), FaultInjector()
-        self.catalog = Catalog(self.injector.wrap(MemoryRecords()), MemoryIndex(), now=self.clock)
+        self.catalog = catalog_over(
+            self.injector.wrap(MemoryTable(self.clock)), MemoryTable(self.clock), self.clock
+        )
         self.notices, self.receiver = MemoryNotices(self.clock), MemoryReceiver()
         self.endings = OutboxCatalog(self.catalog, self.injector.wrap(self.notices))
         self.outages: list[ServiceDeferred] = []
