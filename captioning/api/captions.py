@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from captioning.api.messages import (
     Request,
@@ -18,11 +18,13 @@ from captioning.api.messages import (
 )
 from captioning.domain.record import Review, Status
 from captioning.errors import BadRequest
-from captioning.records.catalog import Catalog
 from captioning.search import cursor
 from captioning.search.places import BEGINNING
 from captioning.search.query import Query, parse
 from captioning.text.words import ALWAYS, tag_key
+
+if TYPE_CHECKING:  # it would be a part of every cold start
+    from captioning.records.catalog import Catalog
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

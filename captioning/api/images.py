@@ -9,7 +9,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from captioning.api.messages import Request, Response, choice, json_response, problem
 from captioning.domain.blobs import BlobDescription, name_problem, url_path
@@ -17,7 +17,9 @@ from captioning.domain.record import record_id
 from captioning.errors import BadRequest, BlobChanged, BlobGone, ImageRejected
 from captioning.images.thumbnails import Thumbnails
 from captioning.ports import BlobReader, ImageStore
-from captioning.records.catalog import Catalog
+
+if TYPE_CHECKING:  # it would be a part of every cold start
+    from captioning.records.catalog import Catalog
 
 WIDTHS = (160, 320, 640, 1_280)
 """Widths of thumbnails in pixels."""

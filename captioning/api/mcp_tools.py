@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from captioning.api.messages import in_range
 from captioning.domain.blobs import item_id
 from captioning.domain.record import CaptionRecord
 from captioning.errors import BadRequest, ServiceDeferred, SettingsError
-from captioning.records.catalog import Catalog
 from captioning.search.places import BEGINNING
 from captioning.search.query import parse
+
+if TYPE_CHECKING:  # it would be a part of every cold start
+    from captioning.records.catalog import Catalog
 
 MOST_IMAGES, IMAGES = 50, 10
 """Images that one call returns: at most, and by default."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from captioning.api.images import named_image, no_such_image
 from captioning.api.messages import Request, Response, json_response
 from captioning.domain.record import record_id
 from captioning.maintenance.recaption import Recaption
-from captioning.records.catalog import Catalog
+
+if TYPE_CHECKING:  # it would be a part of every cold start
+    from captioning.records.catalog import Catalog
 
 
 class RecaptionApi:

@@ -29,7 +29,8 @@ IMPORT = """
 import sys, function_app
 assert function_app._services is None
 print([name for name in ("openai", "PIL", "azure.data.tables", "onnxruntime",
-                         "captioning.app.services", "captioning.pipeline") if name in sys.modules])
+                         "captioning.app.services", "captioning.pipeline",
+                         "captioning.records.catalog") if name in sys.modules])
 """
 SERVED = {
     "GET /api/captions": "list_captions",
