@@ -6,7 +6,7 @@ Every method raises StorageUnavailable when the service does not answer as it sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Literal, Protocol, TypeVar
@@ -83,6 +83,9 @@ class StateStore(Protocol):
 
     def get(self, kind: str, name: str) -> Any:
         """The document; None without one."""
+
+    def all(self, kind: str) -> Iterable[Any]:
+        """Every document of a kind, in the order of their names."""
 
     def put(self, kind: str, name: str, document: Any) -> None:
         """Stores the document."""

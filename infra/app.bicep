@@ -172,6 +172,7 @@ var appSettings = {
   CAPTION_TIMEOUT_SECONDS: '60'
   CLAIM_SECONDS: '120'
   BURST_SECONDS: '60'
+  FORGET_AFTER_HOURS: '24'
   DAILY_BUDGET_USD: dailyBudgetUsd
   MONTHLY_BUDGET_USD: monthlyBudgetUsd
 

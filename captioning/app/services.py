@@ -222,6 +222,7 @@ class Services:
             queue=self._storage.deferrals,
             state=self._state,
             forget=self.cleanup.forget,
+            forget_after=timedelta(hours=self._settings.forget_after_hours),
             now=self._now,
         )
 

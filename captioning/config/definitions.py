@@ -179,6 +179,13 @@ SETTINGS = (
         "60",
     ),
     Setting(
+        "FORGET_AFTER_HOURS",
+        "24",
+        "How long an image must be missing, 1 to 8760 hours, before `reconcile` removes its "
+        "record. Deletions that an event reports are not waited for.",
+        "24",
+    ),
+    Setting(
         "DAILY_BUDGET_USD",
         "",
         "US dollars that all workers together may spend in a day (UTC), such as 5 or 0.50; once "

@@ -74,6 +74,7 @@ class Settings:
     caption_timeout_seconds: int
     claim_seconds: int
     burst_seconds: int
+    forget_after_hours: int
     daily_budget_usd: float | None
     monthly_budget_usd: float | None
     prices_file: Path | None
@@ -149,6 +150,7 @@ def _parse(env: Environment) -> Settings:
         caption_timeout_seconds=env.whole("CAPTION_TIMEOUT_SECONDS", 1, MAX_CAPTION_SECONDS),
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),
         burst_seconds=env.whole("BURST_SECONDS", 0, 3600),
+        forget_after_hours=env.whole("FORGET_AFTER_HOURS", 1, 8760),
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
         prices_file=env.file("PRICES_FILE"),

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import cycle
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL
 from captioning.errors import BlobGone, StorageUnavailable
+from captioning.maintenance.missing import Mark, MissingBlobs
 from captioning.ports import MessageQueue, StateStore
 from captioning.records.catalog import Catalog
 
@@ -45,13 +47,15 @@ class Images(Protocol):
 
 @dataclass(slots=True)
 class ReconcileReport:
-    """Counts of a run: blobs and records walked, images queued, records removed, `unreadable`
-    records skipped, `settled` saves that had been interrupted. `is_full`: the queue had no room for
-    more; `is_broken_off`: storage did not answer."""
+    """Counts of a run: blobs and records walked, images queued, records `marked` because their blob
+    is missing, records removed, `unreadable` records skipped, `settled` saves that had been
+    interrupted. `is_full`: the queue had no room for more; `is_broken_off`: storage did not answer.
+    """
 
     blobs: int = 0
     records: int = 0
     queued: int = 0
+    marked: int = 0
     removed: int = 0
     unreadable: int = 0
     settled: int = 0
@@ -62,7 +66,9 @@ class ReconcileReport:
 class Reconciler:
     """Queues images whose event or message was lost, and removes records of deleted ones.
 
-    `forget` removes the record of a path whose blob is gone, and returns whether there was one.
+    A record whose blob is missing is marked, and removed once it has been missing for
+    `forget_after`. `forget` removes the record of a path whose blob is gone, and returns whether
+    there was one.
     A run walks `blob_pages` and `record_pages` pages of `page` items, with `readers` threads. From
     `deepest` messages on no more are queued: the same blobs would be found and queued again.
     """
@@ -75,6 +81,7 @@ class Reconciler:
         queue: MessageQueue[CaptionMessage],
         state: StateStore,
         forget: Callable[[str], bool],
+        forget_after: timedelta,
         now: Callable[[], datetime],
         page: int = 500,
         blob_pages: int = 20,
@@ -86,7 +93,9 @@ class Reconciler:
         self._catalog = catalog
         self._queue = queue
         self._state = state
+        self._missing = MissingBlobs(state)
         self._forget = forget
+        self._forget_after = forget_after
         self._now = now
         self._page, self._blob_pages, self._record_pages = page, blob_pages, record_pages
         self._deepest = deepest
@@ -108,11 +117,12 @@ class Reconciler:
         return report
 
     def _walk_blobs(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        position = self._state.get(KIND, "blobs")
         for _ in range(self._blob_pages):
             if self._queue.depth() >= self._deepest:
                 report.is_full = True
                 return
-            blobs, position = self._next_page("blobs", self._images.page)
+            blobs, position = self._next_page("blobs", self._images.page, position)
             looks = list(pool.map(partial(_looked, self._is_overlooked), blobs))
             found = [
                 CaptionMessage(blob.path) for blob, look in zip(blobs, looks, strict=True) if look
@@ -128,21 +138,52 @@ class Reconciler:
                 return
 
     def _walk_records(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        """Marks the records of the next part whose blob is missing, and removes those that were
+        marked long enough ago."""
+        marks = self._missing.all()
+        paths, position = self._part_of_records()
+        looks = list(pool.map(partial(_looked, self._is_missing), paths))
+        report.records += len(paths)
+        report.unreadable += looks.count(None)
+        for path, is_missing in zip(paths, looks, strict=True):
+            if is_missing and path not in marks:
+                self._missing.put(Mark(path, self._now()))
+                report.marked += 1
+            elif is_missing is False and path in marks:
+                del marks[path]
+                self._missing.clear(path)
+        self._state.put(KIND, "records", position)
+        self._remove(pool, marks.values(), report)
+
+    def _part_of_records(self) -> tuple[list[str], Any]:
+        """The paths of the next records, and the position after them; None at the end."""
+        paths: list[str] = []
+        position = self._state.get(KIND, "records")
         for _ in range(self._record_pages):
-            paths, position = self._next_page("records", self._catalog.paths)
-            looks = list(pool.map(partial(_looked, self._is_removed), paths))
-            report.records += len(paths)
-            report.removed += looks.count(True)
-            report.unreadable += looks.count(None)
-            self._state.put(KIND, "records", position)
+            found, position = self._next_page("records", self._catalog.paths, position)
+            paths += found
             if position is None:
-                return
+                break
+        return paths, position
+
+    def _remove(
+        self, pool: ThreadPoolExecutor, marks: Iterable[Mark], report: ReconcileReport
+    ) -> None:
+        """Removes the records of due marks, the oldest first, and these marks."""
+        latest = self._now() - self._forget_after
+        due = sorted((mark for mark in marks if mark.since <= latest), key=attrgetter("since"))
+        paths = [mark.path for mark in due[: self._page * self._record_pages]]
+        looks = list(pool.map(partial(_looked, self._forget), paths))
+        report.removed += looks.count(True)
+        report.unreadable += looks.count(None)
+        # The marks go last: after a crash in between, the next run comes back to these paths. One
+        # that could not be read, or whose blob is back, is marked again when it is found missing.
+        list(pool.map(self._missing.clear, paths))
 
     def _next_page(
-        self, name: str, page: Callable[[int, Any], tuple[list[Item], Any]]
+        self, name: str, page: Callable[[int, Any], tuple[list[Item], Any]], position: Any
     ) -> tuple[list[Item], Any]:
-        """The page at the saved position, or the first one where storage rejects that position."""
-        position = self._state.get(KIND, name)
+        """The page at a position, or the first one where storage rejects that position."""
         try:
             return page(self._page, position)
         except StorageUnavailable:
@@ -163,12 +204,12 @@ class Reconciler:
         last_sign = record.claim.until if record.claim else record.updated
         return record.status not in FINAL and last_sign < late
 
-    def _is_removed(self, path: str) -> bool:
-        """Removes the record where its blob is gone; True where it did."""
+    def _is_missing(self, path: str) -> bool:
+        """Whether the record's blob is not there."""
         try:
             self._images.describe(path)
         except BlobGone:
-            return self._forget(path)
+            return True
         return False
 
 

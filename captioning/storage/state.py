@@ -6,11 +6,16 @@ PartitionKey is the kind of document, RowKey its name; the document is JSON in o
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from captioning.storage.tables import Table
 
 DOCUMENT = "document"
+END = "~"
+"""After every name: they are ASCII, and none begins with this."""
+PAGE = 1_000
+"""Entities that one request gives."""
 
 
 class StateTable:
@@ -23,6 +28,17 @@ class StateTable:
         """The document, or None."""
         row = self._table.get(kind, name)
         return json.loads(row.entity[DOCUMENT]) if row else None
+
+    def all(self, kind: str) -> Iterator[Any]:
+        """Every document of a kind, in the order of their names, read as they are taken."""
+        start = ""
+        while True:
+            rows = self._table.page(kind, start, END, PAGE)
+            for row in rows:
+                yield json.loads(row[DOCUMENT])
+            if len(rows) < PAGE:
+                return
+            start = f"{rows[-1]['RowKey']}!"  # no name goes on with a character before this one
 
     def put(self, kind: str, name: str, document: Any) -> None:
         """Writes the document, whatever is there."""

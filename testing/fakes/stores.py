@@ -234,6 +234,9 @@ class MemoryState:
     def get(self, kind: str, name: str) -> Any:
         return self.held.get((kind, name))
 
+    def all(self, kind: str) -> list[Any]:
+        return [document for key, document in sorted(self.held.items()) if key[0] == kind]
+
     def put(self, kind: str, name: str, document: Any) -> None:
         self.held[kind, name] = document
 

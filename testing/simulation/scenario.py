@@ -176,7 +176,7 @@ class Scenario:
 
         def work(at: Process) -> None:
             report = at.reconciler.run()
-            done.append(report.queued + report.removed)
+            done.append(report.queued + report.marked + report.removed)
 
         self._run(who, "a", work, interruptions)
         return done[-1]

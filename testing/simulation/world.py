@@ -47,6 +47,7 @@ from testing.fakes.stores import (
 )
 
 LEASE = timedelta(seconds=120)
+FORGET_AFTER = timedelta(minutes=10)
 ATTEMPTS = 5
 """How often the host delivers an event or a message."""
 VISION, MODEL = "vision", "model"
@@ -250,6 +251,7 @@ class Process:
             queue=deferrals,
             state=injector.wrap(store.state),
             forget=cleanup.forget,
+            forget_after=FORGET_AFTER,
             now=store.now,
             page=2,
             readers=1,

@@ -71,6 +71,7 @@ BAD = {
     "CAPTION_TIMEOUT_SECONDS": ["0", "121", "2.5"],
     "CLAIM_SECONDS": ["4", "3601", "s3cret"],
     "BURST_SECONDS": ["-1", "3601", "s3cret"],
+    "FORGET_AFTER_HOURS": ["0", "8761", "s3cret"],
     "DAILY_BUDGET_USD": ["0", "0.00", "-1", "$5", "0,50", "1e3", "nan", ".5", "\u0665", "s3cret"],
     "MONTHLY_BUDGET_USD": ["0", "s3cret"],
     "PRICES_FILE": ["/nowhere/s3cret.json", "/", __file__],
@@ -128,6 +129,7 @@ def test_defaults_are_those_of_the_table() -> None:
     assert unset.blob_trigger_source == "EventGrid"
     assert (unset.vision_timeout_seconds, unset.caption_timeout_seconds) == (30, 60)
     assert (unset.claim_seconds, unset.burst_seconds, unset.prices_file) == (120, 60, None)
+    assert unset.forget_after_hours == 24
     assert (unset.daily_budget_usd, unset.monthly_budget_usd) == (None, None)
 
 

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from captioning.errors import StorageUnavailable
+from captioning.maintenance.missing import KIND as MISSING
 from captioning.maintenance.reconcile import KIND, Reconciler, ReconcileReport
 from captioning.records.layout import Layout, record_key
 from captioning.storage.queues import connect
 from testing.factories.records import short
 from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
 from testing.harness.storage import Storage
+
+DAY = timedelta(hours=24)
 
 
 class ReconcileLab(MaintenanceLab):
@@ -36,6 +39,7 @@ class ReconcileLab(MaintenanceLab):
             "queue": self.messages,
             "state": self.state,
             "forget": self.cleanup().forget,
+            "forget_after": DAY,
             "now": self.now,
         }
         return Reconciler(**(keywords | changes)).run()
@@ -108,19 +112,50 @@ def test_a_run_that_gave_its_claim_up_is_left_to_the_host_for_ten_minutes(
     assert lab.messages.taken() == ["b.jpg"]
 
 
-def test_records_of_deleted_blobs_are_removed(lab: ReconcileLab) -> None:
+def test_a_record_is_removed_when_its_blob_is_missing_for_a_day(lab: ReconcileLab) -> None:
     lab.record(lab.upload("a.jpg"))
     lab.orphan("gone.jpg")
+    assert lab.run() == ReconcileReport(blobs=1, records=2, marked=1)
+    lab.pass_time(hours=23)
+    assert lab.run() == ReconcileReport(blobs=1, records=2)
+    assert lab.listed() == ["a.jpg", "gone.jpg"]
+    lab.pass_time(hours=1)
     assert lab.run() == ReconcileReport(blobs=1, records=2, removed=1)
     assert lab.stored("gone.jpg") is None
     assert lab.listed() == ["a.jpg"]
+    assert list(lab.state.all(MISSING)) == []
+
+
+def test_a_blob_that_is_back_clears_the_mark(lab: ReconcileLab) -> None:
+    lab.record(lab.upload("a.jpg"))
+    lab.orphan("b.jpg")
+    assert lab.run().marked == 1
+    lab.record(lab.upload("b.jpg"))
+    assert lab.run().marked == 0
+    assert list(lab.state.all(MISSING)) == []
+    lab.storage.delete("b.jpg")
+    lab.pass_time(hours=25)
+    assert (lab.run().marked, lab.run().removed) == (1, 0)
+
+
+def test_the_mark_of_a_record_that_an_event_removed_goes_as_well(lab: ReconcileLab) -> None:
+    lab.record(lab.upload("a.jpg"))
+    lab.orphan("b.jpg")
+    lab.run()
+    assert lab.cleanup().forget("b.jpg")
+    lab.pass_time(hours=24)
+    assert lab.run() == ReconcileReport(blobs=1, records=1)
+    assert list(lab.state.all(MISSING)) == []
 
 
 def test_a_blob_that_comes_back_in_between_keeps_its_record(lab: ReconcileLab) -> None:
+    lab.record(lab.upload("b.jpg"))
     lab.orphan("a.jpg")
+    lab.run()
+    lab.pass_time(hours=24)
     again = InterceptedOnce(lab.storage.catalog, "remove", lambda: lab.record(lab.upload("a.jpg")))
     assert lab.run(forget=lab.cleanup(catalog=again).forget).removed == 0
-    assert lab.listed() == ["a.jpg"]
+    assert lab.listed() == ["a.jpg", "b.jpg"]
 
 
 def test_runs_are_bounded_go_on_and_begin_anew(lab: ReconcileLab) -> None:
@@ -135,23 +170,28 @@ def test_runs_are_bounded_go_on_and_begin_anew(lab: ReconcileLab) -> None:
 
 
 def test_records_are_walked_in_parts_too(lab: ReconcileLab) -> None:
+    lab.record(lab.upload("a.jpg"))
     for number in range(5):
         lab.orphan(f"{number}.jpg")
     runs = [lab.run(page=2, record_pages=1) for _ in range(3)]
+    lab.pass_time(hours=24)
+    runs += [lab.run(page=2, record_pages=1) for _ in range(3)]
+    assert sum(run.marked for run in runs) == 5
     assert sum(run.removed for run in runs) == 5
     assert all(run.records <= 2 for run in runs)
-    assert lab.listed() == []
+    assert lab.listed() == ["a.jpg"]
 
 
 def test_a_full_queue_stops_the_walk_where_it_is(lab: ReconcileLab) -> None:
     for number in range(6):
         lab.upload(f"{number}.jpg")
     lab.orphan("gone.jpg")
+    lab.orphan("5.jpg")
     report = lab.run(page=2, deepest=3)
-    assert report == ReconcileReport(blobs=4, records=1, queued=4, removed=1, is_full=True)
+    assert report == ReconcileReport(blobs=4, records=2, queued=4, marked=1, is_full=True)
     assert lab.messages.taken() == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     lab.messages.deep = 3
-    assert lab.run(page=2, deepest=3) == ReconcileReport(is_full=True)
+    assert lab.run(page=2, deepest=3) == ReconcileReport(records=2, is_full=True)
     lab.messages.deep = 0
     assert lab.run(page=2, deepest=3).blobs == 2
     assert lab.messages.taken() == ["4.jpg", "5.jpg"]
@@ -277,6 +317,7 @@ def test_a_run_is_one_line_of_counts(lab: ReconcileLab, caplog: pytest.LogCaptur
         "blobs": 1,
         "records": 0,
         "queued": 1,
+        "marked": 0,
         "removed": 0,
         "unreadable": 0,
         "settled": 0,

@@ -34,6 +34,15 @@ def test_documents_are_apart_by_kind_and_name(state: StateTable) -> None:
     assert [state.get(*key) for key in (("a", "x"), ("a", "y"), ("b", "x"))] == [None, "ay", "bx"]
 
 
+def test_all_documents_of_a_kind_are_read(state: StateTable, monkeypatch: Any) -> None:
+    monkeypatch.setattr("captioning.storage.state.PAGE", 2)
+    for name in ("c", "a!", "b", "a", "d"):
+        state.put("missing", name, name)
+    state.put("position", "a", "other")
+    assert list(state.all("missing")) == ["a", "a!", "b", "c", "d"]
+    assert list(state.all("nothing")) == []
+
+
 def test_a_missing_table_is_storage_trouble(storage: Storage) -> None:
     state = StateTable(storage.account.table(f"{storage.name}missing"))
     for ask in (lambda: state.get("a", "b"), lambda: state.put("a", "b", 1)):

@@ -1,0 +1,47 @@
+"""The records whose blob was missing when `reconcile` last looked, in `captionsstate`.
+
+A mark is a document beside the record, so that it changes neither the record nor its ETag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from captioning.domain.record import record_id
+from captioning.ports import StateStore
+
+KIND = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A path that has no blob, and since when that is known."""
+
+    path: str
+    since: datetime
+
+
+class MissingBlobs:
+    """The marks of an app."""
+
+    def __init__(self, state: StateStore) -> None:
+        self._state = state
+
+    def all(self) -> dict[str, Mark]:
+        """Every mark, by path. Where there are none, this is one request."""
+        marks = (_mark(document) for document in self._state.all(KIND))
+        return {mark.path: mark for mark in marks}
+
+    def put(self, mark: Mark) -> None:
+        """Saves a mark, in place of any other of its path."""
+        document = {"path": mark.path, "since": mark.since.isoformat()}
+        self._state.put(KIND, record_id(mark.path), document)
+
+    def clear(self, path: str) -> None:
+        """Deletes the mark of a path, if there is one."""
+        self._state.delete(KIND, record_id(path))
+
+
+def _mark(document: dict[str, str]) -> Mark:
+    return Mark(document["path"], datetime.fromisoformat(document["since"]))
