@@ -13,6 +13,7 @@ class HealthApi:
 
     `checks` call storage. `services` are all services; `troubles` gives the error codes of those
     that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
+    `stopped` gives the reason why reconcile changes no records, if there is one.
     """
 
     def __init__(
@@ -21,26 +22,31 @@ class HealthApi:
         troubles: Callable[[], Mapping[str, str]],
         check_budget: Callable[[], None],
         services: Sequence[str] = ("vision", "model"),
+        stopped: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._checks = checks
         self._troubles = troubles
         self._check_budget = check_budget
         self._services = services
+        self._stopped = stopped
 
     def get_health(self) -> Response:
-        """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent or
-        the webhook fails. It needs no key, so it gives the states of the parts and error codes, and
-        nothing else."""
+        """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent, the
+        webhook fails or reconcile has stopped. It needs no key, so it gives the states of the parts
+        and error codes, and nothing else."""
         parts = {"settings": "ok"}
         parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
         if "down" in parts.values():
             return _health(parts)
         try:
-            reasons = self._troubles()
+            reasons = dict(self._troubles())
             parts |= {**dict.fromkeys(self._services, "ok"), **dict.fromkeys(reasons, "down")}
             if "webhook" in reasons:  # images are still captioned
                 parts["webhook"] = "failing"
             parts["budget"] = self._budget()
+            if reason := self._stopped():
+                parts["reconcile"] = "stopped"
+                reasons["reconcile"] = reason
         except StorageUnavailable:
             return _health(parts | {"captions": "down"})
         return _health(parts, reasons=reasons)

@@ -28,6 +28,7 @@ from captioning.config.settings import Settings
 from captioning.domain.messages import NotificationMessage
 from captioning.images.picture import check_header, inspect, read_header, thumbnail
 from captioning.images.thumbnails import Thumbnails
+from captioning.maintenance.brake import Brake
 from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.estimate import Asking, Estimate
 from captioning.maintenance.recaption import Recaption
@@ -109,6 +110,7 @@ class Services:
         called = (*SERVICES, "webhook") if settings.webhook else SERVICES
         self._health = ServiceHealth(self._state, now, called)
         self.languages = settings.caption_languages
+        self.forget_after_hours = settings.forget_after_hours
         self.images = storage.images
         self.catalog = Catalog(
             storage.table("catalog"),
@@ -250,7 +252,13 @@ class Services:
             ),
             recaption=RecaptionApi(catalog, self._recaption),
             usage=UsageApi(self.ledger, self._prices),
-            health=HealthApi(checks, health.troubles, self.ledger.check_budget, health.services),
+            health=HealthApi(
+                checks,
+                health.troubles,
+                self.ledger.check_budget,
+                health.services,
+                Brake(self._state, self._now).reason,
+            ),
             tools=ImageTools(catalog, self.languages),
         )
 

@@ -14,6 +14,7 @@ import typer
 from captioning.cli import console
 from captioning.cli.context import DAYS, images_in, local_services, reported, wait_for
 from captioning.cli.migrate import migrate
+from captioning.cli.reconcile import reconcile
 from captioning.cli.reprocess import reprocess, revert
 from captioning.cli.try_command import try_
 from captioning.domain.record import Status
@@ -180,6 +181,7 @@ def export(
 
 cli.command()(reprocess)
 cli.command()(migrate)
+cli.command()(reconcile)
 cli.command()(revert)
 
 

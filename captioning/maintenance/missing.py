@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from captioning.domain.record import record_id
 from captioning.ports import StateStore
@@ -16,10 +17,12 @@ KIND = "missing"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A path that has no blob, and since when that is known."""
+    """A path that has no blob, and since when that is known. `is_confirmed`: an operator says that
+    the blob was deleted on purpose."""
 
     path: str
     since: datetime
+    is_confirmed: bool = False
 
 
 class MissingBlobs:
@@ -35,7 +38,11 @@ class MissingBlobs:
 
     def put(self, mark: Mark) -> None:
         """Saves a mark, in place of any other of its path."""
-        document = {"path": mark.path, "since": mark.since.isoformat()}
+        document = {
+            "path": mark.path,
+            "since": mark.since.isoformat(),
+            "is_confirmed": mark.is_confirmed,
+        }
         self._state.put(KIND, record_id(mark.path), document)
 
     def clear(self, path: str) -> None:
@@ -43,5 +50,6 @@ class MissingBlobs:
         self._state.delete(KIND, record_id(path))
 
 
-def _mark(document: dict[str, str]) -> Mark:
-    return Mark(document["path"], datetime.fromisoformat(document["since"]))
+def _mark(document: dict[str, Any]) -> Mark:
+    since = datetime.fromisoformat(document["since"])
+    return Mark(document["path"], since, bool(document.get("is_confirmed")))

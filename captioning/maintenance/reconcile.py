@@ -21,6 +21,7 @@ from captioning.domain.blobs import BlobDescription
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL
 from captioning.errors import BlobGone, StorageUnavailable
+from captioning.maintenance.brake import Brake, Reason
 from captioning.maintenance.missing import Mark, MissingBlobs
 from captioning.ports import MessageQueue, StateStore
 from captioning.records.catalog import Catalog
@@ -33,6 +34,10 @@ GRACE = timedelta(minutes=10)
 """How late an event or a message may be before it is taken to be lost."""
 SPREAD_SECONDS = 30
 """The messages of a page become visible over this time."""
+HANDFUL = 20
+SHARE = 0.05
+"""A run that misses more blobs than HANDFUL, and than SHARE of the records that it saw, changes no
+record. Neither does one that saw every record there is, all of them without a blob."""
 
 
 class Images(Protocol):
@@ -49,14 +54,15 @@ class Images(Protocol):
 class ReconcileReport:
     """Counts of a run: blobs and records walked, images queued, records `marked` because their blob
     is missing, records removed, `unreadable` records skipped, `settled` saves that had been
-    interrupted. `is_full`: the queue had no room for more; `is_broken_off`: storage did not answer.
-    """
+    interrupted. `stopped`: why no record was marked or removed. `is_full`: the queue had no room
+    for more; `is_broken_off`: storage did not answer."""
 
     blobs: int = 0
     records: int = 0
     queued: int = 0
     marked: int = 0
     removed: int = 0
+    stopped: Reason | None = None
     unreadable: int = 0
     settled: int = 0
     is_full: bool = False
@@ -94,6 +100,7 @@ class Reconciler:
         self._queue = queue
         self._state = state
         self._missing = MissingBlobs(state)
+        self._brake = Brake(state, now)
         self._forget = forget
         self._forget_after = forget_after
         self._now = now
@@ -104,17 +111,36 @@ class Reconciler:
     def run(self) -> ReconcileReport:
         """Walks the next part of both. Where storage does not answer, the run ends there and the
         next one continues."""
+        return self._reported(self._walk)
+
+    def confirm(self) -> ReconcileReport:
+        """Walks all records, and marks those whose blob is missing as deleted on purpose, however
+        many there are. Removes only what has been missing for `forget_after`, as `run` does."""
+        return self._reported(self._confirm)
+
+    def _reported(
+        self, walk: Callable[[ThreadPoolExecutor, ReconcileReport], None]
+    ) -> ReconcileReport:
         report = ReconcileReport()
         try:
             with ThreadPoolExecutor(self._readers, thread_name_prefix="reconcile") as pool:
-                self._walk_blobs(pool, report)
-                self._walk_records(pool, report)
-            report.settled = self._catalog.settle()
+                walk(pool, report)
         except StorageUnavailable as error:
             log.warning("Reconcile stopped and continues at its next run: %s", error.message)
             report.is_broken_off = True
         log.info(json.dumps({"event": "reconcile", **asdict(report)}))
         return report
+
+    def _walk(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        self._walk_blobs(pool, report)
+        self._walk_records(pool, report)
+        report.settled = self._catalog.settle()
+
+    def _confirm(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        self._state.put(KIND, "records", None)
+        self._walk_records(pool, report, is_confirmed=True)
+        while self._state.get(KIND, "records") is not None:
+            self._walk_records(pool, report, is_confirmed=True)
 
     def _walk_blobs(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
         position = self._state.get(KIND, "blobs")
@@ -137,42 +163,59 @@ class Reconciler:
             if position is None:
                 return
 
-    def _walk_records(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+    def _walk_records(
+        self, pool: ThreadPoolExecutor, report: ReconcileReport, *, is_confirmed: bool = False
+    ) -> None:
         """Marks the records of the next part whose blob is missing, and removes those that were
-        marked long enough ago."""
+        marked long enough ago. Changes nothing where too many are missing, unless confirmed."""
         marks = self._missing.all()
-        paths, position = self._part_of_records()
+        paths, start, end = self._part_of_records()
         looks = list(pool.map(partial(_looked, self._is_missing), paths))
         report.records += len(paths)
         report.unreadable += looks.count(None)
-        for path, is_missing in zip(paths, looks, strict=True):
-            if is_missing and path not in marks:
-                self._missing.put(Mark(path, self._now()))
-                report.marked += 1
-            elif is_missing is False and path in marks:
+        missing = [path for path, look in zip(paths, looks, strict=True) if look]
+        doubtful = [p for p in missing if p not in marks or not marks[p].is_confirmed]
+        most = max(HANDFUL, int(len(paths) * SHARE))
+        is_everything = start is None and end is None and len(missing) == len(paths)
+        if not is_confirmed and doubtful and (is_everything or len(doubtful) > most):
+            # The position stays, so that the next run sees whether these images are back.
+            report.stopped = "images_missing"
+            self._brake.pull(report.stopped, len(missing), len(paths))
+            return
+        for path in doubtful if is_confirmed else [p for p in doubtful if p not in marks]:
+            since = marks[path].since if path in marks else self._now()
+            self._missing.put(Mark(path, since, is_confirmed))
+            report.marked += 1
+        for path, look in zip(paths, looks, strict=True):
+            if look is False and path in marks:
                 del marks[path]
                 self._missing.clear(path)
-        self._state.put(KIND, "records", position)
-        self._remove(pool, marks.values(), report)
+        self._state.put(KIND, "records", end)
+        self._brake.release()
+        self._remove(pool, marks.values(), most, report)
 
-    def _part_of_records(self) -> tuple[list[str], Any]:
-        """The paths of the next records, and the position after them; None at the end."""
+    def _part_of_records(self) -> tuple[list[str], Any, Any]:
+        """The paths of the next records, the position that they begin at, and the one after them:
+        None at the beginning, and at the end."""
         paths: list[str] = []
-        position = self._state.get(KIND, "records")
+        position = start = self._state.get(KIND, "records")
         for _ in range(self._record_pages):
             found, position = self._next_page("records", self._catalog.paths, position)
             paths += found
             if position is None:
                 break
-        return paths, position
+        return paths, start, position
 
     def _remove(
-        self, pool: ThreadPoolExecutor, marks: Iterable[Mark], report: ReconcileReport
+        self, pool: ThreadPoolExecutor, marks: Iterable[Mark], most: int, report: ReconcileReport
     ) -> None:
-        """Removes the records of due marks, the oldest first, and these marks."""
+        """Removes the records of due marks, the oldest first, and these marks: at most `most` that
+        are not confirmed."""
         latest = self._now() - self._forget_after
         due = sorted((mark for mark in marks if mark.since <= latest), key=attrgetter("since"))
-        paths = [mark.path for mark in due[: self._page * self._record_pages]]
+        sure = [mark.path for mark in due if mark.is_confirmed]
+        paths = sure[: self._page * self._record_pages]
+        paths += [mark.path for mark in due if not mark.is_confirmed][:most]
         looks = list(pool.map(partial(_looked, self._forget), paths))
         report.removed += looks.count(True)
         report.unreadable += looks.count(None)

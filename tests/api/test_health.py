@@ -99,3 +99,14 @@ def test_an_app_that_cannot_start_names_what_keeps_it() -> None:
         "bad_settings": ["VISION_KEY"],
     }
     assert json.loads(unhealthy("storage").body)["parts"] == {"settings": "ok", "storage": "down"}
+
+
+def test_a_stopped_reconcile_degrades() -> None:
+    stopped = HealthApi({}, dict, lambda: None, stopped=lambda: "images_missing")
+    response = stopped.get_health()
+    assert response.status == 200
+    assert json.loads(response.body) == {
+        "status": "degraded",
+        "parts": FINE | {"reconcile": "stopped"},
+        "reasons": {"reconcile": "images_missing"},
+    }

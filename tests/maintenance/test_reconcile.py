@@ -33,6 +33,10 @@ class ReconcileLab(MaintenanceLab):
 
     def run(self, **changes: Any) -> ReconcileReport:
         """One run of the timer."""
+        return self.reconciler(**changes).run()
+
+    def reconciler(self, **changes: Any) -> Reconciler:
+        """The reconciler over this storage."""
         keywords: dict[str, Any] = {
             "images": self.storage.images,
             "catalog": self.storage.catalog,
@@ -42,7 +46,7 @@ class ReconcileLab(MaintenanceLab):
             "forget_after": DAY,
             "now": self.now,
         }
-        return Reconciler(**(keywords | changes)).run()
+        return Reconciler(**(keywords | changes))
 
     def orphan(self, path: str) -> None:
         """A record whose blob is gone."""
@@ -319,6 +323,7 @@ def test_a_run_is_one_line_of_counts(lab: ReconcileLab, caplog: pytest.LogCaptur
         "queued": 1,
         "marked": 0,
         "removed": 0,
+        "stopped": None,
         "unreadable": 0,
         "settled": 0,
         "is_full": False,

@@ -99,7 +99,10 @@ def _usage() -> Schema:
 def _health() -> Schema:
     parts: Schema = {
         "type": "object",
-        "properties": {"budget": {"type": "string", "enum": ["ok", "spent"]}},
+        "properties": {
+            "budget": {"type": "string", "enum": ["ok", "spent"]},
+            "reconcile": {"type": "string", "enum": ["stopped"]},
+        },
         "additionalProperties": {"type": "string", "enum": ["ok", "down"]},
     }
     always = shape(status={"type": "string", "enum": ["ok", "degraded", "down"]}, parts=parts)
