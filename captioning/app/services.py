@@ -112,10 +112,11 @@ class Services:
         self.languages = settings.caption_languages
         self.forget_after_hours = settings.forget_after_hours
         self.images = storage.images
+        self._layout = Layout(storage.table("catalog"), storage.has_older_records)
         self.catalog = Catalog(
             storage.table("catalog"),
             Dictionary(storage.table("words")),
-            Layout(storage.table("catalog"), storage.has_older_records),
+            self._layout,
             now=now,
         )
         # Runs and cleanup save through this catalogue, which queues a notification before it saves
@@ -221,6 +222,7 @@ class Services:
         return Reconciler(
             images=self._storage.images,
             catalog=self.catalog,
+            binding=self._layout,
             queue=self._storage.deferrals,
             state=self._state,
             forget=self.cleanup.forget,

@@ -36,6 +36,22 @@ class BlobDescription:
     sha256: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ContainerIdentity:
+    """Which container this is: its account, its name, and an id that it loses when it is deleted
+    and made again; an empty one where the app may not write the id."""
+
+    account: str
+    container: str
+    made: str
+
+    def is_same(self, before: ContainerIdentity) -> bool:
+        """Whether this is the container of an earlier look."""
+        names = self.account, self.container
+        is_made_again = before.made not in {"", self.made}
+        return names == (before.account, before.container) and not is_made_again
+
+
 def name_problem(path: str) -> str:
     """Why no image can be stored under this path; empty if one can."""
     segments, categories = path.split("/"), {unicodedata.category(each) for each in path}

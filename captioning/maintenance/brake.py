@@ -11,13 +11,16 @@ from captioning.ports import StateStore
 
 log = logging.getLogger("captioning.maintenance")
 
-Reason = Literal["images_missing"]
+Reason = Literal["images_missing", "other_container"]
 KIND, NAME = "brake", "reconcile"
 COMMAND = "python -m captioning reconcile --confirm"
 ADVICE: dict[Reason, str] = {
     "images_missing": "Too many images are missing for these to be single deletions. Check that"
     " ImageStorage and IMAGES_CONTAINER name the right container. If the images were deleted on"
     f" purpose, run `{COMMAND}`.",
+    "other_container": "The records are about another container, or this one was deleted and made"
+    " again. Check that ImageStorage and IMAGES_CONTAINER name the right one. If they do, run"
+    f" `{COMMAND}`.",
 }
 
 
@@ -28,10 +31,11 @@ class Brake:
         self._state = state
         self._now = now
 
-    def pull(self, reason: Reason, missing: int, records: int) -> None:
-        """Notes and logs that a run changed no record: this many were missing of those it saw."""
+    def pull(self, reason: Reason, missing: int = 0, records: int = 0) -> None:
+        """Notes and logs that a run changed no record: this many images were missing of those whose
+        records it saw."""
         log.error(
-            "Reconcile changes no records (%s: %d of %d). %s",
+            "Reconcile changes no records (%s, %d of %d images missing). %s",
             reason,
             missing,
             records,

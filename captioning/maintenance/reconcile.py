@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,10 +18,10 @@ from itertools import cycle
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from captioning.domain.blobs import BlobDescription
+from captioning.domain.blobs import BlobDescription, ContainerIdentity
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL
-from captioning.errors import BlobGone, StorageUnavailable
+from captioning.errors import BlobGone, RecordChanged, StorageUnavailable
 from captioning.maintenance.brake import Brake, Reason
 from captioning.maintenance.missing import Mark, MissingBlobs
 from captioning.ports import MessageQueue, StateStore
@@ -48,6 +49,19 @@ class Images(Protocol):
 
     def page(self, size: int, marker: str | None) -> tuple[list[BlobDescription], str | None]:
         """Up to `size` blobs from `marker` on, and the next marker; None at the end."""
+
+    def identity(self) -> ContainerIdentity:
+        """Which container this is."""
+
+
+class Binding(Protocol):
+    """Which container the records are about."""
+
+    def container(self) -> ContainerIdentity | None:
+        """None until `bind` has been called."""
+
+    def bind(self, container: ContainerIdentity) -> None:
+        """Saves it; RecordChanged where another process did so meanwhile."""
 
 
 @dataclass(slots=True)
@@ -84,6 +98,7 @@ class Reconciler:
         *,
         images: Images,
         catalog: Catalog,
+        binding: Binding,
         queue: MessageQueue[CaptionMessage],
         state: StateStore,
         forget: Callable[[str], bool],
@@ -97,6 +112,7 @@ class Reconciler:
     ) -> None:
         self._images = images
         self._catalog = catalog
+        self._binding = binding
         self._queue = queue
         self._state = state
         self._missing = MissingBlobs(state)
@@ -133,14 +149,32 @@ class Reconciler:
 
     def _walk(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
         self._walk_blobs(pool, report)
-        self._walk_records(pool, report)
+        self._walk_own_records(pool, report)
         report.settled = self._catalog.settle()
 
+    def _walk_own_records(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        """Walks records where they are about this container, or about none yet."""
+        here, own = self._images.identity(), self._binding.container()
+        if own and not here.is_same(own):
+            report.stopped = "other_container"
+            self._brake.pull(report.stopped)
+            return
+        self._walk_records(pool, report)
+        # After a walk that found the images: a wrong setting must not be what they are bound to.
+        if own is None and report.stopped is None:
+            self._bind(here)
+
+    def _bind(self, container: ContainerIdentity) -> None:
+        with suppress(RecordChanged):  # another process was first; the next run compares
+            self._binding.bind(container)
+
     def _confirm(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+        here = self._images.identity()
         self._state.put(KIND, "records", None)
         self._walk_records(pool, report, is_confirmed=True)
         while self._state.get(KIND, "records") is not None:
             self._walk_records(pool, report, is_confirmed=True)
+        self._bind(here)
 
     def _walk_blobs(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
         position = self._state.get(KIND, "blobs")

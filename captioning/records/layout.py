@@ -1,6 +1,7 @@
 """The layout of the catalogue's table: partitions, row keys, and the version of both.
 
-    layout      layout                  version and number of partitions, made with the table
+    layout      layout                  version and number of partitions, made with the table;
+                                        the container of images that the records are about
     0 … 3       record~<id>             the record
                 all~<place>             a copy of it, in the order of uploads
                 term~<term>~<place>     a posting: the record at this place has the term
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Callable
 from functools import cached_property
 
+from captioning.domain.blobs import ContainerIdentity
 from captioning.domain.record import CaptionRecord
 from captioning.errors import LayoutRefused, RecordChanged
 from captioning.ports import Entity, EntityTable, Write
@@ -27,6 +29,8 @@ PARTITIONS = 4
 """Of a new table. One takes some 2,000 entities a second (azure.microsoft.com, scale targets of
 Table Storage): four carry some 180 images a second."""
 LAYOUT = "layout"
+CONTAINER = ("images_account", "images_container", "images_id")
+"""Properties of the layout row."""
 COMMAND = "python -m captioning migrate"
 
 
@@ -87,6 +91,22 @@ class Layout:
     def is_there(self) -> bool:
         """Whether the table answers now with a layout row; StorageUnavailable where it does not."""
         return bool(self.partitions) and self._table.get(LAYOUT, LAYOUT) is not None
+
+    def container(self) -> ContainerIdentity | None:
+        """The container that the records are about; None until `bind` has said so."""
+        row = self._table.get(LAYOUT, LAYOUT) if self.partitions else None
+        if row is None or not all(name in row.entity for name in CONTAINER):
+            return None
+        return ContainerIdentity(*(str(row.entity[name]) for name in CONTAINER))
+
+    def bind(self, container: ContainerIdentity) -> None:
+        """Writes which container the records are about. RecordChanged where another process wrote
+        the row meanwhile."""
+        row = self._table.get(LAYOUT, LAYOUT) if self.partitions else None
+        if row is not None:
+            values = (container.account, container.container, container.made)
+            entity = {**row.entity, **dict(zip(CONTAINER, values, strict=True))}
+            self._table.transact([Write("replace", entity, row.etag)])
 
     @cached_property
     def _partitions(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from azure.storage.blob import (
     StorageErrorCode,
 )
 
-from captioning.domain.blobs import BlobDescription
+from captioning.domain.blobs import BlobDescription, ContainerIdentity
 from captioning.errors import BlobChanged, BlobGone
 from captioning.storage.blob_rest import BlobWire
 from captioning.storage.curl import Unclear
@@ -30,6 +30,9 @@ from captioning.storage.sessions import RETRIES
 
 SHA256_METADATA = "sha256"
 """Metadata on what the app uploads: the content's SHA-256 in hex, so that it is not sent again."""
+ID_METADATA = "captionsid"
+"""Metadata on the container: what its ETag was before it had this. The Blob service has no other
+sign that a container was made again; every process that is first finds the same ETag."""
 
 Page = tuple[list[BlobDescription], str | None]
 """Blobs, and where the next page begins."""
@@ -118,6 +121,22 @@ class ImageContainer:
         pages: Any = found.by_page(marker)
         blobs = [_description(blob, blob.name) for blob in next(pages, ())]
         return blobs, pages.continuation_token or None
+
+    @storage_answers
+    def identity(self) -> ContainerIdentity:
+        """Which container this is. At the first call the id is written into its metadata."""
+        found = self._client.get_container_properties()
+        metadata = dict(found.metadata or {})
+        made = metadata.get(ID_METADATA, "")
+        if not made:
+            made = str(found.etag).strip('"')
+            try:
+                self._client.set_container_metadata({**metadata, ID_METADATA: made})
+            except HttpResponseError as error:
+                if error.status_code != 403:
+                    raise
+                made = ""  # a shared access signature, say, that does not allow it
+        return ContainerIdentity(str(self._client.account_name), self.name, made)
 
     def is_there(self) -> bool:
         """Whether the container answers; asked once, for health."""

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from captioning.budget.ledger import Tally
-from captioning.domain.blobs import BlobDescription
+from captioning.domain.blobs import BlobDescription, ContainerIdentity
 from captioning.domain.messages import CaptionMessage, NotificationMessage
 from captioning.errors import BlobChanged, BlobGone, RecordChanged, RowMissing
 from captioning.ports import Entity, Row, Write
@@ -193,6 +193,9 @@ class MemoryImages:
         found = sorted(path for path in list(self.held) if path >= (marker or ""))[: size + 1]
         following = found[size] if len(found) > size else None
         return [self.held[path][0] for path in found[:size]], following
+
+    def identity(self) -> ContainerIdentity:
+        return ContainerIdentity("memory", "images", "1")
 
     def upload(self, path: str, data: bytes) -> BlobDescription:
         """Uploads a blob; what is known of it."""

@@ -11,8 +11,12 @@ from captioning.domain.blobs import BlobDescription
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord, Claim, ImageInfo, StoredRecord
 from captioning.maintenance.cleanup import RecordCleanup
+from captioning.maintenance.reconcile import Reconciler, ReconcileReport
+from captioning.records.layout import Layout
 from testing.factories.records import short
 from testing.harness.storage import Storage
+
+DAY = timedelta(hours=24)
 
 
 class RecordedMessages:
@@ -92,6 +96,36 @@ class MaintenanceLab:
             self.messages,
             self.now,
         )
+
+
+class ReconcileLab(MaintenanceLab):
+    """Storage with saved positions, and runs over it."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage)
+        self.state = storage.state
+
+    def run(self, **changes: Any) -> ReconcileReport:
+        """One run of the timer."""
+        return self.reconciler(**changes).run()
+
+    def reconciler(self, **changes: Any) -> Reconciler:
+        """The reconciler over this storage."""
+        keywords: dict[str, Any] = {
+            "images": self.storage.images,
+            "catalog": self.storage.catalog,
+            "binding": Layout(self.storage.table),
+            "queue": self.messages,
+            "state": self.state,
+            "forget": self.cleanup().forget,
+            "forget_after": DAY,
+            "now": self.now,
+        }
+        return Reconciler(**(keywords | changes))
+
+    def orphan(self, path: str) -> None:
+        """A record whose blob is gone."""
+        self.storage.catalog.save(short(path), None)
 
 
 class InterceptedOnce:

@@ -248,6 +248,7 @@ class Process:
         self.reconciler = Reconciler(
             images=images,
             catalog=self.catalog,
+            binding=Layout(injector.wrap(store.table)),
             queue=deferrals,
             state=injector.wrap(store.state),
             forget=cleanup.forget,

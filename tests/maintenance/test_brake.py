@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from dataclasses import replace
 
 import pytest
+from azure.storage.blob import ContainerClient
 
+from captioning.domain.blobs import ContainerIdentity
 from captioning.maintenance.brake import COMMAND, Brake
 from captioning.maintenance.missing import KIND
+from captioning.records.layout import Layout
+from testing.harness.maintenance import ReconcileLab
 from testing.harness.storage import Storage
-from tests.maintenance.test_reconcile import ReconcileLab
 
 
 @pytest.fixture
@@ -108,3 +112,55 @@ def test_a_later_image_is_not_confirmed(lab: ReconcileLab) -> None:
     lab.pass_time(hours=25)
     assert lab.run().removed == 0
     assert lab.listed() == paths
+
+
+def test_another_container_stops_it_whatever_it_holds(
+    lab: ReconcileLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = edited(lab, 12)
+    lab.orphan("gone.jpg")
+    assert lab.run().stopped is None
+    other = lab.storage._blobs.images(f"{lab.storage.name}-other")
+    other.create()
+    for path in paths[1:]:  # one image is missing
+        other.write(path, io.BytesIO(b"x"), "", "image/jpeg")
+    cleanup = lab.cleanup(images=other)
+    for _ in range(3):
+        lab.pass_time(hours=30)
+        report = lab.run(images=other, forget=cleanup.forget)
+        assert (report.stopped, report.records, report.removed) == ("other_container", 0, 0)
+        assert report.blobs == 11
+        assert reason(lab) == "other_container"
+    assert COMMAND in caplog.text
+    assert lab.run().removed == 1
+    assert reason(lab) is None
+    assert lab.listed() == paths
+
+
+def test_a_container_that_was_made_again_is_another(lab: ReconcileLab) -> None:
+    edited(lab, 2)
+    lab.run()
+    with ContainerClient.from_connection_string(lab.storage.connection, lab.storage.name) as client:
+        client.set_container_metadata({})  # as a new one has none
+    assert lab.run().stopped == "other_container"
+    assert lab.reconciler().confirm().marked == 0
+    assert (lab.run().stopped, reason(lab)) == (None, None)
+
+
+def test_a_wrong_container_at_the_first_run_is_not_bound(lab: ReconcileLab) -> None:
+    edited(lab, 2)
+    other = lab.storage._blobs.images(f"{lab.storage.name}-other")
+    other.create()
+    assert lab.run(images=other).stopped == "images_missing"
+    assert Layout(lab.storage.table).container() is None
+    assert lab.run().stopped is None
+    assert Layout(lab.storage.table).container() == lab.storage.images.identity()
+
+
+def test_where_no_id_can_be_written_names_are_compared() -> None:
+    named = ContainerIdentity("account", "images", "")
+    assert named.is_same(named)
+    assert replace(named, made="1").is_same(named)
+    assert not named.is_same(replace(named, made="1"))
+    assert not replace(named, account="other").is_same(named)
+    assert not replace(named, container="other").is_same(named)

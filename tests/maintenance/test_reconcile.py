@@ -14,43 +14,11 @@ import pytest
 
 from captioning.errors import StorageUnavailable
 from captioning.maintenance.missing import KIND as MISSING
-from captioning.maintenance.reconcile import KIND, Reconciler, ReconcileReport
+from captioning.maintenance.reconcile import KIND, ReconcileReport
 from captioning.records.layout import Layout, record_key
 from captioning.storage.queues import connect
-from testing.factories.records import short
-from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
+from testing.harness.maintenance import InterceptedOnce, ReconcileLab
 from testing.harness.storage import Storage
-
-DAY = timedelta(hours=24)
-
-
-class ReconcileLab(MaintenanceLab):
-    """Storage with saved positions, and runs over it."""
-
-    def __init__(self, storage: Storage) -> None:
-        super().__init__(storage)
-        self.state = storage.state
-
-    def run(self, **changes: Any) -> ReconcileReport:
-        """One run of the timer."""
-        return self.reconciler(**changes).run()
-
-    def reconciler(self, **changes: Any) -> Reconciler:
-        """The reconciler over this storage."""
-        keywords: dict[str, Any] = {
-            "images": self.storage.images,
-            "catalog": self.storage.catalog,
-            "queue": self.messages,
-            "state": self.state,
-            "forget": self.cleanup().forget,
-            "forget_after": DAY,
-            "now": self.now,
-        }
-        return Reconciler(**(keywords | changes))
-
-    def orphan(self, path: str) -> None:
-        """A record whose blob is gone."""
-        self.storage.catalog.save(short(path), None)
 
 
 @pytest.fixture
@@ -281,6 +249,7 @@ def test_a_position_that_is_refused_is_dropped(
             self.describe = getattr(part, "describe", None)
             self.page = Refusing(getattr(part, "page", None))
             self.paths = Refusing(getattr(part, "paths", None))
+            self.identity = getattr(part, "identity", None)
             self.get, self.settle = getattr(part, "get", None), getattr(part, "settle", None)
 
     changes = {

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import ContainerClient
 
 from captioning.cli.drop import Item, drop
 from captioning.domain.blobs import BlobDescription
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
 from captioning.storage.accounts import BlobAccount
-from captioning.storage.blobs import ImageContainer
+from captioning.storage.blobs import ID_METADATA, ImageContainer
 from testing.factories.records import START
 from testing.harness.command_line import DEAD_STORAGE
 from testing.harness.storage import Storage
@@ -106,3 +107,18 @@ def test_a_file_that_storage_does_not_take_is_one_that_failed(tmp_path: Path) ->
         (dropped,) = drop(images, [Item(file, "a.jpg")])
     assert dropped.outcome == "failed"
     assert dropped.problem.startswith("cannot be uploaded: the storage that ImageStorage names")
+
+
+def test_a_container_keeps_its_identity_and_its_metadata(storage: Storage) -> None:
+    assert storage.images
+    with ContainerClient.from_connection_string(storage.connection, storage.name) as client:
+        client.set_container_metadata({"team": "photos"})
+        first = storage.images.identity()
+        assert first.made
+        assert storage.images.identity() == first
+        metadata = client.get_container_properties().metadata
+        assert metadata == {"team": "photos", ID_METADATA: first.made}
+        client.set_container_metadata({**metadata, "team": "other"})
+        assert storage.images.identity() == first
+        client.set_container_metadata({})
+        assert not storage.images.identity().is_same(first)

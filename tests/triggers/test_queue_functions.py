@@ -205,12 +205,13 @@ def test_a_malformed_message_is_kept_and_named(
     assert "a.jpg" not in str(caught.value)
 
 
-def test_the_round_removes_the_records_of_deleted_images(deployed: PipelineLab) -> None:
+def test_the_round_marks_the_records_of_deleted_images(deployed: PipelineLab) -> None:
     saved(deployed, "gone.jpg")
     deployed.storage.upload("there.jpg", pictures.oriented(1))
     function_app.caption_deferred(message({"path": "there.jpg"}))
     function_app.reconcile(TimerRequest(past_due=False))
-    assert not is_known(deployed, "gone.jpg")
+    assert function_app.services().reconciler._missing.all().keys() == {"gone.jpg"}
+    assert is_known(deployed, "gone.jpg")
     assert is_known(deployed, "there.jpg")
 
 
