@@ -104,7 +104,6 @@ class TableAccount:
         session = session or ExactPathSession(pool=64)
         options = {
             "transport": RequestsTransport(session=session),
-            "permit_redirects": False,
             **PATIENCE,
             "retry_total": retries,
         }

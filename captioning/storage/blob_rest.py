@@ -7,6 +7,8 @@ https://learn.microsoft.com/rest/api/storageservices/get-blob
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +16,7 @@ from captioning.domain.blobs import BlobDescription
 from captioning.errors import BlobChanged, BlobGone
 from captioning.storage.authorization import Authorization
 from captioning.storage.curl import Answered, Asked, Curl, Unclear
+from captioning.storage.errors import own_code
 
 
 class BlobWire:
@@ -43,8 +46,11 @@ class BlobWire:
 
     def read(self, blob: BlobDescription) -> bytes:
         """The content that was described. Raises BlobGone or BlobChanged."""
-        body = self._send("GET", blob.path, blob.etag).body
-        if len(body) != blob.bytes:
+        answered = self._send("GET", blob.path, blob.etag)
+        body, told = answered.body, answered.headers
+        if len(body) != blob.bytes or told.get("etag") != blob.etag:
+            raise Unclear
+        if not has_known_hash(blob, body, told.get("content-md5")):
             raise Unclear
         return body
 
@@ -58,7 +64,7 @@ class BlobWire:
         answered = self._curl.send(Asked(method, url, headers))
         if answered is None:
             raise Unclear
-        refusal = answered.status, answered.headers.get("x-ms-error-code")
+        refusal = answered.status, own_code(answered.headers)
         if refusal == (404, "BlobNotFound"):
             raise BlobGone(path)
         if refusal == (412, "ConditionNotMet"):
@@ -66,3 +72,15 @@ class BlobWire:
         if answered.status != 200:
             raise Unclear
         return answered
+
+
+def has_known_hash(blob: BlobDescription, body: bytes, md5: str | None) -> bool:
+    """Whether the bytes are the described ones, as far as a hash is known.
+
+    The service computes the MD5 of what it is sent in one request. Where the bytes fit that one, it
+    is the SHA-256 that is wrong: another program has changed the image and kept its metadata.
+    """
+    if blob.sha256 is None or hashlib.sha256(body).hexdigest() == blob.sha256:
+        return True
+    digest = hashlib.md5(body, usedforsecurity=False).digest()
+    return md5 is not None and base64.b64encode(digest).decode() == md5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -22,11 +24,13 @@ from azure.storage.blob import (
 )
 
 from captioning.domain.blobs import BlobDescription, ContainerIdentity
-from captioning.errors import BlobChanged, BlobGone
-from captioning.storage.blob_rest import BlobWire
+from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
+from captioning.storage.blob_rest import BlobWire, has_known_hash
 from captioning.storage.curl import Unclear
-from captioning.storage.errors import storage_answers
+from captioning.storage.errors import own_code, storage_answers
 from captioning.storage.sessions import RETRIES
+
+log = logging.getLogger("captioning.storage")
 
 SHA256_METADATA = "sha256"
 """Metadata on what the app uploads: the content's SHA-256 in hex, so that it is not sent again."""
@@ -67,16 +71,26 @@ class ImageContainer:
 
     @storage_answers
     def read(self, blob: BlobDescription) -> bytes:
-        """The content that was described; BlobChanged when it is not there any more."""
+        """The content that was described; BlobChanged when it is not there any more, or when its
+        bytes have another hash than was described."""
         with suppress(Unclear):
             return self._wire.read(blob)
         client = self._client.get_blob_client(blob.path)
         with _of_the_blob(blob.path):
-            return client.download_blob(
+            answer = client.download_blob(
                 etag=blob.etag,
                 match_condition=MatchConditions.IfNotModified,
                 retry_total=self._again,
-            ).readall()
+            )
+            body = answer.readall()
+        if len(body) != blob.bytes or _quoted(answer.properties.etag) != blob.etag:
+            raise StorageUnavailable("storage answered with another blob than it was asked for")
+        md5 = answer.properties.content_settings.content_md5
+        if not has_known_hash(blob, body, base64.b64encode(md5).decode() if md5 else None):
+            log.warning("The bytes of an image do not have the hash in its metadata `sha256`")
+            # Not StorageUnavailable, after which the image would be read again without an end.
+            raise BlobChanged(blob.path)
+        return body
 
     @storage_answers
     def write(
@@ -154,11 +168,14 @@ class ImageContainer:
 
 @contextmanager
 def _of_the_blob(path: str) -> Iterator[None]:
-    """BlobGone and BlobChanged; a missing container says nothing of the blob."""
+    """BlobGone and BlobChanged. BlobGone removes what people wrote, so any other 404 than the
+    service's own BlobNotFound says nothing of the blob: the container may be missing, or the answer
+    may be that of a proxy or of another address."""
     try:
         yield
     except ResourceNotFoundError as error:
-        if _error_code(error) == StorageErrorCode.CONTAINER_NOT_FOUND:
+        code = own_code(getattr(error.response, "headers", {}))
+        if (error.status_code, code) != (404, "BlobNotFound"):
             raise
         raise BlobGone(path) from error
     except ResourceModifiedError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -26,6 +26,12 @@ UNREACHABLE = (
 REFUSED_KEY = "storage refuses the key or identity that ImageStorage gives"
 OURS = frozenset({400, 413, 414, 415})
 """Statuses that say that the request itself is wrong: a bug, which waiting does not fix."""
+
+
+def own_code(headers: Mapping[str, str]) -> str | None:
+    """The error code of an answer by its headers; None where they are not the service's own, which
+    sets both of these on every error. The 404 of a proxy or of a wrong address has neither."""
+    return headers.get("x-ms-error-code") if headers.get("x-ms-request-id") else None
 
 
 class RequestRefused(Exception):

@@ -24,8 +24,9 @@ PATIENCE = {
     "connection_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
     "retry_total": RETRIES,
+    "permit_redirects": False,
 }
-"""Options of every storage client."""
+"""Options of every storage client. A redirect would have another host answer for the account."""
 BACKOFF = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
 """Seconds, for blob and queue clients; their own are 15 and more."""
 OPERATION_SECONDS = (RETRIES + 1) * (CONNECT_SECONDS + READ_SECONDS) + 10

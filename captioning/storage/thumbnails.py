@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -13,7 +14,7 @@ from azure.storage.blob import ContainerClient, ContentSettings
 
 from captioning.domain.blobs import BlobDescription
 from captioning.domain.record import record_id
-from captioning.storage.errors import storage_answers
+from captioning.storage.errors import own_code, storage_answers
 
 JPEG = ContentSettings(content_type="image/jpeg")
 
@@ -44,10 +45,10 @@ class ThumbnailContainer:
     def prune(self, path: str, etag: str | None) -> None:
         """Removes what is kept of the image, but of the version with this ETag."""
         folder = _folder(path)
-        with suppress(ResourceNotFoundError):
+        with _missing():
             for name in self._client.list_blob_names(name_starts_with=folder):
                 if etag is None or not name.startswith(folder + _version(etag)):
-                    with suppress(ResourceNotFoundError):  # somebody else removed it
+                    with _missing():  # another process removed it
                         self._client.delete_blob(name)
 
     def create(self) -> None:
@@ -55,6 +56,16 @@ class ThumbnailContainer:
         does that."""
         with suppress(ResourceExistsError):
             self._client.create_container(retry_total=0)
+
+
+@contextmanager
+def _missing() -> Iterator[None]:
+    """Nothing is left to remove where the service itself says so."""
+    try:
+        yield
+    except ResourceNotFoundError as error:
+        if own_code(getattr(error.response, "headers", {})) is None:
+            raise
 
 
 def _folder(path: str) -> str:

@@ -7,7 +7,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,8 @@ from testing.harness.waiting import HUNG_SECONDS
 
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 WRITES = {"POST", "PUT", "PATCH", "MERGE", "DELETE"}
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body."""
 TROUBLE = {500: "InternalError", 503: "ServerBusy"}
 
 
@@ -29,6 +31,8 @@ class StorageProxy:
 
     def __init__(self, ports: StoragePorts, seed: int = 4, lost: float = 0.25) -> None:
         self.refused: Counter[str] = Counter()
+        self.garble: Callable[[str, str, Answer], Answer] = lambda _service, _method, answer: answer
+        """What becomes of each answer, by service and method, on its way to the client."""
         self._down: frozenset[str] = frozenset()
         self._random = random.Random(seed)
         self._lost = lost
@@ -104,7 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         trouble = self.server.proxy.trouble(self.server.service, self.command)
         if trouble is None:
-            self._answer(*self._asked(body))
+            proxy, service = self.server.proxy, self.server.service
+            self._answer(*proxy.garble(service, self.command, self._asked(body)))
             return
         status, lost = trouble
         if lost:
@@ -115,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_OPTIONS = _pass_on  # noqa: N815
     do_POST = do_PUT = do_PATCH = do_MERGE = do_DELETE = _pass_on  # noqa: N815
 
-    def _asked(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _asked(self, body: bytes) -> Answer:
         upstream = http.client.HTTPConnection(
             "127.0.0.1", self.server.upstream, timeout=HUNG_SECONDS
         )

@@ -19,7 +19,12 @@ from captioning.storage.sessions import ExactPathSession
 
 logger = logging.getLogger("captioning.embedded.host")
 
-NO_RETRIES: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 60}
+NO_RETRIES: dict[str, Any] = {
+    "retry_total": 0,
+    "connection_timeout": 5,
+    "read_timeout": 60,
+    "permit_redirects": False,
+}
 """Options of the clients. The loops of this host retry by themselves; clients that retried as well
 would delay its stop."""
 
