@@ -40,6 +40,8 @@ CALLS = {
         "list_blobs": BLOBS,
         "exists": BLOBS,
         "delete_blob": BLOBS,
+        "get_container_properties": BLOBS,
+        "set_container_metadata": BLOBS,
     },
     "storage/queues": {"send_message": QUEUES, "get_queue_properties": QUEUES},
     "storage/tables": {

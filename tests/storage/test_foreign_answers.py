@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from azure.storage.blob import ContainerClient
@@ -13,6 +14,7 @@ from azure.storage.blob import ContainerClient
 from captioning.embedded.stack.azurite import StoragePorts
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
 from captioning.maintenance.reconcile import Reconciler
+from captioning.records.layout import Layout
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.queues import connect
 from testing.fakes.storage_proxy import Answer, StorageProxy
@@ -74,9 +76,11 @@ def test_a_foreign_404_removes_no_record(behind: Behind, kind: str) -> None:
     rounds = Reconciler(
         images=behind.proxied.images,
         catalog=behind.storage.catalog,
+        binding=Layout(behind.storage.table),
         queue=maintenance.messages,
         state=behind.storage.state,
         forget=maintenance.cleanup(images=behind.proxied.images).forget,
+        forget_after=timedelta(0),
         now=maintenance.now,
     )
     with ExitStack() as stack:
