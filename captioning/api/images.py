@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from captioning.api.messages import Request, Response, choice, json_response, problem
-from captioning.domain.blobs import BlobDescription, name_problem, url_path
+from captioning.domain.blobs import BlobDescription, ignoring_pattern, name_problem, url_path
 from captioning.domain.record import record_id
 from captioning.errors import BadRequest, BlobChanged, BlobGone, ImageRejected
 from captioning.images.thumbnails import Thumbnails
@@ -119,7 +119,8 @@ class ImageView:
 class ImageChanges:
     """Stores and deletes images; safe to share between threads.
 
-    `check` reads a new image's header, or raises ImageRejected; `forget` removes everything that is
+    `check` reads a new image's header, or raises ImageRejected; names that match `ignore` are
+    refused; `forget` removes everything that is
     stored about a deleted image.
     """
 
@@ -131,7 +132,9 @@ class ImageChanges:
         check: Callable[[bytes], Header],
         forget: Callable[[str], object],
         max_image_bytes: int,
+        ignore: Sequence[str] = (),
     ) -> None:
+        self._ignore = ignore
         self._images = images
         self._records = records
         self._check = check
@@ -148,6 +151,9 @@ class ImageChanges:
         path = named_image(request, self._records)
         if path is None:
             return no_such_image()
+        if pattern := ignoring_pattern(path, self._ignore):
+            ignored = f"Files named {pattern} get no caption (IGNORE_FILES). Choose another name."
+            return problem(415, "unsupported_format", ignored)
         try:
             header = self._check(request.body)
         except ImageRejected as error:

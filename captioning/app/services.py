@@ -111,6 +111,7 @@ class Services:
         self._health = ServiceHealth(self._state, now, called)
         self.languages = settings.caption_languages
         self.forget_after_hours = settings.forget_after_hours
+        self.ignored_files = settings.ignore_files
         self.images = storage.images
         self._layout = Layout(storage.table("catalog"), storage.has_older_records)
         self.catalog = Catalog(
@@ -135,7 +136,12 @@ class Services:
             settings.monthly_budget_usd,
         )
         self.cleanup = RecordCleanup(
-            storage.images, self._outbox, storage.thumbnails, storage.deferrals, now
+            storage.images,
+            self._outbox,
+            storage.thumbnails,
+            storage.deferrals,
+            now,
+            settings.ignore_files,
         )
         self._recaption = Recaption(storage.images, self.catalog, storage.deferrals)
         self.pipeline = self._make_pipeline()
@@ -197,6 +203,7 @@ class Services:
             max_image_bytes=settings.max_image_bytes,
             worker=self._worker,
             lease=lease,
+            ignore=settings.ignore_files,
             vocabulary=settings.tag_vocabulary,
             now=now,
         )
@@ -228,6 +235,7 @@ class Services:
             forget=self.cleanup.forget,
             forget_after=timedelta(hours=self._settings.forget_after_hours),
             now=self._now,
+            ignore=self._settings.ignore_files,
         )
 
     def _make_api(self) -> Api:
@@ -251,6 +259,7 @@ class Services:
                 check=partial(check_header, min_side=analyzer.limits.min_side if analyzer else 1),
                 forget=self.cleanup.forget,
                 max_image_bytes=settings.max_image_bytes,
+                ignore=settings.ignore_files,
             ),
             recaption=RecaptionApi(catalog, self._recaption),
             usage=UsageApi(self.ledger, self._prices),

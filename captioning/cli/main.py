@@ -75,9 +75,17 @@ def drop(
 ) -> None:
     """Upload images, skipping those that are already stored."""
     from captioning.cli.drop import drop as send
+    from captioning.domain.blobs import ignoring_pattern
 
-    items = images_in(paths, prefix)
+    found = images_in(paths, prefix)
     with local_services() as services:
+        items = []
+        for item in found:
+            if pattern := ignoring_pattern(item.path, services.ignored_files):
+                path = console.readable(item.path)
+                console.say(f"skipped {path}: files named {pattern} get no caption")
+            else:
+                items.append(item)
         counts = {"sent": 0, "there": 0, "failed": 0}
         there = []
         drops = send(services.images, items)

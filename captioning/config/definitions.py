@@ -79,6 +79,14 @@ SETTINGS = (
         "52428800",
     ),
     Setting(
+        "IGNORE_FILES",
+        "*.xmp,*.aae,*.thm,*.json,*.txt,*.md,*.csv,*.mp4,*.mov,*.m4v,*.avi,*.mkv,*.mpg,*.3gp,*.zip,"
+        "*.rar,*.7z,*.tar,*.gz",
+        "Files that get no record: sidecars, text, videos, archives. Comma-separated patterns of "
+        "file names, without regard to case. Given but empty: every file gets a record, which says "
+        "why it is rejected. Files of operating systems, such as `.DS_Store`, never get one.",
+    ),
+    Setting(
         "VISION_PROVIDER",
         "azure",
         "`azure`, `embedded` (small local models, for trying the app) or `none`.",

@@ -107,6 +107,17 @@ class Environment:
             self.problem(name, f"must be a comma-separated list of {', '.join(sorted(allowed))}")
         return words
 
+    def file_patterns(self, name: str) -> tuple[str, ...]:
+        """Comma-separated patterns of file names. Here an empty value is not the default: it is no
+        pattern at all."""
+        value = self._values.get(name, self._defaults[name])
+        patterns = tuple(dict.fromkeys(each.strip() for each in value.split(",") if each.strip()))
+        if any("/" in each or set(each) <= set("*?.") for each in patterns):
+            self.problem(
+                name, "must be patterns of file names such as *.txt, none of which fits every name"
+            )
+        return patterns
+
     def languages(self, name: str) -> tuple[str, ...]:
         """Comma-separated language tags such as en or pt-BR."""
         tags = tuple(dict.fromkeys(tag.strip() for tag in self.text(name).split(",")))

@@ -1,6 +1,7 @@
 """The settings, parsed and checked. The only reader of the environment.
 
-An empty value counts as unset. All bad settings are reported at once, and never with their values.
+An empty value counts as unset, except that of IGNORE_FILES. All bad settings are
+reported at once, and never with their values.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Settings:
     captions_table: str
     blob_trigger_source: BlobTriggerSource
     max_image_bytes: int
+    ignore_files: tuple[str, ...]
     vision_provider: VisionProvider
     vision_endpoint: str
     vision_key: str | None
@@ -127,6 +129,7 @@ def _parse(env: Environment) -> Settings:
         captions_table=captions_table(env),
         blob_trigger_source=env.choice("BLOB_TRIGGER_SOURCE", "EventGrid", "LogsAndContainerScan"),
         max_image_bytes=env.whole("MAX_IMAGE_BYTES", 1, 100 * 1024 * 1024),
+        ignore_files=env.file_patterns("IGNORE_FILES"),
         vision_provider=vision_provider,
         vision_endpoint=env.url("VISION_ENDPOINT", required=vision_provider == "azure"),
         vision_key=env.secret("VISION_KEY"),

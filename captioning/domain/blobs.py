@@ -1,4 +1,5 @@
-"""Names of blobs: which of them a new image may have, and how they are written in a URL.
+"""Names of blobs: which of them a new image may have, how they are written in a URL, and which are
+no photos.
 
 Storage accepts more names than it keeps: it turns a backslash into a slash and drops a trailing
 dot, and a client that resolves `..` finds another blob. Names that would change are refused.
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from urllib.parse import quote
 
 from captioning.domain.record import record_id
@@ -21,6 +24,10 @@ LONGEST_IN_A_URL = 7_500
 BY_ID = "sha256:"
 """Comes before a record's id that is given in place of a path."""
 _BY_ID = re.compile(rf"{BY_ID}([0-9a-f]{{64}})")
+SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", "._*")
+"""Patterns of what operating systems leave in folders."""
+_FOLDER_METADATA = frozenset({"hdi_isfolder", "is_directory"})
+"""Metadata that tools and accounts with a hierarchical namespace set on the marker of a folder."""
 _NOT_IN_XML = frozenset("\ufffe\uffff")
 """Listings of blobs are XML, which cannot hold these nor control characters."""
 
@@ -34,6 +41,24 @@ class BlobDescription:
     etag: str
     modified: datetime
     sha256: str | None = None
+    is_folder: bool = False
+    """Whether it is the marker of a folder."""
+
+
+def is_folder_marker(size: int, metadata: Mapping[str, str]) -> bool:
+    """Whether an empty blob stands for a folder, by its metadata. One with content is no marker."""
+    marks = {name.lower() for name, value in metadata.items() if value.lower() == "true"}
+    return size == 0 and not marks.isdisjoint(_FOLDER_METADATA)
+
+
+def ignoring_pattern(path: str, patterns: Iterable[str]) -> str | None:
+    """The pattern that keeps the blob from being an image, by its file name without regard to case:
+    one of `patterns` or of SYSTEM_FILES, or `/` for a folder. None where the app captions it."""
+    name = path.rpartition("/")[2].lower()
+    if not name:
+        return "/"
+    found = (each for each in (*SYSTEM_FILES, *patterns) if fnmatchcase(name, each.lower()))
+    return next(found, None)
 
 
 @dataclass(frozen=True, slots=True)

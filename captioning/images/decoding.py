@@ -141,8 +141,23 @@ def _looks_like(data: bytes) -> str:
     start = data[:1024].lstrip().lower()
     if start.startswith(b"%pdf"):
         return "a PDF"
+    if start.startswith((b"pk\3\4", b"rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
+        return "an archive"
+    if _is_video(data):
+        return "a video"
     if b"<svg" in start:
         return "an SVG drawing"
     if b"\0" not in start and start.isascii():
         return "text"
     return "of an unknown kind"
+
+
+def _is_video(data: bytes) -> bool:
+    """Whether it begins as MP4 and QuickTime, Matroska and WebM, AVI, or MPEG do."""
+    return (
+        data[4:8] in {b"moov", b"mdat", b"wide"}
+        # HEIF, AVIF and some raw photos begin with ftyp, too.
+        or data[4:11] in {b"ftypiso", b"ftypmp4", b"ftypM4V", b"ftyp3gp", b"ftypavc", b"ftypqt "}
+        or data.startswith((b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3"))
+        or (data.startswith(b"RIFF") and data[8:12] == b"AVI ")
+    )

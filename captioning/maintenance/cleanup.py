@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from captioning.domain.blobs import BlobDescription
+from captioning.domain.blobs import BlobDescription, ignoring_pattern
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, RecordError
 from captioning.errors import BlobGone
@@ -28,12 +28,14 @@ class RecordCleanup:
         thumbnails: ThumbnailStore,
         deferrals: MessageQueue[CaptionMessage],
         now: Callable[[], datetime],
+        ignore: Sequence[str] = (),
     ) -> None:
         self._images = images
         self._catalog = catalog
         self._thumbnails = thumbnails
         self._deferrals = deferrals
         self._now = now
+        self._ignore = ignore
 
     def forget(self, path: str) -> bool:
         """Removes thumbnails, record and index rows of a blob that does not exist; True where there
@@ -71,6 +73,8 @@ class RecordCleanup:
         blob = self._blob(path)
         if blob is None:
             self.forget(path)
+            return None
+        if previous is None and (blob.is_folder or ignoring_pattern(path, self._ignore)):
             return None
         record = record_of(blob, previous.record if previous else None, self._now())
         if record.status in FINAL:

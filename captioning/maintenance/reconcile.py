@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ from itertools import cycle
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from captioning.domain.blobs import BlobDescription, ContainerIdentity
+from captioning.domain.blobs import BlobDescription, ContainerIdentity, ignoring_pattern
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL
 from captioning.errors import BlobGone, RecordChanged, StorageUnavailable
@@ -88,7 +88,8 @@ class Reconciler:
 
     A record whose blob is missing is marked, and removed once it has been missing for
     `forget_after`. `forget` removes the record of a path whose blob is gone, and returns whether
-    there was one.
+    there was one. Files that match `ignore` are not queued.
+
     A run walks `blob_pages` and `record_pages` pages of `page` items, with `readers` threads. From
     `deepest` messages on no more are queued: the same blobs would be found and queued again.
     """
@@ -104,6 +105,7 @@ class Reconciler:
         forget: Callable[[str], bool],
         forget_after: timedelta,
         now: Callable[[], datetime],
+        ignore: Sequence[str] = (),
         page: int = 500,
         blob_pages: int = 20,
         record_pages: int = 2,
@@ -120,6 +122,7 @@ class Reconciler:
         self._forget = forget
         self._forget_after = forget_after
         self._now = now
+        self._ignore = ignore
         self._page, self._blob_pages, self._record_pages = page, blob_pages, record_pages
         self._deepest = deepest
         self._readers = readers
@@ -275,6 +278,8 @@ class Reconciler:
         """Whether the blob has waited longer than GRACE for its first run or its next one."""
         late = self._now() - GRACE
         stored = self._catalog.get(blob.path)
+        if stored is None and (blob.is_folder or ignoring_pattern(blob.path, self._ignore)):
+            return False
         if stored is None or stored.record.image.etag != blob.etag:
             return blob.modified < late
         record = stored.record

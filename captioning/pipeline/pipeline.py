@@ -6,12 +6,12 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from captioning.budget.ledger import Ledger
-from captioning.domain.blobs import BlobDescription
+from captioning.domain.blobs import BlobDescription, ignoring_pattern
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, Claim, Provenance, Status, StoredRecord
 from captioning.errors import (
@@ -49,8 +49,8 @@ class CaptionPipeline:
     """Captions one blob at a time; safe to share between threads.
 
     `inspect` decodes the bytes of a blob, and raises ImageRejected. `forget` removes the record of
-    a blob that is gone. A run is named in its claims by `worker`, the process, and a number;
-    `lease` is how long a claim lasts.
+    a blob that is gone. Files that match `ignore` get no record. A run is named
+    in its claims by `worker`, the process, and a number; `lease` is how long a claim lasts.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class CaptionPipeline:
         max_image_bytes: int,
         worker: str,
         lease: timedelta,
+        ignore: Sequence[str] = (),
         vocabulary: Vocabulary = NO_VOCABULARY,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         stopwatch: Callable[[], float] = time.monotonic,
@@ -83,6 +84,7 @@ class CaptionPipeline:
         self._max_image_bytes = max_image_bytes
         self._worker, self._numbers = worker, itertools.count(1)
         self._lease = lease
+        self._ignore = ignore
         self._vocabulary = vocabulary
         self._now = now
         self._stopwatch = stopwatch
@@ -108,8 +110,13 @@ class CaptionPipeline:
             # The record is read before the blob, so that the conditional save notices a record
             # which another run has saved for a newer upload.
             previous = self._catalog.get(message.path)
+            # A record from before the pattern was set is kept up as before.
+            if previous is None and ignoring_pattern(message.path, self._ignore):
+                return None
             try:
                 blob = self._images.describe(message.path)
+                if previous is None and blob.is_folder:
+                    return None
                 return self._deliver(message, run, blob, previous)
             except BlobGone:
                 self._forget(message.path)

@@ -12,11 +12,13 @@ import hashlib
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
-from captioning.domain.blobs import BlobDescription
+from captioning.domain.blobs import BlobDescription, is_folder_marker
 from captioning.errors import BlobChanged, BlobGone
 from captioning.storage.authorization import Authorization
 from captioning.storage.curl import Answered, Asked, Curl, Unclear
 from captioning.storage.errors import own_code
+
+METADATA = "x-ms-meta-"
 
 
 class BlobWire:
@@ -33,13 +35,20 @@ class BlobWire:
         """Size, ETag, time, and the SHA-256 that this metadata holds. Raises BlobGone."""
         answered = self._send("HEAD", path)
         told = answered.headers
+        marks = {
+            name.removeprefix(METADATA): value
+            for name, value in told.items()
+            if name.startswith(METADATA)
+        }
         try:
+            size = int(told["content-length"])
             return BlobDescription(
                 path=path,
-                bytes=int(told["content-length"]),
+                bytes=size,
                 etag=told["etag"],
                 modified=parsedate_to_datetime(told["last-modified"]),
-                sha256=told.get(f"x-ms-meta-{metadata}"),
+                sha256=marks.get(metadata),
+                is_folder=is_folder_marker(size, marks),
             )
         except (KeyError, ValueError) as error:
             raise Unclear from error

@@ -23,7 +23,7 @@ from azure.storage.blob import (
     StorageErrorCode,
 )
 
-from captioning.domain.blobs import BlobDescription, ContainerIdentity
+from captioning.domain.blobs import BlobDescription, ContainerIdentity, is_folder_marker
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
 from captioning.storage.blob_rest import BlobWire, has_known_hash
 from captioning.storage.curl import Unclear
@@ -190,12 +190,14 @@ def _error_code(error: HttpResponseError) -> object:
 
 
 def _description(blob: BlobProperties, path: str) -> BlobDescription:
+    metadata = blob.metadata or {}
     return BlobDescription(
         path=path,
         bytes=blob.size,
         etag=_quoted(blob.etag),
         modified=blob.last_modified,
-        sha256=(blob.metadata or {}).get(SHA256_METADATA),
+        sha256=metadata.get(SHA256_METADATA),
+        is_folder=is_folder_marker(blob.size, metadata),
     )
 
 

@@ -39,6 +39,7 @@ def settings_of(storage: Storage) -> dict[str, str]:
         "ImageStorage": storage.connection,
         "IMAGES_CONTAINER": storage.name,
         "CAPTIONS_TABLE": storage.name,
+        "IGNORE_FILES": "",
     }
 
 

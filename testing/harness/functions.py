@@ -45,6 +45,7 @@ def settings_over(lab: PipelineLab) -> dict[str, str]:
         "ImageStorage": lab.storage.connection,
         "IMAGES_CONTAINER": lab.storage.name,
         "CAPTIONS_TABLE": lab.storage.name,
+        "IGNORE_FILES": "",
         "VISION_PROVIDER": "none",
         "CAPTION_PROVIDER": "openai",
         "OPENAI_BASE_URL": f"{lab.model.url}/v1",

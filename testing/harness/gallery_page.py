@@ -30,8 +30,12 @@ LAUNCH = (
 )
 EXPECTED = "Failed to load resource: the server responded with a status of "
 """The browser's own message about an HTTP error, which the page explains to the user."""
-EMBEDDED = {"VISION_PROVIDER": "embedded", "CAPTION_PROVIDER": "embedded"}
-"""Settings of an app that calls no service."""
+EMBEDDED = {
+    "VISION_PROVIDER": "embedded",
+    "CAPTION_PROVIDER": "embedded",
+    "IGNORE_FILES": "",
+}
+"""Settings of an app that calls no service, and rejects a text instead of ignoring it."""
 SAMPLE_NAMES = ("astronaut", "camera", "cat", "coffee", "rocket")
 SAMPLES = ROOT / "samples"
 SCREENSHOTS = ROOT / "build/screenshots"

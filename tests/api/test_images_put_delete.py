@@ -73,6 +73,12 @@ def paths(lab: MaintenanceLab) -> list[str]:
 
 
 class TestPut:
+    def test_a_name_that_gets_no_caption_is_refused(self, lab: MaintenanceLab) -> None:
+        response = changes(lab, ignore=("*.txt",)).put(upload("a/B.TXT"))
+        assert code(response) == (415, "unsupported_format")
+        assert code(changes(lab).put(upload("a/._b.jpg"))) == (415, "unsupported_format")
+        assert paths(lab) == []
+
     def test_an_image_is_stored_as_it_came(self, lab: MaintenanceLab) -> None:
         response = changes(lab).put(upload("2026%2Fbeach day.txt", content_type="text/html"))
         blob = lab.storage.images.describe("2026/beach day.txt")

@@ -227,3 +227,15 @@ def test_a_missing_path_is_named(command: CommandLine, storage: Storage, tmp_pat
     assert (result.exit_code, result.stdout) == (2, "")
     assert r"mis\x1bsing" in result.stderr
     assert etags(storage) == {}
+
+
+def test_what_gets_no_record_is_skipped_and_said(
+    command: CommandLine, storage: Storage, tmp_path: Path
+) -> None:
+    command.settings["IGNORE_FILES"] = "*.txt"
+    made(tmp_path, "notes.TXT", ".DS_Store", "a.jpg")
+    result = command("drop", *(tmp_path / name for name in ("notes.TXT", ".DS_Store", "a.jpg")))
+    assert result.exit_code == 0
+    assert "skipped notes.TXT: files named *.txt get no caption" in result.stdout
+    assert "skipped .DS_Store: files named .DS_Store get no caption" in result.stdout
+    assert set(etags(storage)) == {"a.jpg"}

@@ -50,6 +50,7 @@ BAD = {
     "CAPTIONS_TABLE": ["3secret", "s3-cret", "s3", "s" * 40, "Tables"],
     "BLOB_TRIGGER_SOURCE": ["s3cret", "eventgrid"],
     "MAX_IMAGE_BYTES": ["0", "104857601", "s3cret", "1.5", "-1", "9" * 5000, "\u0663"],
+    "IGNORE_FILES": ["s3cret/*.txt", "*.txt,*", "*.*"],
     "VISION_PROVIDER": ["s3cret"],
     "VISION_ENDPOINT": ["http://s3cret.example", "s3cret", "https://v.example/?k=s3cret"],
     "VISION_KEY": ["s3cret key", "s3cret\u00e9", "s3\ncret"],
@@ -120,7 +121,9 @@ def test_defaults_are_those_of_the_table() -> None:
     unset = Settings.from_environ(AZURE)
     spelled = {row.name: row.default for row in SETTINGS if row.default}
     assert Settings.from_environ({**spelled, **AZURE}) == unset
-    assert Settings.from_environ({**dict.fromkeys(spelled, "  "), **AZURE}) == unset
+    blank = dict.fromkeys(spelled.keys() - {"IGNORE_FILES"}, "  ")
+    assert Settings.from_environ({**blank, **AZURE}) == unset
+    assert Settings.from_environ({**AZURE, "IGNORE_FILES": " "}).ignore_files == ()
     assert unset.vision_features == ("tags", "objects", "read")
     assert (unset.max_image_bytes, unset.vision_min_confidence) == (50 * 1024 * 1024, 0.6)
     assert (unset.caption_input, unset.caption_languages) == ("image+tags", ("en",))
