@@ -83,4 +83,4 @@ def status_of(answer: bytes) -> int:
 
 
 def hosted(app: func.FunctionApp, **settings: str) -> EmbeddedHost:
-    return EmbeddedHost(app, settings, AT_ROOT)
+    return EmbeddedHost(app, settings, AT_ROOT, hosts=("x",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -64,7 +64,8 @@ class EmbeddedHost:
     """Hosts one app: the constructor binds the port, `start` serves, `stop` ends it.
 
     `settings` are used in place of the environment. `hidden` is after how many seconds the messages
-    of a host that died are visible again. HostStartError if the app cannot be hosted.
+    of a host that died are visible again. `hosts` are answered beside
+    the local ones. HostStartError if the app cannot be hosted.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class EmbeddedHost:
         *,
         clock: Clock | None = None,
         hidden: int = HIDDEN,
+        hosts: Collection[str] = (),
     ) -> None:
         config = HostConfig.read(host_json, settings)
         functions = read_functions(app, settings)
@@ -99,7 +101,7 @@ class EmbeddedHost:
         ]
         start_page = settings.get("AzureWebJobsDisableHomepage", "").lower() not in {"true", "1"}
         router = Router(kinds["httpTrigger"], config.route_prefix)
-        web = WebHost(router, self._invoker, blobs.webhook, start_page=start_page)
+        web = WebHost(router, self._invoker, blobs.webhook, start_page=start_page, hosts=hosts)
         self._server = HttpServer(web.respond, port)
 
     @property

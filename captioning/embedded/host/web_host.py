@@ -4,12 +4,17 @@ It has no authorization levels and keys (`func start` does not enforce them eith
 and no status pages (nothing here uses them), and no limit of 230 seconds (the load balancer's, not
 the host's). It writes no access log, so that a request's `code` and `x-functions-key` are not
 logged.
+
+It is stricter in two points, because any web page can send requests to it and no key is needed. It
+answers 403 to a Host that does not name this machine, which stops DNS rebinding, and to a request
+other than GET and HEAD that comes from a page of another origin.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import azure.functions as func
@@ -23,17 +28,27 @@ logger = logging.getLogger("captioning.embedded.host")
 
 WEBHOOK_PATH = "/runtime/webhooks/blobs"
 START_PAGE = b"<!DOCTYPE html><title>Embedded Functions host</title><p>The app is up and running."
+LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+"""A Host header that names this machine, on any port: a container's port may be mapped."""
 COMPUTED = frozenset({"content-length", "transfer-encoding", "connection", "date"})
 
 Webhook = Callable[[RawRequest, Mapping[str, str]], Reply]
 
 
 class WebHost:
-    """Serves functions by their routes, the start page, and the blob webhook."""
+    """Serves functions by their routes, the start page, and the blob webhook. `hosts` are values of
+    the Host header that are answered beside the local ones."""
 
     def __init__(
-        self, router: Router, invoker: Invoker, webhook: Webhook, *, start_page: bool
+        self,
+        router: Router,
+        invoker: Invoker,
+        webhook: Webhook,
+        *,
+        start_page: bool,
+        hosts: Collection[str] = (),
     ) -> None:
+        self._hosts = hosts
         self._router = router
         self._invoker = invoker
         self._webhook = webhook
@@ -41,6 +56,8 @@ class WebHost:
 
     def respond(self, request: RawRequest) -> Reply:
         """The response to a request; 500 if the function raises."""
+        if refusal := self._refusal(request):
+            return Reply(403, (("Content-Type", "text/plain; charset=utf-8"),), refusal.encode())
         try:
             target = parse_target(request.target)
         except BadTarget:
@@ -54,6 +71,18 @@ class WebHost:
             return Reply(404)
         html = (("Content-Type", "text/html"),)
         return Reply(200, html, START_PAGE) if self._start_page else Reply(204)
+
+    def _refusal(self, request: RawRequest) -> str:
+        """Why the request is not answered; empty if it is."""
+        host = request.headers.get("host", "")
+        if not LOCAL.fullmatch(host) and host not in self._hosts:
+            return "This local app answers at 127.0.0.1, localhost and [::1] only."
+        origin = request.headers.get("origin")
+        if origin is None or request.method in {"GET", "HEAD"}:
+            return ""
+        if origin.lower() in {f"http://{host}".lower(), f"https://{host}".lower()}:
+            return ""
+        return "This local app takes changes from its own pages and from programs only."
 
     def _invoke(
         self, function: Function, values: dict[str, str], request: RawRequest, target: Target
