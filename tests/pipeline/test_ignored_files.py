@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 from azure.storage.blob import ContainerClient
@@ -12,6 +13,7 @@ from captioning.domain.blobs import ignoring_pattern, is_folder_marker
 from captioning.errors import UnsupportedFormat
 from captioning.images.picture import inspect
 from captioning.maintenance.reconcile import Reconciler
+from captioning.records.layout import Layout
 from testing.factories.records import short
 from testing.factories.settings import EMBEDDED
 from testing.harness.maintenance import MaintenanceLab
@@ -53,9 +55,11 @@ def ignored_everywhere(lab: PipelineLab, path: str) -> None:
     report = Reconciler(
         images=lab.storage.images,
         catalog=lab.storage.catalog,
+        binding=Layout(lab.storage.table),
         queue=maintenance.messages,
         state=lab.storage.state,
         forget=cleanup.forget,
+        forget_after=timedelta(hours=24),
         now=maintenance.now,
         ignore=DEFAULT,
     ).run()
