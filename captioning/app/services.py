@@ -135,14 +135,7 @@ class Services:
             settings.daily_budget_usd,
             settings.monthly_budget_usd,
         )
-        self.cleanup = RecordCleanup(
-            storage.images,
-            self._outbox,
-            storage.thumbnails,
-            storage.deferrals,
-            now,
-            settings.ignore_files,
-        )
+        self.cleanup = self._make_cleanup()
         self._recaption = Recaption(storage.images, self.catalog, storage.deferrals)
         self.pipeline = self._make_pipeline()
         self.notify = self._make_notify()
@@ -206,6 +199,17 @@ class Services:
             ignore=settings.ignore_files,
             vocabulary=settings.tag_vocabulary,
             now=now,
+        )
+
+    def _make_cleanup(self) -> RecordCleanup:
+        storage = self._storage
+        return RecordCleanup(
+            storage.images,
+            self._outbox,
+            storage.thumbnails,
+            storage.deferrals,
+            self._now,
+            self._settings.ignore_files,
         )
 
     def _make_notify(self) -> Callable[[NotificationMessage], None]:

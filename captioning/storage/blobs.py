@@ -190,13 +190,14 @@ def _error_code(error: HttpResponseError) -> object:
 
 
 def _description(blob: BlobProperties, path: str) -> BlobDescription:
-    metadata = blob.metadata or {}
+    # A listing gives None for an empty value, which headers give as "".
+    metadata = {name: value or "" for name, value in (blob.metadata or {}).items()}
     return BlobDescription(
         path=path,
         bytes=blob.size,
         etag=_quoted(blob.etag),
         modified=blob.last_modified,
-        sha256=metadata.get(SHA256_METADATA),
+        sha256=metadata.get(SHA256_METADATA) or None,
         is_folder=is_folder_marker(blob.size, metadata),
     )
 
