@@ -49,8 +49,8 @@ class CaptionPipeline:
     """Captions one blob at a time; safe to share between threads.
 
     `inspect` decodes the bytes of a blob, and raises ImageRejected. `forget` removes the record of
-    a blob that is gone. Files that match `ignore` get no record. A run is named
-    in its claims by `worker`, the process, and a number; `lease` is how long a claim lasts.
+    a blob that is gone. Files that match `ignore` get no record. A run is named in its claims by
+    `worker`, the process, and a number; `lease` is how long a claim lasts.
     """
 
     def __init__(

@@ -64,8 +64,8 @@ class EmbeddedHost:
     """Hosts one app: the constructor binds the port, `start` serves, `stop` ends it.
 
     `settings` are used in place of the environment. `hidden` is after how many seconds the messages
-    of a host that died are visible again. `hosts` are answered beside
-    the local ones. HostStartError if the app cannot be hosted.
+    of a host that died are visible again. `hosts` are answered beside the local ones.
+    HostStartError if the app cannot be hosted.
     """
 
     def __init__(
