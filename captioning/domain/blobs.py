@@ -61,6 +61,11 @@ def ignoring_pattern(path: str, patterns: Iterable[str]) -> str | None:
     return next(found, None)
 
 
+def is_ignored(blob: BlobDescription, patterns: Iterable[str]) -> bool:
+    """Whether the app captions no such blob: the marker of a folder, or what a pattern names."""
+    return blob.is_folder or ignoring_pattern(blob.path, patterns) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerIdentity:
     """Which container this is: its account, its name, and an id that it loses when it is deleted

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from captioning.domain.blobs import BlobDescription, ignoring_pattern
+from captioning.domain.blobs import BlobDescription, is_ignored
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, RecordError
 from captioning.errors import BlobGone
@@ -74,7 +74,7 @@ class RecordCleanup:
         if blob is None:
             self.forget(path)
             return None
-        if previous is None and (blob.is_folder or ignoring_pattern(path, self._ignore)):
+        if previous is None and is_ignored(blob, self._ignore):
             return None
         record = record_of(blob, previous.record if previous else None, self._now())
         if record.status in FINAL:

@@ -18,7 +18,7 @@ from itertools import cycle
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from captioning.domain.blobs import BlobDescription, ContainerIdentity, ignoring_pattern
+from captioning.domain.blobs import BlobDescription, ContainerIdentity, is_ignored
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL
 from captioning.errors import BlobGone, RecordChanged, StorageUnavailable
@@ -278,7 +278,7 @@ class Reconciler:
         """Whether the blob has waited longer than GRACE for its first run or its next one."""
         late = self._now() - GRACE
         stored = self._catalog.get(blob.path)
-        if stored is None and (blob.is_folder or ignoring_pattern(blob.path, self._ignore)):
+        if stored is None and is_ignored(blob, self._ignore):
             return False
         if stored is None or stored.record.image.etag != blob.etag:
             return blob.modified < late

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from captioning.embedded.stack.azurite import StoragePorts
-from testing.harness.waiting import HUNG_SECONDS
+from testing.fakes.forwarding import HOP, Answer, ProxyHandler, ProxyServer, forwarded
 
-HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 WRITES = {"POST", "PUT", "PATCH", "MERGE", "DELETE"}
-Answer = tuple[int, list[tuple[str, str]], bytes]
-"""Status, headers and body."""
 TROUBLE = {500: "InternalError", 503: "ServerBusy"}
 
 
@@ -83,29 +78,17 @@ class StorageProxy:
             return self._random.choice(list(TROUBLE)), lost
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
+class _Server(ProxyServer):
     def __init__(self, proxy: StorageProxy, service: str, upstream: int) -> None:
         self.proxy, self.service, self.upstream = proxy, service, upstream
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, *_: object) -> None:
-        """Ignores broken connections: tests kill clients."""
+        super().__init__(_Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProxyHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_: object) -> None:
-        """Logs nothing."""
 
     def _pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         trouble = self.server.proxy.trouble(self.server.service, self.command)
         if trouble is None:
             proxy, service = self.server.proxy, self.server.service
@@ -121,17 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_MERGE = do_DELETE = _pass_on  # noqa: N815
 
     def _asked(self, body: bytes) -> Answer:
-        upstream = http.client.HTTPConnection(
-            "127.0.0.1", self.server.upstream, timeout=HUNG_SECONDS
-        )
-        upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            upstream.putheader(name, value)
-        upstream.endheaders(body or None)
-        response = upstream.getresponse()
-        content = response.read()
-        upstream.close()
-        return response.status, response.getheaders(), content
+        headers = self.headers.items()
+        return forwarded(self.server.upstream, self.command, self.path, headers, body)
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response(status)

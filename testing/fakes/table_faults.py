@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import socket
@@ -11,13 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import IO, Self
 
 from captioning.storage.authorization import TableKey
+from testing.fakes.forwarding import HOP, ProxyHandler, ProxyServer, forwarded
 
-HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 NAME = "x-ms-client-request-id"
 
 
@@ -101,18 +99,13 @@ class TableFaults:
     def ask(self, request: Request) -> Response:
         """What the service answers. It repeats the name of every request, as the real one does:
         Azurite leaves it out of refusals and transactions."""
-        upstream = http.client.HTTPConnection("127.0.0.1", self._upstream, timeout=60)
-        upstream.putrequest(request.method, request.path, skip_accept_encoding=True, skip_host=True)
-        for name, value in request.headers.items():
-            upstream.putheader(name, value)
-        upstream.endheaders(request.body or None)
-        response = upstream.getresponse()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        body = response.read()
-        upstream.close()
-        is_made = response.status == 204 or b"HTTP/1.1 204" in body
+        status, told, body = forwarded(
+            self._upstream, request.method, request.path, request.headers.items(), request.body
+        )
+        headers = {name.lower(): value for name, value in told}
+        is_made = status == 204 or b"HTTP/1.1 204" in body
         self.made += request.method != "GET" and is_made
-        return Response(response.status, {**headers, NAME: request.headers[NAME]}, body)
+        return Response(status, {**headers, NAME: request.headers[NAME]}, body)
 
     def signed(self, request: Request) -> Request:
         """The request with a signature for what it asks now."""
@@ -125,31 +118,19 @@ class TableFaults:
         return replace(request, headers={**request.headers, **fresh})
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
+class _Server(ProxyServer):
     def __init__(self, faults: TableFaults) -> None:
         self.faults = faults
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, *_: object) -> None:
-        """Connections that are reset are meant to be."""
+        super().__init__(_Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProxyHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
 
     def _pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.faults.answer(Request(self.command, self.path, headers, body))
+        request = Request(self.command, self.path, headers, self.body())
+        answer = self.server.faults.answer(request)
         if answer is None:
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

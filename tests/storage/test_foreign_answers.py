@@ -17,7 +17,8 @@ from captioning.maintenance.reconcile import Reconciler
 from captioning.records.layout import Layout
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.queues import connect
-from testing.fakes.storage_proxy import Answer, StorageProxy
+from testing.fakes.forwarding import Answer
+from testing.fakes.storage_proxy import StorageProxy
 from testing.harness.maintenance import MaintenanceLab
 from testing.harness.pipeline import PipelineLab, on
 from testing.harness.storage import Storage
