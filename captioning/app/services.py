@@ -190,6 +190,7 @@ class Services:
             cache=cache,
             scorer=SupportScorer(settings.vision_features, settings.support_threshold),
             catalog=self._outbox,
+            quiet=self.catalog,
             queue=storage.deferrals,
             ledger=self.ledger,
             forget=self.cleanup.forget,
@@ -238,6 +239,7 @@ class Services:
             state=self._state,
             forget=self.cleanup.forget,
             forget_after=timedelta(hours=self._settings.forget_after_hours),
+            lease=timedelta(seconds=self._settings.claim_seconds),
             now=self._now,
             ignore=self._settings.ignore_files,
         )

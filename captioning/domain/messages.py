@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol, get_args
+
+Renewal = Literal["texts", "tags"]
 
 
 class Message(Protocol):
@@ -21,12 +23,14 @@ class CaptionMessage:
 
     `ticket` names the run whose claim the message was sent for: the image is tried again when that
     claim ends, and the message is void once another run has taken over. `afresh` is the id of a
-    request to caption the image again, even if there is a caption.
+    request to caption the image again, even if there is a caption. `renew` brings a final record up
+    to the present settings (`texts`), or its tags to the present vocabulary at no cost (`tags`).
     """
 
     path: str
     ticket: str | None = None
     afresh: str | None = None
+    renew: Renewal | None = None
 
     def to_json(self) -> str:
         """The message's text, in ASCII: a blob's name may hold any character."""
@@ -41,7 +45,10 @@ class CaptionMessage:
         known = {name: document.get(name) for name in ("ticket", "afresh")}
         if not all(value is None or isinstance(value, str) for value in known.values()):
             raise ValueError("`ticket` and `afresh` are text")
-        return cls(document["path"], **known)
+        renew = document.get("renew")
+        if renew not in {None, *get_args(Renewal)}:
+            raise ValueError("`renew` is not known")
+        return cls(document["path"], **known, renew=renew)
 
 
 @dataclass(frozen=True, slots=True)

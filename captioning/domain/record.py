@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
@@ -161,24 +161,42 @@ class Claim:
     until: datetime
     crashes: int = 0
 
+    def holds(self, now: datetime, lease: timedelta, *, has_waited: bool) -> bool:
+        """Whether others must leave it alone.
+
+        No claim lasts longer than its lease. One that ends later than that was made by a clock that
+        was ahead; it holds until somebody `has_waited` for as long as a lease.
+        """
+        left = self.until - now
+        return left > timedelta(0) and not (has_waited and left > lease)
+
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """JSON values of the fields that people wrote, and the SHA-256 of the bytes these are about."""
+class Written:
+    """What people wrote that another upload, or another text, has replaced: JSON values by field.
 
-    sha256: str
+    `sha256` is that of the bytes these are about, None where they never became known; `until` when
+    they were replaced. With `undone`, a person had gone back from them: they do not return with the
+    bytes.
+    """
+
+    sha256: str | None
     edits: dict[str, Any]
+    until: datetime
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Previous:
     """The texts that were replaced: JSON values of the record's fields by name, how they came to be
-    (the record's `provenance` then), what they cost, and when they were replaced."""
+    (the record's `provenance` then), what they cost, and when they were replaced. With `undone`, a
+    person has gone back from them: they may be newer than the record's own."""
 
     texts: dict[str, Any]
     provenance: dict[str, Any]
     usage: Usage
     until: datetime
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +230,12 @@ class CaptionRecord:
     """The run that processes the image; until when a deferred one waits."""
     note: str | None = None
     """What a reader of a captioned record should know, such as why it holds no caption."""
-    carried: Carried | None = None
-    """What people wrote about an earlier upload, until it is known whether this one has its
-    bytes."""
     previous: Previous | None = None
     """The texts that a model or a person has replaced last."""
+    history: tuple[Written, ...] = ()
+    """What people wrote about this path before, the newest first."""
+    answered: tuple[str, ...] = ()
+    """Ids of the latest requests for another caption that are done with, the newest first."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values; times are RFC 3339 in UTC."""
@@ -226,7 +245,16 @@ class CaptionRecord:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> CaptionRecord:
         """The record of a JSON document; pydantic.ValidationError when it is not one."""
-        return _adapter().validate_python(document)
+        return _adapter().validate_python(_with_history(document))
+
+
+def _with_history(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with a history; earlier versions had one entry of it, as `carried`."""
+    carried = document.get("carried")
+    if not isinstance(carried, dict):
+        return document
+    entry = {**carried, "until": document.get("updated")}
+    return {**document, "history": [entry, *document.get("history", ())]}
 
 
 @cache

@@ -11,7 +11,7 @@ from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, RecordError
 from captioning.errors import BlobGone
 from captioning.ports import BlobReader, MessageQueue, RecordWriter, ThumbnailStore
-from captioning.records.edits import record_of
+from captioning.records.edits import may_be_same, record_of, with_etag_of
 from captioning.records.history import after_failure
 from captioning.resilience.optimistic import until_saved
 from captioning.telemetry import log_image
@@ -76,7 +76,10 @@ class RecordCleanup:
             return None
         if previous is None and is_ignored(blob, self._ignore):
             return None
-        record = record_of(blob, previous.record if previous else None, self._now())
+        known = previous.record if previous else None
+        if known and may_be_same(known, blob):
+            known = with_etag_of(known, blob, self._images.read(blob))
+        record = record_of(blob, known, self._now())
         if record.status in FINAL:
             return None
         if reminder := self._reminder(record):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from dataclasses import replace
 
@@ -15,8 +17,9 @@ from captioning.resilience.optimistic import until_saved
 class Recaption:
     """Puts images on the queue again, whatever their records say.
 
-    An image that is captioned or rejected is charged again. Others resume with the answers that are
-    stored for their bytes, and are charged once, however often they are requested.
+    An image that is captioned or rejected is charged again, once for all requests that come before
+    its run has ended. Others resume with the answers that are stored for their bytes, and are
+    charged once, however often they are requested.
     """
 
     def __init__(
@@ -33,14 +36,17 @@ class Recaption:
         except BlobGone:
             return None
         stored = self._catalog.get(path)
-        message = self.message(stored.record, new_request()) if stored else CaptionMessage(path)
+        record = stored.record if stored else None
+        message = self.message(record, _next(record)) if record else CaptionMessage(path)
         self._deferrals.put(message, 0)
         return message
 
     def ask(self, record: CaptionRecord, asked: str, *, is_stale: bool = False) -> None:
         """Requests the image of a record as a part of the request `asked`, within which copies of
-        one picture are charged once. A stale image needs no such id: any run captions it again."""
-        wake = CaptionMessage(record.path) if is_stale else self.message(record, asked)
+        one picture are charged once. A stale image needs no such id: a run captions it again as
+        long as it is stale."""
+        stale = CaptionMessage(record.path, renew="texts")
+        wake = stale if is_stale else self.message(record, asked)
         self._deferrals.put(wake, 0)
 
     def message(self, record: CaptionRecord, asked: str) -> CaptionMessage:
@@ -65,6 +71,13 @@ class Recaption:
         # The record is opened before the message is sent: a run ignores the message of an image
         # that is still `failed`.
         until_saved(attempt)
+
+
+def _next(record: CaptionRecord) -> str:
+    """The id of the next request for this image alone. Until a run has answered it, all have the
+    same id, whatever people write meanwhile; another upload has other ids."""
+    state = [record.id, record.image.modified.isoformat(), *record.answered]
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
 
 
 def new_request() -> str:

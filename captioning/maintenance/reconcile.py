@@ -87,7 +87,7 @@ class Reconciler:
     """Queues images whose event or message was lost, and removes records of deleted ones.
 
     A record whose blob is missing is marked, and removed once it has been missing for
-    `forget_after`. `forget` removes the record of a path whose blob is gone, and returns whether
+    `forget_after`. A claim on a record lasts a `lease`. `forget` removes the record of a path whose blob is gone, and returns whether
     there was one. Files that match `ignore` are not queued.
 
     A run walks `blob_pages` and `record_pages` pages of `page` items, with `readers` threads. From
@@ -104,6 +104,7 @@ class Reconciler:
         state: StateStore,
         forget: Callable[[str], bool],
         forget_after: timedelta,
+        lease: timedelta,
         now: Callable[[], datetime],
         ignore: Sequence[str] = (),
         page: int = 500,
@@ -121,6 +122,7 @@ class Reconciler:
         self._brake = Brake(state, now)
         self._forget = forget
         self._forget_after = forget_after
+        self._lease = lease
         self._now = now
         self._ignore = ignore
         self._page, self._blob_pages, self._record_pages = page, blob_pages, record_pages
@@ -284,6 +286,8 @@ class Reconciler:
             return blob.modified < late
         record = stored.record
         last_sign = record.claim.until if record.claim else record.updated
+        if record.status == "processing" and last_sign > self._now() + self._lease:
+            return True  # by a clock that was ahead: a run waits for a lease, and takes it over
         return record.status not in FINAL and last_sign < late
 
     def _is_missing(self, path: str) -> bool:

@@ -35,5 +35,5 @@ class Retag:
             ):
                 continue
             if not dry_run:
-                self._deferrals.put(CaptionMessage(record.path), 0)
+                self._deferrals.put(CaptionMessage(record.path, renew="tags"), 0)
             yield record

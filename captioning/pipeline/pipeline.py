@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import random
@@ -25,10 +26,10 @@ from captioning.errors import (
 )
 from captioning.pipeline import transitions
 from captioning.pipeline.record_claim import RecordClaim, is_same
-from captioning.pipeline.transitions import Standing, standing, with_picture
+from captioning.pipeline.transitions import Standing, has_waited, standing, with_picture
 from captioning.ports import BlobReader, MessageQueue, RecordWriter
 from captioning.providers import Picture
-from captioning.records.edits import with_carried
+from captioning.records.edits import may_be_same, with_etag_of, with_returned
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary
 from captioning.resilience.optimistic import until_saved
 from captioning.reuse.cache import CaptionCache, Result
@@ -49,7 +50,8 @@ class CaptionPipeline:
     """Captions one blob at a time; safe to share between threads.
 
     `inspect` decodes the bytes of a blob, and raises ImageRejected. `forget` removes the record of
-    a blob that is gone. Files that match `ignore` get no record. A run is named in its claims by
+    a blob that is gone. `quiet` saves what is no news for the webhook. Files that match `ignore`
+    get no record. A run is named in its claims by
     `worker`, the process, and a number; `lease` is how long a claim lasts.
     """
 
@@ -67,6 +69,7 @@ class CaptionPipeline:
         max_image_bytes: int,
         worker: str,
         lease: timedelta,
+        quiet: RecordWriter | None = None,
         ignore: Sequence[str] = (),
         vocabulary: Vocabulary = NO_VOCABULARY,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -78,6 +81,7 @@ class CaptionPipeline:
         self._cache = cache
         self._scorer = scorer
         self._catalog = catalog
+        self._quiet = quiet or catalog
         self._queue = queue
         self._ledger = ledger
         self._forget = forget
@@ -132,6 +136,10 @@ class CaptionPipeline:
         previous: StoredRecord | None,
     ) -> CaptionRecord | None:
         """Claims the record and runs, if there is something to do; else returns what is there."""
+        data: bytes | None = None
+        if previous and may_be_same(previous.record, blob):
+            data = self._read(blob)
+            previous = self._with_etag_of(previous, blob, data)
         known = previous.record if previous else None
         found = standing(
             known,
@@ -140,28 +148,56 @@ class CaptionPipeline:
             run=run,
             fingerprint=self._cache.fingerprint,
             vocabulary=self._vocabulary.digest,
+            lease=self._lease,
             now=self._now(),
         )
         if known and found is not Standing.FREE:
             if found is Standing.BUSY:  # in case the other run has died
-                self._call_back(message, known.claim, margin=1.0)
+                self._call_back(message, self._plausible(known), margin=1.0)
             return known
+        waited = known is not None and has_waited(known, message, self._lease, self._now())
         record = transitions.claimed(
             known, blob, Claim(run, self._now() + self._lease), self._now()
         )
         claim = RecordClaim(self._catalog.save(record, previous), self._catalog, self._images)
         try:
-            return self._run(claim, blob, message, run)
+            return self._run(claim, blob, message, run, data, has_waited=waited)
         except Exception:
             claim.release()
             raise
 
+    def _with_etag_of(
+        self, stored: StoredRecord, blob: BlobDescription, data: bytes
+    ) -> StoredRecord:
+        """The record, which takes over the blob's ETag where only that has changed."""
+        record = with_etag_of(stored.record, blob, data)
+        if record == stored.record:
+            return stored
+        # All else stays, so that whoever has the claim goes on with the image.
+        return self._quiet.save(record, stored)
+
+    def _plausible(self, known: CaptionRecord) -> Claim | None:
+        """The record's claim, which ends after a lease at the latest if a run has it."""
+        claim = known.claim
+        if claim is None or known.status != "processing":
+            return claim
+        return replace(claim, until=min(claim.until, self._now() + self._lease))
+
     def _run(
-        self, claim: RecordClaim, blob: BlobDescription, message: CaptionMessage, run: str
+        self,
+        claim: RecordClaim,
+        blob: BlobDescription,
+        message: CaptionMessage,
+        run: str,
+        data: bytes | None,
+        *,
+        has_waited: bool,
     ) -> CaptionRecord | None:
         started = self._stopwatch()
         with span("caption_image") as current:
-            record, result = self._examine(claim.record, blob, message, run)
+            record, result = self._examine(
+                claim.record, blob, message, run, data, has_waited=has_waited
+            )
             made = self._provenance(message, result)
             ended = transitions.ended(
                 record, result, made, run, self._now(), self._uniform, self._vocabulary
@@ -184,28 +220,48 @@ class CaptionPipeline:
         return saved
 
     def _examine(
-        self, record: CaptionRecord, blob: BlobDescription, message: CaptionMessage, run: str
+        self,
+        record: CaptionRecord,
+        blob: BlobDescription,
+        message: CaptionMessage,
+        run: str,
+        data: bytes | None,
+        *,
+        has_waited: bool,
     ) -> tuple[CaptionRecord, Result]:
         """The claimed record with what is known of the picture, and what the services said."""
         if record.claim and record.claim.crashes >= MOST_CRASHES:
             return record, Result(error=CrashedTooOften(MOST_CRASHES))
         try:
-            picture = self._picture(blob)
-        except ImageRejected as error:
+            self._check_size(blob)
+        except ImageTooLarge as error:
             return record, Result(error=error)
-        record = with_carried(replace(record, image=with_picture(record.image, picture)))
-        result = self._cache.caption(picture, blob, run=run, afresh=message.afresh)
+        data = data if data is not None else self._read(blob)
+        try:
+            picture = self._inspect(data)
+        except ImageRejected as error:
+            # The bytes of what is no image are known, too: edits are about them.
+            digest = hashlib.sha256(data).hexdigest()
+            image = replace(record.image, sha256=digest)
+            return with_returned(replace(record, image=image)), Result(error=error)
+        record = with_returned(replace(record, image=with_picture(record.image, picture)))
+        # Its time is that of the upload, whatever has been changed about the blob since.
+        blob = replace(blob, modified=record.image.modified)
+        result = self._cache.caption(
+            picture, blob, run=run, afresh=message.afresh, has_waited=has_waited
+        )
         return record, self._with_support(result)
 
-    def _picture(self, blob: BlobDescription) -> Picture:
+    def _check_size(self, blob: BlobDescription) -> None:
         if blob.bytes > self._max_image_bytes:
             raise ImageTooLarge(
                 f"The blob has {blob.bytes:,} bytes; MAX_IMAGE_BYTES is "
                 f"{self._max_image_bytes:,}. Upload a smaller version or raise the limit."
             )
+
+    def _read(self, blob: BlobDescription) -> bytes:
         with span("download"):
-            data = self._images.read(blob)
-        return self._inspect(data)
+            return self._images.read(blob)
 
     def _with_support(self, result: Result) -> Result:
         """The result with its support, which is worked out for reused answers too: the scorer may
@@ -245,7 +301,7 @@ class CaptionPipeline:
         """Sends a message that becomes visible `margin` seconds after the claim ends."""
         if claim:
             left = (claim.until - self._now()).total_seconds()
-            again = CaptionMessage(message.path, claim.worker, message.afresh)
+            again = CaptionMessage(message.path, claim.worker, message.afresh, message.renew)
             self._queue.put(again, left + margin)
 
     def _count(self, result: Result, status: Status | None) -> None:

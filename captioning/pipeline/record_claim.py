@@ -9,7 +9,7 @@ from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.pipeline.transitions import outranks
 from captioning.ports import BlobReader, RecordWriter
-from captioning.records.edits import kept
+from captioning.records.edits import kept, replacing
 from captioning.resilience.optimistic import until_saved
 
 
@@ -48,6 +48,9 @@ class RecordClaim:
         """One attempt to save over the version that is there now."""
         previous = self._catalog.get(record.path)
         found = previous.record if previous else None
+        if found and self._is_held(found):
+            # A change that left the bytes as they were may have given them another ETag.
+            record = replace(record, image=replace(record.image, etag=found.image.etag))
         if found and found.image.etag == record.image.etag:
             if not self._is_held(found) and outranks(found, record):
                 return found
@@ -56,6 +59,8 @@ class RecordClaim:
         # writes the record; if it is, the record is older and is replaced.
         elif self._images.describe(record.path).etag != record.image.etag:
             return found
+        elif found:
+            record = replacing(record, found)
         self._catalog.save(record, previous)
         return record
 

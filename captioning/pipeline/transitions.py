@@ -19,11 +19,18 @@ from captioning.domain.record import (
     Provenance,
     RecordError,
 )
-from captioning.errors import CaptioningError, GaveUp, ImageRejected, ServiceDeferred
+from captioning.errors import (
+    CaptioningError,
+    ContentInProgress,
+    GaveUp,
+    ImageRejected,
+    ServiceDeferred,
+)
 from captioning.providers import Answers, Picture
-from captioning.records.edits import JUDGED, kept, record_of
+from captioning.records.edits import kept, record_of
 from captioning.records.history import after_failure, has_model_text
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary, has_other_tags
+from captioning.records.written import JUDGED
 from captioning.resilience.backoff import delay, is_hopeless, waiting_since
 from captioning.reuse.cache import Result
 from captioning.text.visible import has_words
@@ -50,6 +57,10 @@ def doubt(
     return f"Called decorative, although there is more in it: {', '.join(named)}."
 
 
+MOST_ANSWERED = 10
+"""Ids of requests that a record keeps: each may have messages that are left."""
+
+
 class Standing(Enum):
     """What a delivery finds."""
 
@@ -69,6 +80,7 @@ def standing(
     run: str,
     fingerprint: str,
     vocabulary: str | None,
+    lease: timedelta,
     now: datetime,
 ) -> Standing:
     """Whether this run may claim the blob's record. A newer upload is free, whatever claim there is
@@ -76,11 +88,14 @@ def standing(
     if record is None or record.image.etag != blob.etag:
         return Standing.FREE
     if record.status in FINAL:
-        if has_other_tags(record, fingerprint, vocabulary):
-            return Standing.FREE
-        return Standing.SETTLED if _is_answered(record, message, fingerprint) else Standing.FREE
+        is_settled = not has_other_tags(record, fingerprint, vocabulary) or message.renew is None
+        if is_settled and _is_answered(record, message, fingerprint):
+            return Standing.SETTLED
+        return Standing.FREE
     claim = record.claim
-    if claim is None or claim.until <= now or claim.worker == run:
+    if claim is None or claim.worker == run:
+        return Standing.FREE
+    if not claim.holds(now, lease, has_waited=has_waited(record, message, lease, now)):
         return Standing.FREE
     if record.status == "processing":
         return Standing.BUSY  # even for its own message: that run may have been killed
@@ -90,13 +105,27 @@ def standing(
     return Standing.BUSY if message.ticket is None else Standing.SETTLED
 
 
+def has_waited(
+    record: CaptionRecord, message: CaptionMessage, lease: timedelta, now: datetime
+) -> bool:
+    """Whether the image has waited for as long as a lease: for the run that has claimed its record,
+    if this is the message that was sent for when that claim ends, or for its content."""
+    claim, error = record.claim, record.error
+    if record.status == "processing":
+        return claim is not None and message.ticket == claim.worker
+    if error is None or error.since is None:
+        return False
+    return error.code == ContentInProgress.code and now - error.since >= lease
+
+
 def _is_answered(record: CaptionRecord, message: CaptionMessage, fingerprint: str) -> bool:
     """Whether the record answers the message, by its texts or by the error beside them."""
     made, error = record.provenance, record.error
     if message.afresh:
-        return made.afresh == message.afresh or (
-            error is not None and error.afresh == message.afresh
-        )
+        ids = {*record.answered, made.afresh, error.afresh if error else None}
+        return message.afresh in ids
+    if message.renew != "texts":  # a mere event never pays for a picture that is done with
+        return True
     if made.reverted or (error and error.fingerprint == fingerprint):
         return True
     return made.fingerprint in {None, fingerprint}  # None: given up before a service was called
@@ -150,6 +179,9 @@ def ended(
         if not is_hopeless(error, since, now):
             return _put_off(record, error, since, run, now, uniform)
         error = GaveUp(error, now - since)
+    if made.afresh:
+        ids = dict.fromkeys([made.afresh, *record.answered])
+        record = replace(record, answered=tuple(ids)[:MOST_ANSWERED])
     if error and has_model_text(record):
         return _refused(record, error, made, now)
     known = record

@@ -1,33 +1,33 @@
 """What people write into records. It stays: everything that makes a record goes through here.
 
-Edits are JSON values by field. `provenance.edited_by_human` names the fields of a record that a
-person wrote about the bytes of its upload.
+`written.py` says what edits are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from captioning.domain.blobs import BlobDescription
-from captioning.domain.record import CaptionRecord, Carried, ImageInfo, record_id
+from captioning.domain.record import CaptionRecord, ImageInfo, record_id
 from captioning.records.history import after_edit, after_run
-
-Edits = Mapping[str, Any]
-JUDGED = frozenset({"caption", "alt_text", "decorative"})
-"""The fields that support is about: it is removed when a person changes one of them."""
+from captioning.records.written import (
+    Edits,
+    edits_of,
+    overwritten,
+    remembered,
+    returning,
+    with_edits,
+    without_returning,
+)
 
 
 def record_of(
     blob: BlobDescription, previous: CaptionRecord | None, now: datetime
 ) -> CaptionRecord:
-    """The record of the blob's path if it is of this upload, else a new one.
-
-    The new one keeps what people wrote about the upload before it (`carried`), until its bytes are
-    known.
-    """
+    """The record of the blob's path if it is of this upload, else a new one, whose history has what
+    people wrote about the upload before it."""
     if previous and previous.image.etag == blob.etag:
         return previous
     return CaptionRecord(
@@ -37,70 +37,55 @@ def record_of(
         image=ImageInfo(bytes=blob.bytes, etag=blob.etag, modified=blob.modified),
         created=previous.created if previous else now,
         updated=now,
-        carried=carried_on(previous),
+        history=overwritten(previous, now) if previous else (),
     )
+
+
+def may_be_same(record: CaptionRecord, blob: BlobDescription) -> bool:
+    """Whether the blob may be the record's upload although its ETag is another one: only its bytes
+    can tell then."""
+    image = record.image
+    return image.sha256 is not None and image.etag != blob.etag and image.bytes == blob.bytes
+
+
+def with_etag_of(record: CaptionRecord, blob: BlobDescription, data: bytes) -> CaptionRecord:
+    """The record with the ETag of the blob, if the blob's `data` are the bytes that it is about. A
+    change of metadata, properties or tier makes no new image, nor does an upload of the same."""
+    if hashlib.sha256(data).hexdigest() != record.image.sha256:
+        return record
+    return replace(record, image=replace(record.image, etag=blob.etag))
 
 
 def edited(record: CaptionRecord, edits: Edits, now: datetime) -> CaptionRecord:
     """The record with a person's edits, whatever its status."""
-    return after_edit(replace(_with_edits(record, edits), updated=now), record)
+    return after_edit(replace(with_edits(record, edits), updated=now), record)
 
 
 def kept(made: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
     """The record that was made of an upload, with what people wrote into its `known` record."""
+    # The history may have grown since the run took the record; what it had about these bytes is in
+    # the text that the run made.
+    made = replace(made, history=without_returning(known.history, made.image.sha256))
     edits = edits_of(known)
     if not edits:
         return after_run(made, made, known)
-    both = replace(_with_edits(made, edits), updated=max(made.updated, known.updated))
+    both = replace(with_edits(made, edits), updated=max(made.updated, known.updated))
     return after_run(both, made, known)
 
 
-def carried_on(previous: CaptionRecord | None) -> Carried | None:
-    """What the record of a new upload takes over from the one before, until its bytes are known.
-
-    Edits of an upload whose bytes never were known end with it.
-    """
-    if previous is None or previous.image.sha256 is None:
-        return previous.carried if previous else None
-    edits = edits_of(previous)
-    return Carried(previous.image.sha256, edits) if edits else None
+def replacing(made: CaptionRecord, older: CaptionRecord) -> CaptionRecord:
+    """The record that replaces that of an older upload, with what people wrote there in its
+    history."""
+    return replace(made, history=remembered(overwritten(older, made.updated), *made.history))
 
 
-def with_carried(record: CaptionRecord) -> CaptionRecord:
-    """The record of an inspected picture, without `carried`. Carried edits are merged if they are
-    about the same bytes, and dropped if not; edits that were made since win over them."""
-    carried = record.carried
-    if carried is None or record.image.sha256 is None:
+def with_returned(record: CaptionRecord) -> CaptionRecord:
+    """The record of bytes that are known now. What people wrote about the same bytes before leaves
+    the history and applies again; edits that were made since win over it."""
+    back = returning(record.history, record.image.sha256)
+    if not back:
         return record
-    alone = replace(record, carried=None)
-    if carried.sha256 != record.image.sha256:
-        return alone
-    return _with_edits(_with_edits(alone, carried.edits), edits_of(record))
-
-
-def edits_of(record: CaptionRecord) -> dict[str, Any]:
-    """The edits in the record, as JSON values by field."""
-    names = record.provenance.edited_by_human
-    document = record.to_json() if names else {}
-    return {name: document[name] for name in names}
-
-
-def _with_edits(record: CaptionRecord, edits: Edits) -> CaptionRecord:
-    """A decorative picture has an empty alt text; the later edit of the two decides."""
-    if not edits:
-        return record
-    document = record.to_json() | dict(edits)
-    if edits.get("decorative"):
-        document["alt_text"] = ""
-    elif edits.get("alt_text"):
-        document["decorative"] = False
-    made = CaptionRecord.from_json(document)
-    names = sorted({*record.provenance.edited_by_human, *edits})
-    is_captioned_now = record.caption is None and made.caption is not None
-    said, says = ([getattr(one, name) for name in JUDGED] for one in (record, made))
-    return replace(
-        made,
-        provenance=replace(record.provenance, edited_by_human=tuple(names)),
-        note=None if is_captioned_now else record.note,
-        support=record.support if said == says else None,
-    )
+    merged = replace(record, history=without_returning(record.history, record.image.sha256))
+    for entry in reversed(back):
+        merged = with_edits(merged, entry.edits)
+    return with_edits(merged, edits_of(record))

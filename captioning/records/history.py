@@ -1,17 +1,27 @@
 """One step back: what a record said before its texts were replaced.
 
 A step is new text of a model, or a person's corrections of a model's text. All corrections of one
-text are one step, so that a revert restores what the model itself said.
+text are one step, so that a revert restores what the model itself said. Before the first step lies the
+history of the path (`written.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from captioning.domain.record import FINAL, CaptionRecord, Previous, Provenance, RecordError, Status
+from captioning.domain.record import (
+    FINAL,
+    CaptionRecord,
+    Previous,
+    Provenance,
+    RecordError,
+    Status,
+    Written,
+)
+from captioning.records.written import edits_before, edits_of, remembered, undone_in, with_edits
 
 TEXTS = (
     *("language", "caption", "alt_text", "decorative", "description"),
@@ -43,7 +53,9 @@ def after_edit(edited: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
         return edited
     if _is_original(_earlier(known), known):
         return edited
-    return replace(edited, previous=snapshot(known, edited.updated))
+    before, after = edits_of(known), edits_of(edited)
+    rewritten = {name for name, value in after.items() if before.get(name) != value}
+    return _stepped(edited, known, snapshot(known, edited.updated), rewritten)
 
 
 def after_run(made: CaptionRecord, alone: CaptionRecord, known: CaptionRecord) -> CaptionRecord:
@@ -59,7 +71,7 @@ def after_run(made: CaptionRecord, alone: CaptionRecord, known: CaptionRecord) -
         elif has_model_text(alone) and _differ(made, alone):
             own = replace(alone, provenance=replace(alone.provenance, edited_by_human=()))
             previous = alone.previous or snapshot(own, made.updated)
-    return replace(made, previous=previous)
+    return _stepped(made, known, previous)
 
 
 def after_failure(
@@ -81,20 +93,21 @@ def obstacle(record: CaptionRecord) -> tuple[str, str] | None:
     """Why the record cannot be reverted, as a code and a text for a person; None if it can."""
     if record.status not in FINAL:
         return "in_progress", "The image is being captioned: revert it when that is done."
-    if record.previous is None:
+    if record.previous is None and not record.history:
         return "no_previous", "There is nothing to go back to: the record has had no other text."
     return None
 
 
 def reverted(record: CaptionRecord, now: datetime) -> CaptionRecord:
-    """The record with its texts and its previous ones swapped; unchanged without previous ones.
+    """The record with its texts and its previous ones swapped; without previous ones, with what
+    people wrote last about an earlier upload. Unchanged without either.
 
     Texts of an earlier run are marked as `reverted`: only an upload, or a request for this very
     image, replaces them.
     """
     earlier = _earlier(record)
     if earlier is None or record.previous is None:
-        return record
+        return restored(record, record.history[0], now) if record.history else record
     made, known = earlier.provenance, record.provenance
     edited = _edited_texts(made) | ({*known.edited_by_human} - {*TEXTS})
     made = replace(
@@ -103,8 +116,29 @@ def reverted(record: CaptionRecord, now: datetime) -> CaptionRecord:
         reverted=_making(made) != _making(known) and not known.reverted,
     )
     usage = record.previous.usage
-    before = snapshot(record, now)
+    before = replace(snapshot(record, now), undone=not record.previous.undone)
     return replace(earlier, provenance=made, usage=usage, updated=now, previous=before)
+
+
+def restored(record: CaptionRecord, entry: Written, now: datetime) -> CaptionRecord:
+    """The record with an entry of its history as a person's edits. Its present texts become the
+    previous ones, so that `reverted` undoes it; the entry stays in the history."""
+    made = replace(with_edits(record, entry.edits), updated=now)
+    return _stepped(made, record, snapshot(record, now)) if _differ(made, record) else made
+
+
+def _stepped(
+    made: CaptionRecord,
+    known: CaptionRecord,
+    previous: Previous | None,
+    rewritten: Collection[str] = (),
+) -> CaptionRecord:
+    """The record with its new previous texts. What people had gone back from in those of the
+    `known` record goes into the history, but for the fields that they have `rewritten`."""
+    undone = undone_in(known, edits_of(made), edits_before(previous))
+    lost = {name: value for name, value in undone.items() if name not in rewritten}
+    entry = Written(known.image.sha256, lost, made.updated, undone=True)
+    return replace(made, previous=previous, history=remembered(made.history, entry))
 
 
 def _earlier(record: CaptionRecord) -> CaptionRecord | None:

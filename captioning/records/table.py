@@ -29,17 +29,17 @@ _OURS = frozenset({"kind", "rows", "save"})
 
 
 def record_properties(record: CaptionRecord, postings: frozenset[str]) -> Entity:
-    """The record's own properties, without keys. Text is cut that does not fit beside a list of
-    `postings`."""
+    """The record's own properties, without keys. What does not fit beside a list of `postings` is
+    cut: text in the picture, then the previous texts; never what people wrote."""
     document = record.to_json()
     entity = to_properties(document, _PLAIN)
     note = " ".join(filter(None, [record.note, CUT]))
-    if not _fits(entity, postings) and document["previous"]:
-        document["previous"] = None
-        entity = to_properties(document, _PLAIN)
     while not _fits(entity, postings) and document["text"]:
         document["text"] = document["text"][: len(document["text"]) // 2]
         document["note"] = note
+        entity = to_properties(document, _PLAIN)
+    if not _fits(entity, postings):  # last, as people may have written in it
+        document["previous"] = None
         entity = to_properties(document, _PLAIN)
     return entity
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from captioning.domain.blobs import BlobDescription
+from captioning.domain.record import Claim
 from captioning.errors import ContentInProgress, StorageUnavailable
 from captioning.images.sketch import Sketch
 from captioning.providers import Picture
@@ -80,10 +81,15 @@ class Bursts:
         self._now = now
 
     def leader(
-        self, entry: ReuseEntry, picture: Picture, blob: BlobDescription
+        self,
+        entry: ReuseEntry,
+        picture: Picture,
+        blob: BlobDescription,
+        holds: Callable[[Claim], bool],
     ) -> ReuseEntry | None:
         """The finished entry of a near-identical frame; None if this one has to be paid for, which
-        includes that storage fails. ContentInProgress while the other frame is being paid for."""
+        includes that storage fails. ContentInProgress while the other frame is being paid for, by a
+        run whose claim `holds`."""
         frame = Frame(
             _group(entry.fingerprint, blob.path, picture),
             entry.sha256,
@@ -93,12 +99,14 @@ class Bursts:
         )
         try:
             self._frames.put(frame)  # before reading the others: see the class
-            return self._found(frame, entry.fingerprint)
+            return self._found(frame, entry.fingerprint, holds)
         except StorageUnavailable as error:
             log.warning("Storage fails, a burst is not looked for: %s", error.message)
             return None
 
-    def _found(self, frame: Frame, fingerprint: str) -> ReuseEntry | None:
+    def _found(
+        self, frame: Frame, fingerprint: str, holds: Callable[[Claim], bool]
+    ) -> ReuseEntry | None:
         for other in self._alike(frame):
             stored = self._store.get(other.sha256, fingerprint)
             if stored is None or stored.work.burst or stored.work.refusal:
@@ -111,8 +119,7 @@ class Bursts:
                     return None
                 self._withdraw(frame)
                 return known
-            claimed = known.claim is not None and known.claim.until > self._now()
-            if claimed and _turn(other) < _turn(frame):
+            if known.claim and holds(known.claim) and _turn(other) < _turn(frame):
                 self._withdraw(frame)
                 raise ContentInProgress(
                     f"A near-identical frame is being captioned, {known.path}; its caption may"

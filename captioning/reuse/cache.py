@@ -84,10 +84,16 @@ class CaptionCache:
         self.input = providers.input
 
     def caption(
-        self, picture: Picture, blob: BlobDescription, *, run: str, afresh: str | None
+        self,
+        picture: Picture,
+        blob: BlobDescription,
+        *,
+        run: str,
+        afresh: str | None,
+        has_waited: bool = False,
     ) -> Result:
         """What the services say about the picture in this blob. Their errors are in the result;
-        StorageUnavailable is raised."""
+        StorageUnavailable is raised. `has_waited` as in `Claim.holds`."""
         wanted = ReuseEntry(
             picture.sha256,
             self.fingerprint,
@@ -98,25 +104,32 @@ class CaptionCache:
             upload=blob.etag,
         )
         try:
-            claim = ContentClaim.take(self._store, wanted, lease=self._lease, now=self._now)
+            claim = ContentClaim.take(
+                self._store, wanted, lease=self._lease, now=self._now, has_waited=has_waited
+            )
         except ContentInProgress as error:
             return Result(error=error)
         if claim.entry.is_done:
             return _known(claim.entry, wanted)
         try:
-            found = self._shared(claim, picture, blob)
+            found = self._shared(claim, picture, blob, has_waited=has_waited)
         except ContentInProgress as error:
             return Result(error=error)
         return _known(found, wanted) if found else self._ask(claim, picture)
 
     def _shared(
-        self, claim: ContentClaim, picture: Picture, blob: BlobDescription
+        self, claim: ContentClaim, picture: Picture, blob: BlobDescription, *, has_waited: bool
     ) -> ReuseEntry | None:
         """The entry with the answers to a near-identical frame; None if there is no such frame."""
         if self._bursts is None or not claim.is_untouched:
             return None
         try:
-            found = self._bursts.leader(claim.entry, picture, blob)
+            found = self._bursts.leader(
+                claim.entry,
+                picture,
+                blob,
+                lambda other: other.holds(self._now(), self._lease, has_waited=has_waited),
+            )
         except Exception:
             # A frame that waits for another keeps no claim: if the other one fails, any frame of
             # the burst may go on.

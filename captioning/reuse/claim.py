@@ -36,12 +36,18 @@ class ContentClaim:
 
     @classmethod
     def take(
-        cls, store: ReuseStore, wanted: ReuseEntry, *, lease: timedelta, now: Callable[[], datetime]
+        cls,
+        store: ReuseStore,
+        wanted: ReuseEntry,
+        *,
+        lease: timedelta,
+        now: Callable[[], datetime],
+        has_waited: bool = False,
     ) -> ContentClaim:
         """Claims the content that `wanted` names, for the run and the time in its `claim`.
 
-        A finished entry is returned as it is, without a claim. ContentInProgress while another run
-        has the claim.
+        A finished entry is returned as it is, without a claim. ContentInProgress while another
+        run's claim holds.
         """
         try:
             stored = StoredEntry(wanted, store.put(wanted, None))
@@ -49,7 +55,7 @@ class ContentClaim:
             found = store.get(wanted.sha256, wanted.fingerprint)
             if found is None:
                 raise _in_progress(wanted) from None
-            return cls._take_over(store, found, wanted, lease, now)
+            return cls._take_over(store, found, wanted, lease, now, has_waited=has_waited)
         return cls(store, stored, lease, now)
 
     @classmethod
@@ -60,10 +66,12 @@ class ContentClaim:
         wanted: ReuseEntry,
         lease: timedelta,
         now: Callable[[], datetime],
+        *,
+        has_waited: bool,
     ) -> ContentClaim:
         known, claim = found.work, found.work.claim
         ours = claim and known.run == wanted.run
-        if claim and not ours and claim.until > now():
+        if claim and not ours and claim.holds(now(), lease, has_waited=has_waited):
             raise _in_progress(known)
         if known.is_done:
             if wanted.afresh in {None, known.afresh}:
@@ -99,10 +107,12 @@ class ContentClaim:
         return not learned and known.usage == NOTHING
 
     def renew(self) -> None:
-        """Renews the claim if less of it is left than the longest call may take."""
+        """Renews the claim if less of it is left than the longest call may take, or, after the clock
+        was put back, more than a claim may last."""
         with self._lock:
             claim = self.entry.claim
-            if claim and claim.until - self._now() < self._lease * LEFT_FOR_A_CALL:
+            left = claim.until - self._now() if claim else self._lease
+            if not self._lease * LEFT_FOR_A_CALL <= left <= self._lease:
                 self._change(lambda known: replace(known, claim=self._renewed(known)))
 
     def learned(

@@ -18,7 +18,11 @@ PLAIN = frozenset(
 def older_entity(record: CaptionRecord) -> Entity:
     """The entity; `rows` held the versions of the record's rows in the index."""
     keys = {"PartitionKey": record.id[:2], "RowKey": record.id}
-    properties = to_properties(record.to_json(), PLAIN)
+    document = record.to_json()
+    [carried] = document.pop("history") or [None]
+    if carried:
+        document["carried"] = {name: carried[name] for name in ("sha256", "edits")}
+    properties = to_properties(document, PLAIN)
     return {**keys, **properties, "rows": "01234567 89abcdef 00000000"}
 
 
@@ -32,7 +36,9 @@ def _record(number: int) -> CaptionRecord:
     caption = f"Picture number{number}."
     if number % 3 == 0:
         image = replace(FULL.image, modified=minutes(number))
-        return replace(FULL, path=path, id=record_id(path), image=image, caption=caption)
+        history = (replace(FULL.history[0], until=FULL.updated, undone=False),)
+        full = replace(FULL, image=image, caption=caption, history=history)
+        return replace(full, path=path, id=record_id(path))
     if number % 10 == 1:
         words = " ".join(f"w{number}x{place}" for place in range(250))
         lines = tuple(TextLine(words, (0, 0, 1, line)) for line in range(30))

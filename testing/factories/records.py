@@ -9,7 +9,6 @@ from typing import Any
 from captioning.domain.record import (
     CaptionRecord,
     CaptionText,
-    Carried,
     Claim,
     DetectedObject,
     ImageInfo,
@@ -19,6 +18,7 @@ from captioning.domain.record import (
     Support,
     Tag,
     TextLine,
+    Written,
     record_id,
 )
 from captioning.domain.usage import Usage
@@ -85,8 +85,12 @@ FULL = CaptionRecord(
         {"model": "gpt-4o-mini-2024-07-18", "edited_by_human": []},
         Usage(2_900, cached_tokens=1_024, output_tokens=40, vision_calls=3, usd=0.003),
         START,
+        undone=True,
     ),
-    carried=Carried("12" * 32, {"tags": [{"name": "Mila", "confidence": 1.0}]}),
+    history=(
+        Written("12" * 32, {"tags": [{"name": "Mila", "confidence": 1.0}]}, START, undone=True),
+    ),
+    answered=("34" * 16,),
 )
 """Every field differs from its default, as a test checks."""
 

@@ -119,6 +119,7 @@ class ReconcileLab(MaintenanceLab):
             "state": self.state,
             "forget": self.cleanup().forget,
             "forget_after": DAY,
+            "lease": timedelta(minutes=2),
             "now": self.now,
         }
         return Reconciler(**(keywords | changes))

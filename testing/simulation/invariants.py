@@ -7,7 +7,8 @@ from itertools import takewhile
 
 from captioning.domain.record import FINAL, CaptionRecord
 from captioning.domain.usage import NOTHING
-from captioning.records.edits import edits_of, with_carried
+from captioning.records.edits import with_returned
+from captioning.records.written import edits_of, returning
 from captioning.resilience.gate import Gate
 from captioning.webhook.sender import WebhookSender
 from testing.fakes.webhook_receiver import KEY, MemoryReceiver
@@ -140,9 +141,9 @@ def _check_edits(record: CaptionRecord, content: bytes, scenario: Scenario) -> N
     unknown, corrections may wait until they are known."""
     backwards = reversed(scenario.history[record.path])
     same = [etag for etag, _ in takewhile(lambda upload: upload[1] == content, backwards)]
-    assert record.carried is None or record.image.sha256 is None
+    assert not returning(record.history, record.image.sha256)
     image = replace(record.image, sha256=FakePicture(content).sha256)
-    found = with_carried(replace(record, image=image)).to_json()
+    found = with_returned(replace(record, image=image)).to_json()
     for field, values in scenario.editors.left(record.path, record.image.etag, same).items():
         assert found[field] in values, (field, values, record)
     for field, value in edits_of(record).items():

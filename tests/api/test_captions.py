@@ -18,7 +18,7 @@ from testing.harness.storage import Storage
 KEYS = {
     "": "path id status review language caption alt_text decorative description translations tags "
     "objects text brands support image provenance usage error created updated seconds claim note "
-    "carried previous",
+    "previous history answered",
     "image": "format width height frames bytes sha256 etag modified",
     "provenance": "vision model input fingerprint reused_from burst vocabulary afresh "
     "edited_by_human reverted",
@@ -27,9 +27,9 @@ KEYS = {
     "claim": "worker until crashes",
     "support": "score unsupported",
 }
-"""Design section 6, and what was added since: `language`, `note`, `claim`, `carried`, `previous`,
-`image.frames`, `usage.cached_tokens`; of `provenance`: `burst`, `vocabulary`, `afresh`, `reverted`;
-of `error`: `since`, `fingerprint`, `afresh`."""
+"""Design section 6, and what was added since: `language`, `note`, `claim`, `history`, `previous`,
+`answered`, `image.frames`, `usage.cached_tokens`; of `provenance`: `burst`, `vocabulary`, `afresh`,
+`reverted`; of `error`: `since`, `fingerprint`, `afresh`."""
 URL = "https://app.example/api/captions"
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from captioning.api.edits import MAX_ALT_TEXT, MAX_CAPTION, MAX_TAG, MAX_TAGS, edits_in
-from captioning.domain.record import CaptionRecord
+from captioning.domain.record import Written
 from captioning.errors import BadRequest
 from captioning.records.edits import edited
-from captioning.records.table import record_properties
-from captioning.storage.entities import ENTITY_BYTES, size
+from captioning.records.history import snapshot
+from captioning.records.layout import postings_of
+from captioning.records.table import record_in, record_properties, save_properties
+from captioning.records.written import MOST_WRITTEN
+from captioning.storage.entities import encoded, size
 from testing.factories.records import FULL, START
 
 
@@ -106,7 +110,7 @@ def test_a_decorative_picture_has_no_alt_text() -> None:
 
 
 def test_everything_a_person_may_write_fits_a_record() -> None:
-    """Twice, as what is carried on may be as long; with the widest characters and no text cut."""
+    """Also in its previous texts and a full history, with the widest characters."""
     wide = "🐕"
     edits = sent(
         caption=wide * MAX_CAPTION,
@@ -114,10 +118,12 @@ def test_everything_a_person_may_write_fits_a_record() -> None:
         tags=[f"{number:02}{wide * (MAX_TAG - 2)}" for number in range(MAX_TAGS)],
         review="done",
     )
-    record = edited(FULL, edits, START)
-    assert record.carried
-    twice = replace(record, carried=replace(record.carried, edits=edits))
-    entity = record_properties(twice, frozenset())
-    assert size(entity) - size(record_properties(FULL, frozenset())) < ENTITY_BYTES / 8
-    assert entity["caption"] == wide * MAX_CAPTION
-    assert CaptionRecord.from_json(twice.to_json()) == twice
+    history = tuple(Written(f"{number:064}", edits, START) for number in range(MOST_WRITTEN))
+    record = replace(edited(FULL, edits, START), history=history)
+    record = replace(record, previous=snapshot(record, START))
+    moved = replace(record, image=replace(record.image, modified=START - timedelta(days=1)))
+    rows = postings_of(record) | postings_of(moved)
+    entity = record_properties(record, postings_of(record))
+    assert record_in(entity) == record
+    whole = entity | save_properties(rows)
+    assert max(size(whole), len(encoded(whole))) < 1_048_576 - 1_024

@@ -60,6 +60,7 @@ def ignored_everywhere(lab: PipelineLab, path: str) -> None:
         state=lab.storage.state,
         forget=cleanup.forget,
         forget_after=timedelta(hours=24),
+        lease=timedelta(minutes=2),
         now=maintenance.now,
         ignore=DEFAULT,
     ).run()

@@ -14,6 +14,7 @@ from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import Captioning, CaptionRecord, StoredRecord
 from captioning.errors import RecordChanged, StorageUnavailable
 from captioning.maintenance.recaption import Recaption
+from captioning.records.history import reverted, texts_in
 from testing.factories import pictures
 from testing.fakes.faults import Crash, FaultInjector
 from testing.harness.maintenance import InterceptedOnce
@@ -47,7 +48,7 @@ def is_kept(record: CaptionRecord) -> None:
     assert (record.caption, record.review) == ("Mila, 3.", "done")
     assert [(tag.name, tag.confidence) for tag in record.tags] == [("Mila", 1.0)]
     assert record.provenance.edited_by_human == FIELDS
-    assert record.carried is None
+    assert record.history == ()
 
 
 def images_counted(lab: PipelineLab) -> int:
@@ -302,22 +303,41 @@ class TestUploadedAgain:
         lab.storage.upload("a.jpg", JPEG)
         record = run(lab)
         is_kept(record)
-        assert record.provenance.reused_from == "a.jpg"
+        assert record.provenance.reused_from is None
         assert lab.calls == (1, 1)
 
-    def test_other_bytes_do_not(self, lab: PipelineLab) -> None:
-        self.edited(lab)
+    def test_other_bytes_do_not_and_it_returns_with_its_own(self, lab: PipelineLab) -> None:
+        known = self.edited(lab)
         lab.storage.upload("a.jpg", OTHER)
         record = run(lab)
         assert record.caption != "Mila, 3."
         assert (record.review, record.provenance.edited_by_human) == ("none", ())
-        assert record.carried is None
-        lab.storage.upload("a.jpg", JPEG)
-        assert run(lab).provenance.edited_by_human == ()
+        [entry] = record.history
+        assert (entry.sha256, entry.edits.keys()) == (known.image.sha256, set(FIELDS))
+        write(lab, caption="Ben.")
+        for _ in range(2):
+            lab.storage.upload("a.jpg", JPEG)
+            record = run(lab)
+            assert record.caption == "Mila, 3."
+            assert [entry.edits for entry in record.history] == [{"caption": "Ben."}]
+            lab.storage.upload("a.jpg", OTHER)
+            record = run(lab)
+            assert (record.caption, record.provenance.edited_by_human) == ("Ben.", ("caption",))
+            assert [entry.edits.keys() for entry in record.history] == [set(FIELDS)]
+
+    def test_a_revert_reaches_it_and_another_one_undoes_that(self, lab: PipelineLab) -> None:
+        self.edited(lab)
+        lab.storage.upload("a.jpg", OTHER)
+        record = run(lab)
+        back = reverted(record, lab.clock())
+        assert (back.caption, back.review) == ("Mila, 3.", "done")
+        assert texts_in(reverted(back, lab.clock()).to_json()) == texts_in(record.to_json())
 
     def test_until_the_bytes_are_known_it_is_not_shown_as_theirs(self, lab: PipelineLab) -> None:
         """Nor lost: two runs are killed, the second after another upload of the same bytes."""
         self.edited(lab)
+        lab.storage.upload("a.jpg", OTHER)
+        run(lab)
         for _ in range(2):
             lab.storage.upload("a.jpg", JPEG)
             injector = FaultInjector()
@@ -326,13 +346,15 @@ class TestUploadedAgain:
                 run(lab, images=injector.wrap(lab.storage.images))
             record = lab.stored("a.jpg").record
             assert (record.caption, record.provenance.edited_by_human) == (None, ())
-            assert record.carried
-            assert record.carried.edits.keys() == set(FIELDS)
+            [entry] = record.history
+            assert entry.edits.keys() == set(FIELDS)
         lab.clock.advance(LEASE.total_seconds() + 1)
         is_kept(run(lab))
 
     def test_it_waits_while_the_image_does(self, lab: PipelineLab) -> None:
         self.edited(lab)
+        lab.storage.upload("a.jpg", OTHER)
+        run(lab)
         lab.storage.upload("a.jpg", JPEG)
         injector = FaultInjector()
         injector.fail(2)
@@ -355,6 +377,8 @@ class TestUploadedAgain:
 
     def test_what_is_written_about_the_new_upload_has_the_word(self, lab: PipelineLab) -> None:
         self.edited(lab)
+        lab.storage.upload("a.jpg", OTHER)
+        run(lab)
         lab.storage.upload("a.jpg", JPEG)
         images = InterceptedOnce(lab.storage.images, "read", lambda: write(lab, caption="Ben."))
         record = run(lab, images=images)
@@ -366,6 +390,8 @@ class TestUploadedAgain:
     ) -> None:
         """A run is killed before it reads them, somebody writes, and the next run reads them."""
         self.edited(lab)
+        lab.storage.upload("a.jpg", OTHER)
+        run(lab)
         lab.storage.upload("a.jpg", JPEG)
         injector = FaultInjector()
         injector.crash(2)
@@ -399,16 +425,30 @@ class TestUploadedAgain:
         run(lab)
         is_kept(run(lab))
 
-    def test_what_is_written_about_bytes_that_nobody_knew_ends_with_them(
+    def test_what_is_written_about_bytes_that_nobody_knew_is_in_the_history(
+        self, lab: PipelineLab
+    ) -> None:
+        lab.storage.allocate("a.jpg", 1024)
+        assert run(lab, max_image_bytes=1023).status == "rejected"
+        write(lab)
+        lab.storage.upload("a.jpg", JPEG)
+        record = run(lab)
+        assert record.provenance.edited_by_human == ()
+        [entry] = record.history
+        assert (entry.sha256, entry.edits.keys()) == (None, set(FIELDS))
+
+    def test_what_is_written_about_a_file_that_is_no_image_returns_with_it(
         self, lab: PipelineLab
     ) -> None:
         lab.storage.upload("a.jpg", b"no image")
         run(lab)
         write(lab)
         lab.storage.upload("a.jpg", JPEG)
+        run(lab)
+        lab.storage.upload("a.jpg", b"no image")
         record = run(lab)
-        assert record.provenance.edited_by_human == ()
-        assert record.carried is None
+        is_kept(record)
+        assert record.status == "rejected"
 
     def test_a_deleted_image_leaves_nothing(self, lab: PipelineLab) -> None:
         self.edited(lab)

@@ -18,8 +18,9 @@ from captioning.domain.record import (
 )
 from captioning.domain.usage import Usage
 from captioning.pipeline.transitions import outranks
-from captioning.records.edits import edited, edits_of, kept
+from captioning.records.edits import edited, kept
 from captioning.records.history import TEXTS, after_failure, obstacle, reverted, texts_in
+from captioning.records.written import edits_of
 from testing.factories.records import START, short
 
 LATER = START + timedelta(hours=1)

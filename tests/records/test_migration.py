@@ -76,7 +76,7 @@ def test_every_record_is_moved_with_what_people_wrote_and_what_was_there_before(
     assert move.run() == MigrationReport(moved=60, present=0, is_done=True)
     assert move.shown() == newest_first(RECORDS)
     assert any(record.previous for record in RECORDS)
-    assert any(record.carried for record in RECORDS)
+    assert any(record.history for record in RECORDS)
     assert any(record.provenance.edited_by_human for record in RECORDS)
 
 

@@ -88,12 +88,17 @@ def test_a_record_of_next_to_nothing_survives(storage: Storage) -> None:
     assert storage.catalog.get("another.jpg") is None
 
 
-def test_what_was_said_before_goes_first_where_a_record_is_too_big(storage: Storage) -> None:
-    """Text in the picture is cut only where that is not enough."""
+def test_what_was_said_before_goes_last_where_a_record_is_too_big(storage: Storage) -> None:
+    """People may have written it. Their history stays, whatever there is."""
     assert FULL.previous
     lines = (TextLine("a" * 30_000, (0, 0, 0, 0)),)
-    before = replace(FULL.previous, texts={"caption": "b" * 500_000})
-    record = replace(FULL, path="big.jpg", text=lines, previous=before)
+    before = replace(FULL.previous, texts={"caption": "b" * 450_000})
+    record = replace(FULL, path="big.jpg", text=lines * 4, previous=before)
+    cut = saved(storage, record)
+    assert cut == replace(record, text=cut.text, note=f"{FULL.note} {CUT}")
+    assert cut.text == lines
+    before = replace(FULL.previous, texts={"caption": "b" * 530_000})
+    record = replace(FULL, path="bigger.jpg", text=(), previous=before)
     assert saved(storage, record) == replace(record, previous=None)
 
 

@@ -82,6 +82,7 @@ def test_a_foreign_404_removes_no_record(behind: Behind, kind: str) -> None:
         state=behind.storage.state,
         forget=maintenance.cleanup(images=behind.proxied.images).forget,
         forget_after=timedelta(0),
+        lease=timedelta(minutes=2),
         now=maintenance.now,
     )
     with ExitStack() as stack:

@@ -137,9 +137,10 @@ export class Editor {
 
   /** The title of the button says which caption would be restored. */
   #offerRevert() {
-    const { previous } = this.#record;
-    this.#parts.revert.hidden = !previous || !isFinal(this.#record);
-    if (previous) this.#parts.revert.title = `Back to: ${previous.texts.caption ?? "no caption"}`;
+    const { previous, history } = this.#record;
+    const texts = previous?.texts ?? history[0]?.edits;
+    this.#parts.revert.hidden = !texts || !isFinal(this.#record);
+    if (texts) this.#parts.revert.title = `Back to: ${texts.caption ?? "no caption"}`;
   }
 
   async #revert() {
