@@ -91,7 +91,8 @@ def reprocess(
 def revert(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A blob's path, or sha256:ID.")],
 ) -> None:
-    """Restore the previous texts of an image, or what people wrote before it was overwritten; a second time undoes that."""
+    """Restore the previous texts of an image, or else what people wrote about the bytes before; a
+    second time undoes that."""
     from captioning.domain.blobs import item_id
     from captioning.errors import RecordChanged
     from captioning.records.history import obstacle, reverted

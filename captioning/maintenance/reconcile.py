@@ -87,8 +87,8 @@ class Reconciler:
     """Queues images whose event or message was lost, and removes records of deleted ones.
 
     A record whose blob is missing is marked, and removed once it has been missing for
-    `forget_after`. A claim on a record lasts a `lease`. `forget` removes the record of a path whose blob is gone, and returns whether
-    there was one. Files that match `ignore` are not queued.
+    `forget_after`. `forget` removes the record of a path whose blob is gone, and returns whether
+    there was one. A run's claim lasts a `lease`. Files that match `ignore` are not queued.
 
     A run walks `blob_pages` and `record_pages` pages of `page` items, with `readers` threads. From
     `deepest` messages on no more are queued: the same blobs would be found and queued again.

@@ -1,8 +1,8 @@
 """One step back: what a record said before its texts were replaced.
 
 A step is new text of a model, or a person's corrections of a model's text. All corrections of one
-text are one step, so that a revert restores what the model itself said. Before the first step lies the
-history of the path (`written.py`).
+text are one step, so that a revert restores what the model itself said. `written.py` has what was
+written before.
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ class ContentClaim:
         return not learned and known.usage == NOTHING
 
     def renew(self) -> None:
-        """Renews the claim if less of it is left than the longest call may take, or, after the clock
-        was put back, more than a claim may last."""
+        """Renews the claim if less of it is left than the longest call may take, or more than a
+        claim may last, after the clock was put back."""
         with self._lock:
             claim = self.entry.claim
             left = claim.until - self._now() if claim else self._lease

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import ContainerClient, ContentSettings
 from requests import PreparedRequest, Response
 
 from captioning.domain.blobs import BlobDescription
@@ -135,6 +135,17 @@ class Storage:
         assert self.images.is_there()
         with ContainerClient.from_connection_string(self.connection, self.name) as container:
             container.get_blob_client(path).create_page_blob(size)
+
+    def touch(self, path: str, **metadata: str) -> BlobDescription:
+        """Replaces a blob's metadata, as tools do that sync times; sets headers where there is
+        none."""
+        with ContainerClient.from_connection_string(self.connection, self.name) as container:
+            blob = container.get_blob_client(path)
+            if metadata:
+                blob.set_blob_metadata(metadata)
+            else:
+                blob.set_http_headers(ContentSettings(cache_control="no-store"))
+        return self.images.describe(path)
 
     def delete(self, path: str) -> None:
         """Deletes a blob."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,8 @@ from captioning.errors import BadRequest
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.records import catalog
+from captioning.records.edits import edited
+from captioning.records.history import reverted
 from testing.factories import pictures
 from testing.factories.records import minutes, short
 from testing.harness.pipeline import PipelineLab, on
@@ -96,12 +99,51 @@ class TestPost:
         assert (status, document["path"]) == (202, "a%2Fb.jpg")
         assert [wake.path for wake in lab.due()] == ["a%2Fb.jpg"]
 
-    def test_each_request_has_an_id_of_its_own(self, lab: PipelineLab, again: Recaption) -> None:
+    def test_requests_that_wait_are_one(self, lab: PipelineLab, again: Recaption) -> None:
+        """Whatever people write meanwhile, and whatever becomes of the blob's metadata."""
         lab.storage.upload("a.jpg", JPEG)
         processed(lab, on("a.jpg"))
-        ids = {asked(lab, again, "a.jpg")[1]["afresh"] for _ in range(3)}
-        assert {wake.afresh for wake in lab.due()} == ids
-        assert len(ids) == 3
+        ids = {asked(lab, again, "a.jpg")[1]["afresh"] for _ in range(10)}
+        stored = lab.stored("a.jpg")
+        lab.storage.catalog.save(edited(stored.record, {"caption": "Mila."}, lab.clock()), stored)
+        lab.storage.touch("a.jpg", rating="5")
+        processed(lab, on("a.jpg"))
+        ids |= {asked(lab, again, "a.jpg")[1]["afresh"] for _ in range(10)}
+        wakes = lab.due()
+        assert (len(ids), len(wakes)) == (1, 20)
+        assert processed(lab, *wakes).answered == tuple(ids)
+        assert lab.calls == (2, 2)
+
+    @pytest.mark.parametrize("is_failure", [False, True])
+    def test_after_a_run_the_next_one_is_another(
+        self, lab: PipelineLab, again: Recaption, *, is_failure: bool
+    ) -> None:
+        """A revert makes none of them a new one; messages of the first that are left do nothing."""
+        lab.storage.upload("a.jpg", JPEG)
+        processed(lab, on("a.jpg"))
+        ids, wakes = [], []
+        for _ in range(3):
+            ids.append(asked(lab, again, "a.jpg")[1]["afresh"])
+            if is_failure:
+                lab.model.faults.extend([NO_ANSWER, NO_ANSWER])
+            [wake] = lab.due()
+            wakes.append(wake)
+            processed(lab, wake)
+            stored = lab.stored("a.jpg")
+            lab.storage.catalog.save(reverted(stored.record, lab.clock()), stored)
+        assert len({*ids}) == 3
+        before, calls = lab.stored("a.jpg").record, lab.calls
+        assert processed(lab, *wakes) == before
+        assert lab.calls == calls
+
+    def test_another_upload_is_another_request(self, lab: PipelineLab, again: Recaption) -> None:
+        lab.storage.upload("a.jpg", JPEG)
+        processed(lab, on("a.jpg"))
+        first = asked(lab, again, "a.jpg")[1]["afresh"]
+        stored = lab.stored("a.jpg")
+        image = replace(stored.record.image, modified=minutes(9))
+        lab.storage.catalog.save(replace(stored.record, image=image), stored)
+        assert asked(lab, again, "a.jpg")[1]["afresh"] != first
 
     @pytest.mark.parametrize(
         "path", ["a.jpg", f"sha256:{record_id('a.jpg')}", f"sha256:{record_id('b.jpg')}"]

@@ -47,7 +47,8 @@ def test_a_new_blob_is_left_to_its_event_for_ten_minutes(lab: ReconcileLab) -> N
 @pytest.mark.parametrize(
     ("status", "minutes", "is_queued"),
     [
-        ("processing", 5, False),
+        ("processing", 1, False),
+        ("processing", 5, True),
         ("processing", -9, False),
         ("processing", -11, True),
         ("deferred", 300, False),
@@ -58,7 +59,7 @@ def test_a_new_blob_is_left_to_its_event_for_ten_minutes(lab: ReconcileLab) -> N
         ("failed", -11, False),
     ],
 )
-def test_claims_that_ended_long_ago_are_freed(
+def test_claims_that_ended_long_ago_or_end_too_late_are_freed(
     status: Any, minutes: float, is_queued: bool, lab: ReconcileLab
 ) -> None:
     lab.record(lab.upload("a.jpg"), status=status, claim=lab.claim(minutes))

@@ -69,6 +69,7 @@ def test_an_event_for_the_same_vocabulary_changes_nothing(
     lab: PipelineLab, first: CaptionRecord
 ) -> None:
     assert processed(lab, FELINE, CaptionMessage("a.jpg")) == first
+    assert processed(lab, NO_INDOOR, CaptionMessage("a.jpg")) == first, "nor one for another"
 
 
 def test_a_dry_run_asks_for_none(lab: PipelineLab, first: CaptionRecord) -> None:
@@ -86,19 +87,24 @@ def test_tags_that_a_person_wrote_stay(lab: PipelineLab, first: CaptionRecord) -
     tags = [{"name": "Mila the cat", "confidence": 1.0}]
     stored = lab.stored("a.jpg")
     lab.storage.catalog.save(edited(first, {"tags": tags}, lab.clock()), stored)
-    record = processed(lab, NO_INDOOR, CaptionMessage("a.jpg"))
+    record = processed(lab, NO_INDOOR, CaptionMessage("a.jpg", renew="tags"))
     assert names(record) == ["Mila the cat"]
     assert record.provenance.vocabulary == NO_INDOOR.digest
 
 
 def test_it_is_no_step_to_go_back(lab: PipelineLab, first: CaptionRecord) -> None:
-    assert processed(lab, NO_INDOOR, CaptionMessage("a.jpg")).previous == first.previous
+    assert (
+        processed(lab, NO_INDOOR, CaptionMessage("a.jpg", renew="tags")).previous == first.previous
+    )
 
 
 def test_what_a_person_went_back_to_stays(lab: PipelineLab, first: CaptionRecord) -> None:
     made = replace(first.provenance, reverted=True)
     lab.storage.catalog.save(replace(first, provenance=made), lab.stored("a.jpg"))
-    assert names(processed(lab, NO_INDOOR, CaptionMessage("a.jpg"))) == ["feline", "indoor"]
+    assert names(processed(lab, NO_INDOOR, CaptionMessage("a.jpg", renew="tags"))) == [
+        "feline",
+        "indoor",
+    ]
     assert [*retag(lab, NO_INDOOR).all()] == []
 
 
@@ -110,7 +116,7 @@ def test_an_image_that_failed_since_is_not_paid_for(lab: PipelineLab, first: Cap
     assert failed.error
     paid = lab.calls
     assert [*retag(lab, NO_INDOOR).all()] == []
-    processed(lab, NO_INDOOR, CaptionMessage("a.jpg"))
+    processed(lab, NO_INDOOR, CaptionMessage("a.jpg", renew="tags"))
     assert lab.calls == paid
 
 
@@ -119,7 +125,7 @@ def test_a_failed_image_is_not_paid_for_by_it(lab: PipelineLab) -> None:
     lab.chat_service.script.extend(["no JSON", "none"])
     assert processed(lab, FELINE, CaptionMessage("a.jpg")).status == "failed"
     paid = lab.calls
-    assert processed(lab, NO_INDOOR, CaptionMessage("a.jpg")).status == "failed"
+    assert processed(lab, NO_INDOOR, CaptionMessage("a.jpg", renew="tags")).status == "failed"
     assert lab.calls == paid
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from captioning.domain.messages import CaptionMessage
-from captioning.domain.record import CaptionRecord, StoredRecord
+from captioning.domain.record import CaptionRecord, Claim, StoredRecord
 from captioning.errors import StorageUnavailable
 from captioning.pipeline.pipeline import MOST_CRASHES
+from captioning.reuse.claim import ContentClaim
+from captioning.reuse.entries import ReuseEntry
 from testing.factories import pictures
 from testing.fakes.faults import Crash, FaultInjector
 from testing.harness.pipeline import LEASE, PipelineLab, on
@@ -273,3 +277,82 @@ def test_an_old_records_other_fields_stay_while_it_is_processed(lab: PipelineLab
     ended(lab, CaptionMessage("a.jpg", afresh="1"))
     [during] = seen
     assert during == replace(made, status="processing", claim=during.claim, updated=lab.clock())
+
+
+class TestAClockThatIsPutBack:
+    """By an hour, as the run with the claim is killed: nobody waits for longer than a lease."""
+
+    def crashed_ahead(self, lab: PipelineLab, **crash: Any) -> CaptionRecord:
+        """Killed by a clock that is an hour ahead."""
+        lab.clock.advance(3600)
+        left = crashed(lab, **crash)
+        lab.clock.advance(-3600)
+        return left
+
+    @pytest.mark.parametrize("at", ["vision", "model"])
+    def test_the_image_is_captioned_after_a_lease(self, lab: PipelineLab, at: str) -> None:
+        lab.storage.upload("a.jpg", JPEG)
+        self.crashed_ahead(lab, at=at)
+        assert ended(lab, on("a.jpg")).status == "processing"
+        [message] = lab.deferrals.held
+        assert message.due == lab.clock() + LEASE + timedelta(seconds=1)
+        lab.clock.advance(AFTER)
+        [wake] = lab.due()
+        assert ended(lab, wake).status == "captioned"
+        assert lab.calls == ((2, 1) if at == "vision" else (1, 2))
+        assert lab.deferrals.held == []
+
+    def test_only_the_message_that_has_waited_takes_it(self, lab: PipelineLab) -> None:
+        lab.storage.upload("a.jpg", JPEG)
+        self.crashed_ahead(lab)
+        ended(lab, on("a.jpg"))
+        lab.clock.advance(AFTER)
+        assert ended(lab, on("a.jpg")).status == "processing"
+        assert lab.calls == (1, 0)
+
+    def test_a_copy_waits_for_a_lease_too(self, lab: PipelineLab) -> None:
+        """For the content that the dead run has claimed, before it could save its record."""
+        lab.storage.upload("a.jpg", JPEG)
+        self.crashed_ahead(lab, at="model")
+        lab.storage.upload("b.jpg", JPEG)
+        began, wake = lab.clock(), on("b.jpg")
+        made = lab.pipeline().process(wake)
+        while made and made.status == "deferred":
+            assert made.error
+            assert made.error.code == "in_progress"
+            held = next(one for one in lab.deferrals.held if one.wake.path == "b.jpg")
+            lab.deferrals.held.remove(held)
+            lab.clock.time = held.due
+            made = lab.pipeline().process(held.wake)
+        assert made
+        assert made.status == "captioned"
+        assert LEASE <= lab.clock() - began < 2 * LEASE
+        assert lab.calls == (1, 2)
+
+    def test_a_run_that_is_alive_keeps_its_claim(self, lab: PipelineLab) -> None:
+        """A process whose clock is right waits for a lease, in which the run ends."""
+        lab.storage.upload("a.jpg", JPEG)
+        seen: list[CaptionRecord | None] = []
+
+        def looked_at() -> None:
+            lab.clock.advance(-3600)
+            seen.append(lab.pipeline().process(on("a.jpg")))
+            lab.clock.advance(60)
+            seen.append(lab.pipeline().process(on("a.jpg")))
+            lab.clock.advance(3600)
+
+        lab.model.once(looked_at)
+        lab.clock.advance(3600)
+        assert ended(lab, on("a.jpg")).status == "captioned"
+        assert [record and record.status for record in seen] == ["processing"] * 2
+        assert lab.calls == (1, 1)
+
+    def test_a_content_claim_that_ends_too_late_is_renewed(self, lab: PipelineLab) -> None:
+        """By a run that goes on: others shall not take it over after a lease."""
+        lab.clock.advance(3600)
+        wanted = ReuseEntry("ab" * 32, "f", "a.jpg", "run", Claim("run", lab.clock() + LEASE))
+        claim = ContentClaim.take(lab.storage.reuse, wanted, lease=LEASE, now=lab.clock)
+        lab.clock.advance(-3600)
+        claim.renew()
+        assert claim.entry.claim
+        assert claim.entry.claim.until == lab.clock() + LEASE

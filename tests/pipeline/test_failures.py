@@ -155,7 +155,8 @@ def test_a_deferred_run_keeps_what_was_known(lab: PipelineLab) -> None:
     known = ended(lab, lab.pipeline())
     lab.vision.faults.append(throttled())
     lab.clock.advance(3600)
-    kept = ended(lab, lab.pipeline("image"))
+    kept = lab.pipeline("image").process(CaptionMessage("a.jpg", renew="texts"))
+    assert kept is not None
     assert (kept.status, kept.created) == ("deferred", START)
     assert kept.updated == START + timedelta(hours=1)
     assert (kept.caption, kept.tags) == (known.caption, known.tags)

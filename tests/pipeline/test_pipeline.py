@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from captioning.domain.blobs import BlobDescription
+from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionText, DetectedObject, Tag, TextLine
 from captioning.domain.usage import Usage
 from captioning.errors import BlobGone
@@ -132,11 +133,13 @@ def test_an_image_with_a_final_record_is_left_alone(lab: PipelineLab) -> None:
     assert lab.stored("a.jpg") == stored
 
 
-def test_other_settings_process_it_again(lab: PipelineLab) -> None:
+def test_other_settings_process_it_again_if_the_message_says_so(lab: PipelineLab) -> None:
     lab.storage.upload("a.jpg", JPEG)
     first = lab.pipeline().process(on("a.jpg"))
     lab.clock.advance(24 * 3600)
-    second = lab.pipeline("image").process(on("a.jpg"))
+    assert lab.pipeline("image").process(on("a.jpg")) == first
+    assert lab.pipeline("image").process(CaptionMessage("a.jpg", renew="tags")) == first
+    second = lab.pipeline("image").process(CaptionMessage("a.jpg", renew="texts"))
     assert first is not None
     assert second is not None
     assert first.provenance.fingerprint != second.provenance.fingerprint
