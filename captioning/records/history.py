@@ -1,8 +1,8 @@
 """One step back: what a record said before its texts were replaced.
 
 A step is new text of a model, or a person's corrections of a model's text. All corrections of one
-text are one step, so that a revert restores what the model itself said. `written.py` has what was
-written before.
+text are one step, so that a revert restores what the model itself said. What people wrote about
+earlier uploads is in the history: see `written.py`.
 """
 
 from __future__ import annotations

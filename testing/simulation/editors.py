@@ -63,6 +63,12 @@ class Editors:
             if (values := list(self._values(path, field, etag, same)))
         }
 
+    def latest(self, path: str, etags: set[str]) -> dict[str, Any]:
+        """By field, the newest correction that was made to records of these uploads when their
+        bytes were known. Without the PAIR, of which one is changed with the other."""
+        made = [one for one in self.made.get(path, []) if one.etag in etags and one.bound]
+        return {one.field: one.value for one in made if one.field not in PAIR}
+
     def about(self, path: str, field: str, value: Any) -> set[str]:
         """The uploads to whose record this value was written."""
         found = self.made.get(path, [])

@@ -8,7 +8,7 @@ from itertools import takewhile
 from captioning.domain.record import FINAL, CaptionRecord
 from captioning.domain.usage import NOTHING
 from captioning.records.edits import with_returned
-from captioning.records.written import edits_of, returning
+from captioning.records.written import MOST_WRITTEN, edits_of, returning
 from captioning.resilience.gate import Gate
 from captioning.webhook.sender import WebhookSender
 from testing.fakes.webhook_receiver import KEY, MemoryReceiver
@@ -115,6 +115,7 @@ def check_the_end(scenario: Scenario) -> None:
         assert record.image.etag == blob.etag
         _check_record(record, content, scenario)
         _check_edits(record, content, scenario)
+        _check_history(record, content, scenario)
     _check_reuse(scenario)
     _check_ledger(scenario)
 
@@ -149,6 +150,19 @@ def _check_edits(record: CaptionRecord, content: bytes, scenario: Scenario) -> N
     for field, value in edits_of(record).items():
         about = scenario.editors.about(record.path, field, value)
         assert any(scenario.contents[etag] == content for etag in about), (field, value, record)
+
+
+def _check_history(record: CaptionRecord, content: bytes, scenario: Scenario) -> None:
+    """The history has the corrections of the other bytes that the path has had, unless it is
+    full."""
+    if len(record.history) == MOST_WRITTEN:
+        return
+    for other in {found for _, found in scenario.history[record.path]} - {content}:
+        sha256 = FakePicture(other).sha256
+        etags = {etag for etag, found in scenario.history[record.path] if found == other}
+        kept = [entry.edits for entry in record.history if entry.sha256 == sha256]
+        for field, value in scenario.editors.latest(record.path, etags).items():
+            assert any(edits.get(field) == value for edits in kept), (field, value, record)
 
 
 def _check_reuse(scenario: Scenario) -> None:
