@@ -46,8 +46,8 @@ class CaptionMessage:
         if not all(value is None or isinstance(value, str) for value in known.values()):
             raise ValueError("`ticket` and `afresh` are text")
         renew = document.get("renew")
-        if renew not in {None, *get_args(Renewal)}:
-            raise ValueError("`renew` is not known")
+        if renew not in (None, *get_args(Renewal)):
+            raise ValueError("`renew` is texts or tags")
         return cls(document["path"], **known, renew=renew)
 
 

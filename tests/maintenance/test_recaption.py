@@ -22,7 +22,7 @@ from captioning.records.edits import edited
 from captioning.records.history import reverted
 from testing.factories import pictures
 from testing.factories.records import minutes, short
-from testing.harness.pipeline import PipelineLab, on
+from testing.harness.pipeline import LEASE, PipelineLab, on
 from testing.services.chat_replies import completion, throttled
 
 URL = "https://app.example/api/recaption"
@@ -113,6 +113,27 @@ class TestPost:
         assert (len(ids), len(wakes)) == (1, 20)
         assert processed(lab, *wakes).answered == tuple(ids)
         assert lab.calls == (2, 2)
+
+    def test_requests_that_meet_its_run_are_answered_by_it(
+        self, lab: PipelineLab, again: Recaption
+    ) -> None:
+        """Their messages come back when its claim ends, after yet another request was answered."""
+        lab.storage.upload("a.jpg", JPEG)
+        processed(lab, on("a.jpg"))
+        for _ in range(20):
+            asked(lab, again, "a.jpg")
+        first, *others = lab.due()
+        lab.model.once(lambda: processed(lab, *others[:9]))
+        processed(lab, first)
+        processed(lab, *others[9:])
+        assert lab.calls == (2, 2)
+        asked(lab, again, "a.jpg")
+        processed(lab, *lab.due())
+        lab.clock.advance(LEASE.total_seconds() + 1)
+        wakes = lab.due()
+        assert [wake.afresh for wake in wakes] == [first.afresh] * 9
+        processed(lab, *wakes)
+        assert lab.calls == (3, 3)
 
     @pytest.mark.parametrize("is_failure", [False, True])
     def test_after_a_run_the_next_one_is_another(
