@@ -148,6 +148,16 @@ class TestHistory:
         assert "carried" not in found.to_json()
 
 
+def test_what_goes_into_the_history_during_a_run_stays() -> None:
+    """Somebody corrects another field of a record that has been reverted."""
+    known = short("a.jpg", provenance=Provenance(model="m"))
+    known = reverted(edited(known, MILA.edits, START), START)
+    corrected = edited(known, {"alt_text": "A cat."}, LATER)
+    assert [one.edits for one in corrected.history] == [MILA.edits]
+    made = replace(known, caption="Anew.", provenance=Provenance(model="n"))
+    assert kept(kept(made, known), corrected).history == corrected.history
+
+
 class TestRevert:
     """A record that another upload has begun."""
 

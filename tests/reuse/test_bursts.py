@@ -322,6 +322,28 @@ def test_a_frame_that_shares_is_killed(camera: Camera, call: int, name: str) -> 
     assert camera.spent.bursts == 1
 
 
+def test_a_claim_of_a_clock_that_was_ahead_is_waited_for_a_lease(camera: Camera) -> None:
+    """The clock goes forward during a run, which is killed, and then back."""
+    for number in range(2):
+        camera.upload(f"{number}.jpg", number)
+    lab, injector = camera.lab, FaultInjector()
+    lab.vision.once(lambda: lab.clock.advance(3600))
+    lab.model.once(injector.crash)
+    frames, kept = injector.wrap(lab.storage.bursts), injector.wrap(lab.storage.reuse)
+    with pytest.raises(Crash):
+        camera.made("0.jpg", camera.switched_on(frames=frames, store=kept))
+    lab.clock.advance(-3599)
+    began, record = lab.clock(), camera.made("1.jpg")
+    while record.status == "deferred":
+        assert code(record) == "in_progress"
+        held = next(one for one in lab.deferrals.held if one.wake.path == "1.jpg")
+        lab.deferrals.held.remove(held)
+        lab.clock.time = held.due
+        record = camera.made(held.wake)
+    assert (record.status, record.provenance.burst) == ("captioned", False)
+    assert LEASE <= lab.clock() - began < 2 * LEASE
+
+
 def test_afresh_pays_for_the_frame_alone(camera: Camera) -> None:
     for number in range(2):
         camera.upload(f"{number}.jpg", number)
