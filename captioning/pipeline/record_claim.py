@@ -48,6 +48,8 @@ class RecordClaim:
         """One attempt to save over the version that is there now."""
         previous = self._catalog.get(record.path)
         found = previous.record if previous else None
+        if found and found.status == "unreadable":
+            return found
         if found and found.image.etag == record.image.etag:
             if not self._is_held(found) and outranks(found, record):
                 return found
@@ -70,4 +72,6 @@ class RecordClaim:
 
 def is_same(saved: CaptionRecord | None, ended: CaptionRecord) -> bool:
     """Whether the saved record is what this run ended with, except for what people wrote."""
-    return saved is not None and kept(ended, saved) == saved
+    if saved is None or saved.status == "unreadable":
+        return False
+    return kept(ended, saved) == saved

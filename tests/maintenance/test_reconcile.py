@@ -277,7 +277,7 @@ def test_a_record_that_cannot_be_read_does_not_keep_the_others(
     assert report == ReconcileReport(blobs=2, records=1, queued=1, unreadable=1)
     assert lab.messages.taken() == ["b.jpg"]
     assert "Secret" not in caplog.text
-    assert "A record could not be reconciled: ValidationError" in caplog.text
+    assert f"The record {identity} cannot be read" in caplog.text
 
 
 def test_a_run_is_one_line_of_counts(lab: ReconcileLab, caplog: pytest.LogCaptureFixture) -> None:
