@@ -267,7 +267,7 @@ def test_a_position_that_is_refused_is_dropped(
 def test_a_record_that_cannot_be_read_does_not_keep_the_others(
     lab: ReconcileLab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    identity = lab.record(lab.upload("a.jpg"), caption="Secret.").id
+    identity = lab.record(lab.upload("another version's.jpg"), caption="Secret.").id
     lab.upload("b.jpg")
     table = lab.storage.table
     row = table.get(Layout(table).partition_of(identity), record_key(identity))

@@ -95,6 +95,18 @@ def code(response: Response) -> tuple[int, str]:
     return response.status, json.loads(response.body)["code"]
 
 
+def images(lab: MaintenanceLab) -> ImageChanges:
+    cleanup = lab.cleanup()
+    return ImageChanges(
+        images=lab.storage.images,
+        records=lab.storage.catalog,
+        check=lambda _: None,  # type: ignore[arg-type, return-value]  # nothing is uploaded
+        forget=cleanup.forget,
+        forget_record=cleanup.forget_record,
+        max_image_bytes=1_000,
+    )
+
+
 @pytest.mark.parametrize("field", BROKEN)
 def test_it_is_listed_with_its_id_and_hides_no_other(
     field: str, storage: Storage, caplog: pytest.LogCaptureFixture
@@ -150,15 +162,7 @@ def test_it_can_be_deleted(change: dict[str, Any], by: str, storage: Storage) ->
     others = [lab.record(lab.upload(path), caption="A zebra.") for path in OTHERS]
     partition, keys = rows_of(storage, record)
     plant(storage, "catalog", partition, keys[0], status="archived", **change)
-    cleanup = lab.cleanup()
-    changes = ImageChanges(
-        images=storage.images,
-        records=storage.catalog,
-        check=lambda _: None,  # type: ignore[arg-type, return-value]  # nothing is uploaded
-        forget=cleanup.forget,
-        forget_record=cleanup.forget_record,
-        max_image_bytes=1_000,
-    )
+    changes = images(lab)
     name = "a.jpg" if by == "path" else f"sha256:{record.id}"
     assert changes.delete(asked(name)).status == 204
     assert storage.catalog.get("a.jpg") is None
@@ -174,9 +178,10 @@ def test_it_can_be_deleted(change: dict[str, Any], by: str, storage: Storage) ->
 def test_without_its_path_its_rows_can_be_deleted_by_its_id(storage: Storage) -> None:
     record = seeded(storage)
     plant_in(storage, record, without=("path",))
-    cleanup = MaintenanceLab(storage).cleanup()
-    assert cleanup.forget_record(record.id)
-    assert not cleanup.forget_record(record.id)
+    changes = images(MaintenanceLab(storage))
+    by_id = asked(f"sha256:{record.id}")
+    assert changes.delete(by_id).status == 204
+    assert code(changes.delete(by_id)) == (404, "not_found")
     assert listed(storage).keys() == {*OTHERS}
 
 
