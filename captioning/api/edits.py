@@ -24,7 +24,6 @@ from captioning.errors import BadRequest, RecordChanged, ServiceUnavailable
 from captioning.ports import RecordWriter
 from captioning.records.edits import edited
 from captioning.records.history import obstacle, reverted
-from captioning.records.unreadable import refuse_unreadable
 from captioning.resilience.optimistic import until_saved
 from captioning.text.visible import INVISIBLE, visible
 
@@ -222,7 +221,6 @@ class EditApi:
             # answer to it was lost, the ETag that the client knows is the previous one.
             if stored.record == record:
                 return _answer(stored)
-            refuse_unreadable(stored.record)
             if not matches(condition, stored.etag):
                 return problem(412, "changed", "The record has changed: read it again.")
             if refusal := obstacle(stored.record):

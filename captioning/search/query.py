@@ -153,8 +153,7 @@ def _is_common(phrase: tuple[str, ...], languages: tuple[str, ...]) -> bool:
 
 def _is_made_otherwise(record: CaptionRecord, fingerprint: str) -> bool:
     made = record.provenance.fingerprint
-    is_made = record.status in FINAL and record.status != "unreadable"
-    return is_made and made not in {None, fingerprint}
+    return record.status in FINAL and made not in {None, fingerprint}
 
 
 def _holds(text: tuple[str, ...], phrase: tuple[str, ...]) -> bool:

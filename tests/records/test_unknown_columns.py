@@ -15,6 +15,7 @@ from captioning.api.edits import EditApi
 from captioning.api.messages import Request
 from captioning.domain.record import StoredRecord, TextLine
 from captioning.ports import Row
+from captioning.records.edits import edits_of
 from captioning.records.table import CUT, record_properties, stored_in
 from captioning.storage.entities import decoded, encoded
 from testing.factories.records import FULL, START, short
@@ -109,6 +110,11 @@ def test_they_stay_where_text_is_cut(storage: Storage) -> None:
     # What was cut is not unchanged: the next save that changes nothing else keeps what is there.
     again = storage.catalog.save(replace(stored.record, caption="A."), stored)
     assert again.record == replace(stored.record, caption="A.")
+
+
+def test_what_people_wrote_into_fields_of_a_newer_version_is_passed_over() -> None:
+    made = replace(FULL.provenance, edited_by_human=("caption", "title"))
+    assert edits_of(replace(FULL, provenance=made)) == {"caption": FULL.caption}
 
 
 @pytest.mark.parametrize("column", ["created", "seconds"])
