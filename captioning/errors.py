@@ -5,6 +5,7 @@ CaptioningError
 ├── BadRequest                a client's request cannot be understood: 400 with a `code`
 ├── BadName                   a file cannot become a blob under this path
 ├── RecordChanged             another process saved the record first: read it again
+├── RecordUnreadable          a record that this version cannot read must not be changed
 ├── RowMissing                a transaction deletes a row that is not there
 ├── BlobGone                  the blob was deleted meanwhile: nothing is left to do
 ├── BlobChanged               the blob was overwritten meanwhile: look at it again
@@ -80,6 +81,12 @@ class RecordChanged(CaptioningError):
     """A conditional write found another version than the one that it was made from."""
 
     code = "changed"
+
+
+class RecordUnreadable(CaptioningError):
+    """This version cannot read the record, so it changes nothing in it."""
+
+    code = "unreadable"
 
 
 class RowMissing(CaptioningError):

@@ -6,7 +6,7 @@ Every method raises StorageUnavailable when the service does not answer as it sh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Literal, Protocol, TypeVar
@@ -79,12 +79,16 @@ class MessageQueue(Protocol[M]):
 
 
 class StateStore(Protocol):
-    """Small JSON documents by kind and name."""
+    """Small JSON documents by kind and name.
 
-    def get(self, kind: str, name: str) -> Any:
+    `read` makes something of a document; where it raises a KeyError, TypeError or ValueError, the
+    document counts as not there.
+    """
+
+    def get(self, kind: str, name: str, read: Callable[[Any], Any] = ...) -> Any:
         """The document; None without one."""
 
-    def all(self, kind: str) -> Iterable[Any]:
+    def all(self, kind: str, read: Callable[[Any], Any] = ...) -> Iterable[Any]:
         """Every document of a kind, in the order of their names."""
 
     def put(self, kind: str, name: str, document: Any) -> None:

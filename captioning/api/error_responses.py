@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from captioning.api.messages import Request, Response, problem
-from captioning.errors import BadRequest, ServiceDeferred, SettingsError
+from captioning.errors import BadRequest, RecordUnreadable, ServiceDeferred, SettingsError
 
 log = logging.getLogger("captioning.api")
 
@@ -17,6 +17,8 @@ def respond(handle: Callable[[Request], Response], request: Request) -> Response
         return handle(request)
     except BadRequest as error:
         return problem(400, error.reason, error.message)
+    except RecordUnreadable as error:
+        return problem(409, error.code, error.message)
     except SettingsError as error:
         names = ", ".join(sorted(error.problems))
         return problem(503, error.code, f"The app cannot work with these settings: {names}.")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from captioning.api.messages import Response, json_response
 from captioning.errors import BudgetSpent, ServiceDeferred, SettingsError, StorageUnavailable
+
+BROKEN_ROWS = (
+    "Rows that cannot be read are skipped; the app's log names them. If a newer version wrote them,"
+    " upgrade the app; otherwise correct or delete them."
+)
 
 
 class HealthApi:
@@ -13,7 +18,8 @@ class HealthApi:
 
     `checks` call storage. `services` are all services; `troubles` gives the error codes of those
     that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
-    `stopped` gives the reason why reconcile changes no records, if there is one.
+    `stopped` gives the reason why reconcile changes no records, if there is one; `broken` the
+    tables with rows that were skipped, which the other checks may just have met.
     """
 
     def __init__(
@@ -23,17 +29,19 @@ class HealthApi:
         check_budget: Callable[[], None],
         services: Sequence[str] = ("vision", "model"),
         stopped: Callable[[], str | None] = lambda: None,
+        broken: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._checks = checks
         self._troubles = troubles
         self._check_budget = check_budget
         self._services = services
         self._stopped = stopped
+        self._broken = broken
 
     def get_health(self) -> Response:
         """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent, the
-        webhook fails or reconcile has stopped. It needs no key, so it gives the states of the parts
-        and error codes, and nothing else."""
+        webhook fails, reconcile has stopped or rows of a table cannot be read. It needs no key, so
+        it gives the states of the parts, error codes and what to do, and nothing else."""
         parts = {"settings": "ok"}
         parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
         if "down" in parts.values():
@@ -47,6 +55,9 @@ class HealthApi:
             if reason := self._stopped():
                 parts["reconcile"] = "stopped"
                 reasons["reconcile"] = reason
+            for table in self._broken():
+                parts[table] = "unreadable"
+                reasons[table] = BROKEN_ROWS
         except StorageUnavailable:
             return _health(parts | {"captions": "down"})
         return _health(parts, reasons=reasons)

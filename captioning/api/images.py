@@ -17,6 +17,7 @@ from captioning.domain.record import record_id
 from captioning.errors import BadRequest, BlobChanged, BlobGone, ImageRejected
 from captioning.images.thumbnails import Thumbnails
 from captioning.ports import BlobReader, ImageStore
+from captioning.records.unreadable import names_no_path
 
 if TYPE_CHECKING:  # it would be a part of every cold start
     from captioning.records.catalog import Catalog
@@ -120,8 +121,8 @@ class ImageChanges:
     """Stores and deletes images; safe to share between threads.
 
     `check` reads a new image's header, or raises ImageRejected; names that match `ignore` are
-    refused; `forget` removes everything that is
-    stored about a deleted image.
+    refused; `forget` removes everything that is stored about a deleted image, `forget_record` the
+    record with an id.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class ImageChanges:
         records: Catalog,
         check: Callable[[bytes], Header],
         forget: Callable[[str], object],
+        forget_record: Callable[[str], bool],
         max_image_bytes: int,
         ignore: Sequence[str] = (),
     ) -> None:
@@ -139,6 +141,7 @@ class ImageChanges:
         self._records = records
         self._check = check
         self._forget = forget
+        self._forget_record = forget_record
         self._max_image_bytes = max_image_bytes
 
     def put(self, request: Request) -> Response:
@@ -180,7 +183,7 @@ class ImageChanges:
         request.query(frozenset())
         path = named_image(request, self._records)
         if path is None:
-            return no_such_image()
+            return self._forget_nameless(request.given_id())
         # The blob goes before its record. If the app is killed in between, the blob's event or
         # reconcile removes the record; a blob without a record would be captioned again.
         try:
@@ -192,6 +195,12 @@ class ImageChanges:
             return no_such_image()
         self._forget(path)
         return Response(204, headers={"Cache-Control": "no-cache, private"})
+
+    def _forget_nameless(self, identity: str | None) -> Response:
+        """Removes a record that does not name its image, and so leads to no blob."""
+        if identity and self._forget_record(identity):
+            return Response(204, headers={"Cache-Control": "no-cache, private"})
+        return no_such_image()
 
     def _refused_length(self, request: Request) -> Response | None:
         """A refusal by length alone. The host never passes on a body without Content-Length."""
@@ -248,7 +257,7 @@ def named_image(request: Request, records: Catalog) -> str | None:
     for a path that no image can have, as `..` could lead out of the container."""
     if identity := request.given_id():
         stored = records.get_by_id(identity)
-        return stored.record.path if stored else None
+        return stored.record.path if stored and not names_no_path(stored.record) else None
     path = request.blob_path()
     if what := name_problem(path):
         raise BadRequest(

@@ -19,10 +19,15 @@ from captioning.reuse.bursts import Bursts
 from captioning.reuse.cache import CallMaker
 from captioning.reuse.entries import ReuseStore
 from captioning.reuse.table import BurstTable
+from captioning.storage.broken_rows import Skipped, log_skipped
 
 
 def bursts(
-    settings: Settings, storage: StorageAccount, store: ReuseStore, now: Callable[[], datetime]
+    settings: Settings,
+    storage: StorageAccount,
+    store: ReuseStore,
+    now: Callable[[], datetime],
+    skipped: Skipped = log_skipped,
 ) -> Bursts | None:
     """None where the setting turns them off, or where no text is read in pictures: two pages with
     different text could not be told apart then."""
@@ -30,7 +35,7 @@ def bursts(
     if not settings.burst_seconds or not reads:
         return None
     return Bursts(
-        frames=BurstTable(storage.table("bursts")),
+        frames=BurstTable(storage.table("bursts"), skipped),
         store=store,
         is_near=is_near,
         window=timedelta(seconds=settings.burst_seconds),

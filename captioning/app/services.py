@@ -43,6 +43,7 @@ from captioning.resilience.service_health import SERVICES, ServiceHealth
 from captioning.reuse.cache import CaptionCache
 from captioning.reuse.table import ReuseTable
 from captioning.search.dictionary import Dictionary
+from captioning.storage.broken_rows import BrokenRows
 from captioning.storage.state import StateTable
 from captioning.support.score import SupportScorer
 from captioning.webhook.client import WebhookClient
@@ -105,8 +106,9 @@ class Services:
         self._prices = PriceList.load(settings.prices_file)
         self._price = partial(self._prices.usage, deployment=settings.caption_model)
         self._worker = uuid.uuid4().hex[:12]
-        self._reuse = ReuseTable(storage.table("reuse"))
-        self._state = StateTable(storage.table("state"))
+        self._broken = BrokenRows(storage.table("state"), now)
+        self._reuse = ReuseTable(storage.table("reuse"), self._broken.skipped)
+        self._state = StateTable(storage.table("state"), self._broken.skipped)
         called = (*SERVICES, "webhook") if settings.webhook else SERVICES
         self._health = ServiceHealth(self._state, now, called)
         self.languages = settings.caption_languages
@@ -129,7 +131,7 @@ class Services:
             storage.images, storage.thumbnails, thumbnail, settings.max_image_bytes
         )
         self.ledger = Ledger(
-            UsageTable(storage.table("usage")),
+            UsageTable(storage.table("usage"), self._broken.skipped),
             self._worker,
             now,
             settings.daily_budget_usd,
@@ -182,7 +184,7 @@ class Services:
             calls=call_maker(self._health),
             lease=lease,
             now=now,
-            bursts=bursts(settings, storage, self._reuse, now),
+            bursts=bursts(settings, storage, self._reuse, now, self._broken.skipped),
         )
         return CaptionPipeline(
             images=storage.images,
@@ -264,6 +266,7 @@ class Services:
                 records=catalog,
                 check=partial(check_header, min_side=analyzer.limits.min_side if analyzer else 1),
                 forget=self.cleanup.forget,
+                forget_record=self.cleanup.forget_record,
                 max_image_bytes=settings.max_image_bytes,
                 ignore=settings.ignore_files,
             ),
@@ -275,6 +278,7 @@ class Services:
                 self.ledger.check_budget,
                 health.services,
                 Brake(self._state, self._now).reason,
+                self._broken.tables,
             ),
             tools=ImageTools(catalog, self.languages),
         )

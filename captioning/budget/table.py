@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from datetime import date
+from typing import Any
 
 from captioning.budget.ledger import Tally
+from captioning.storage.broken_rows import Skipped, log_skipped
 from captioning.storage.tables import Table
 
-_COLUMNS = [column.name for column in fields(Tally)]
+_KINDS = {column.name: type(column.default) for column in fields(Tally)}
+"""Columns, int or float each."""
 
 
 class UsageTable:
-    """A row per day and worker. Only that worker writes it, so nothing is read first."""
+    """A row per day and worker. Only that worker writes it, so nothing is read first. A row that
+    cannot be read is not counted, and `skipped` is told."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, skipped: Skipped = log_skipped) -> None:
         self._table = table
+        self._skipped = skipped
 
     def save(self, day: date, worker: str, tally: Tally) -> None:
         """Writes a worker's row of a day."""
@@ -26,5 +32,19 @@ class UsageTable:
         """Every worker's row of every day from `first` to `last`, by day."""
         rows = self._table.between(first.isoformat(), last.isoformat())
         for row in rows:
-            columns = {name: row[name] for name in _COLUMNS if name in row}
-            yield date.fromisoformat(row["PartitionKey"]), row["RowKey"], Tally(**columns)
+            day, worker = str(row["PartitionKey"]), str(row["RowKey"])
+            try:
+                found = date.fromisoformat(day), worker, _tally(row)
+            except ValueError:
+                self._skipped("usage", day, worker)
+                continue
+            yield found
+
+
+def _tally(row: Mapping[str, Any]) -> Tally:
+    columns = {name: row[name] for name in _KINDS if name in row}
+    for name, value in columns.items():
+        kinds = {_KINDS[name], int}
+        if type(value) not in kinds or not math.isfinite(value) or value < 0:
+            raise ValueError(f"{name} is no count")
+    return Tally(**columns)

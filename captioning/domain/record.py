@@ -7,17 +7,19 @@ Pydantic reads and writes it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from captioning.domain.usage import Usage
 
-Status = Literal["processing", "deferred", "captioned", "rejected", "failed"]
-FINAL: frozenset[Status] = frozenset({"captioned", "rejected", "failed"})
+Status = Literal["processing", "deferred", "captioned", "rejected", "failed", "unreadable"]
+"""No record is saved as `unreadable`: that is what this version makes of one it cannot read."""
+FINAL: frozenset[Status] = frozenset({"captioned", "rejected", "failed", "unreadable"})
 """Nothing more happens to the image by itself."""
 Review = Literal["none", "needed", "done"]
 CaptionInput = Literal["image+tags", "image", "tags"]
@@ -25,6 +27,19 @@ Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 LEFT_FOR_A_CALL = 0.75
 """The least part of a claim's time that is left when a service is called."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("has no time zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time that can be compared with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,7 @@ class ImageInfo:
 
     bytes: int
     etag: str
-    modified: datetime
+    modified: Moment
     format: str | None = None
     width: int | None = None
     height: int | None = None
@@ -144,8 +159,8 @@ class RecordError:
     code: str
     message: str
     attempts: int = 1
-    retry_at: datetime | None = None
-    since: datetime | None = None
+    retry_at: Moment | None = None
+    since: Moment | None = None
     fingerprint: str | None = None
     afresh: str | None = None
 
@@ -158,7 +173,7 @@ class Claim:
     """
 
     worker: str
-    until: datetime
+    until: Moment
     crashes: int = 0
 
     def holds(self, now: datetime, lease: timedelta, *, has_waited: bool) -> bool:
@@ -182,7 +197,7 @@ class Written:
 
     sha256: str | None
     edits: dict[str, Any]
-    until: datetime
+    until: Moment
     undone: bool = False
 
 
@@ -195,7 +210,7 @@ class Previous:
     texts: dict[str, Any]
     provenance: dict[str, Any]
     usage: Usage
-    until: datetime
+    until: Moment
     undone: bool = False
 
 
@@ -203,12 +218,14 @@ class Previous:
 class CaptionRecord:
     """Everything known about one blob."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
+
     path: str
     id: str
     status: Status
     image: ImageInfo
-    created: datetime
-    updated: datetime
+    created: Moment
+    updated: Moment
     review: Review = "none"
     language: str | None = None
     """The language of caption, alt text and description."""
@@ -247,6 +264,16 @@ class CaptionRecord:
         """The record of a JSON document; pydantic.ValidationError when it is not one."""
         return _adapter().validate_python(_with_history(document))
 
+    @classmethod
+    def wrong_fields(cls, document: dict[str, Any]) -> frozenset[str]:
+        """The fields, wrong or missing, because of which a JSON document is no record."""
+        try:
+            _adapter().validate_python(_with_history(document))
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            return frozenset(str(one["loc"][0]) for one in found)
+        return frozenset()
+
 
 def _with_history(document: dict[str, Any]) -> dict[str, Any]:
     """The document with a history; earlier versions had one entry of it, as `carried`."""
@@ -270,8 +297,13 @@ def record_id(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record, the ETag of the version read, and the keys of the index rows that exist for it."""
+    """A record, the ETag of the version read, and the keys of the index rows that exist for it.
+
+    `columns` are the record's as they are stored, also those that this version does not know: a
+    save keeps them, and the text of what it does not change.
+    """
 
     record: CaptionRecord
     etag: str
     rows: frozenset[str] = frozenset()
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)

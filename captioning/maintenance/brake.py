@@ -56,5 +56,5 @@ class Brake:
 
     def reason(self) -> str | None:
         """Why the last run changed no record; None where nothing was wrong."""
-        note = self._state.get(KIND, NAME)
-        return str(note["reason"]) if note else None
+        found: str | None = self._state.get(KIND, NAME, lambda note: str(note["reason"]))
+        return found

@@ -42,6 +42,18 @@ class RecordCleanup:
         was a record. A blob that has been uploaded again keeps them."""
         return until_saved(partial(self._forget, path))
 
+    def forget_record(self, identity: str) -> bool:
+        """Removes record and index rows of an image that the record does not name any more; True
+        where there was one."""
+
+        def attempt() -> bool:
+            stored = self._catalog.get_by_id(identity)
+            if stored:
+                self._catalog.remove(stored)
+            return stored is not None
+
+        return until_saved(attempt)
+
     def poisoned(self, path: str) -> CaptionRecord | None:
         """Records that the host gave up on an image; the record, where it is `failed` now.
 
@@ -75,6 +87,8 @@ class RecordCleanup:
             self.forget(path)
             return None
         if previous is None and is_ignored(blob, self._ignore):
+            return None
+        if previous and previous.record.status == "unreadable":
             return None
         known = previous.record if previous else None
         if known and may_be_same(known, blob):

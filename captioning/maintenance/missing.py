@@ -33,8 +33,7 @@ class MissingBlobs:
 
     def all(self) -> dict[str, Mark]:
         """Every mark, by path. Where there are none, this is one request."""
-        marks = (_mark(document) for document in self._state.all(KIND))
-        return {mark.path: mark for mark in marks}
+        return {mark.path: mark for mark in self._state.all(KIND, _mark)}
 
     def put(self, mark: Mark) -> None:
         """Saves a mark, in place of any other of its path."""
@@ -51,5 +50,7 @@ class MissingBlobs:
 
 
 def _mark(document: dict[str, Any]) -> Mark:
-    since = datetime.fromisoformat(document["since"])
-    return Mark(document["path"], since, bool(document.get("is_confirmed")))
+    path, since = document["path"], datetime.fromisoformat(document["since"])
+    if not isinstance(path, str) or since.tzinfo is None:
+        raise ValueError("no mark")
+    return Mark(path, since, bool(document.get("is_confirmed")))

@@ -11,6 +11,7 @@ from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.errors import BlobGone
 from captioning.ports import BlobReader, MessageQueue, RecordWriter
+from captioning.records.unreadable import refuse_unreadable
 from captioning.resilience.optimistic import until_saved
 
 
@@ -30,13 +31,16 @@ class Recaption:
         self._deferrals = deferrals
 
     def request(self, path: str) -> CaptionMessage | None:
-        """Requests the image at this path; the message that was sent, None without a blob."""
+        """Requests the image at this path; the message that was sent, None without a blob.
+        RecordUnreadable where this version cannot read its record."""
         try:
             self._images.describe(path)
         except BlobGone:
             return None
         stored = self._catalog.get(path)
         record = stored.record if stored else None
+        if record:
+            refuse_unreadable(record)
         message = self.message(record, _next(record)) if record else CaptionMessage(path)
         self._deferrals.put(message, 0)
         return message

@@ -276,12 +276,15 @@ class Reconciler:
             log.warning("The walk of %s starts from the beginning: %s", name, type(error).__name__)
             return page(self._page, None)
 
-    def _is_overlooked(self, blob: BlobDescription) -> bool:
-        """Whether the blob has waited longer than GRACE for its first run or its next one."""
+    def _is_overlooked(self, blob: BlobDescription) -> bool | None:
+        """Whether the blob has waited longer than GRACE for its first run or its next one; None
+        where its record cannot be read, and no run would change it."""
         late = self._now() - GRACE
         stored = self._catalog.get(blob.path)
         if stored is None and is_ignored(blob, self._ignore):
             return False
+        if stored and stored.record.status == "unreadable":
+            return None
         if stored is None or stored.record.image.etag != blob.etag:
             return blob.modified < late
         record = stored.record
@@ -299,7 +302,7 @@ class Reconciler:
         return False
 
 
-def _looked(look: Callable[[Item], bool], item: Item) -> bool | None:
+def _looked(look: Callable[[Item], bool | None], item: Item) -> bool | None:
     """What `look` returns; None where a record cannot be read, which must not stop the walk."""
     try:
         return look(item)

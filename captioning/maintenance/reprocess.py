@@ -68,6 +68,8 @@ class Selection:
     def verdict(self, record: CaptionRecord, fingerprint: str) -> Verdict:
         """Whether a record that was found is selected."""
         made, error = record.provenance, record.error
+        if record.status == "unreadable":
+            return "other"
         if self.older_than and not _is_older(made.model, self.older_than):
             return "other"
         if made.reverted and record.status in FINAL:

@@ -48,6 +48,8 @@ class RecordClaim:
         """One attempt to save over the version that is there now."""
         previous = self._catalog.get(record.path)
         found = previous.record if previous else None
+        if found and found.status == "unreadable":
+            return found
         if found and self._is_held(found):
             # A change that left the bytes as they were may have given them another ETag.
             record = replace(record, image=replace(record.image, etag=found.image.etag))
@@ -75,4 +77,6 @@ class RecordClaim:
 
 def is_same(saved: CaptionRecord | None, ended: CaptionRecord) -> bool:
     """Whether the saved record is what this run ended with, except for what people wrote."""
-    return saved is not None and kept(ended, saved) == saved
+    if saved is None or saved.status == "unreadable":
+        return False
+    return kept(ended, saved) == saved

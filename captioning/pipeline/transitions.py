@@ -84,7 +84,9 @@ def standing(
     now: datetime,
 ) -> Standing:
     """Whether this run may claim the blob's record. A newer upload is free, whatever claim there is
-    on the older one."""
+    on the older one; a record that this version cannot read is left alone."""
+    if record is not None and record.status == "unreadable":
+        return Standing.SETTLED
     if record is None or record.image.etag != blob.etag:
         return Standing.FREE
     if record.status in FINAL:

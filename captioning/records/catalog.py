@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from captioning.domain.record import CaptionRecord, StoredRecord, record_id
@@ -22,9 +23,10 @@ from captioning.records.layout import (
     record_key,
 )
 from captioning.records.table import STUB, record_in, stored_in
+from captioning.records.unreadable import names_no_path, refuse_unreadable
 from captioning.records.writer import MOST_WRITES, RecordRows
 from captioning.search.dictionary import Dictionary
-from captioning.search.places import BEGINNING, END, Page
+from captioning.search.places import BEGINNING, END, Page, id_at, is_place, place_of
 from captioning.search.query import Query
 from captioning.search.search import Search
 from captioning.text.words import tag_key
@@ -34,6 +36,7 @@ ABANDONED = timedelta(hours=1)
 PAGE = 100
 """Records that a walk with words reads at a time."""
 EVERYTHING = Query()
+_KEYS = ("PartitionKey", "RowKey")
 _MOST = 1_000
 """Entities that one request gives."""
 
@@ -53,23 +56,26 @@ class Catalog:
         self._dictionary = dictionary
         self._layout = layout or Layout(table)
         self._table = table
-        self._index = _Index(table, dictionary, self._layout, self.get_by_id)
+        self._index = _Index(table, dictionary, self._layout, self._read)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="catalog")
         self._now = now
         self._most_writes = most_writes
 
     def get(self, path: str) -> StoredRecord | None:
-        """The record of a blob."""
-        return self.get_by_id(record_id(path))
+        """The record of a blob; `unreadable` where this version cannot read it."""
+        stored = self.get_by_id(record_id(path))
+        if stored is None or not names_no_path(stored.record):
+            return stored
+        return replace(stored, record=replace(stored.record, path=path))
 
     def get_by_id(self, identity: str) -> StoredRecord | None:
         """The record with this id: the SHA-256 of its path in hex."""
-        row = self._table.get(self._layout.partition_of(identity), record_key(identity))
-        return stored_in(row) if row and row.entity.get("kind") != STUB else None
+        return self._read(identity)
 
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
         """Replaces `previous` and returns what is stored now; RecordChanged where it is not the
-        latest."""
+        latest, RecordUnreadable where this version cannot read it."""
+        refuse_unreadable(previous.record if previous else record)
         # Before the record: a word that the dictionary lacks would hide it from its beginnings.
         self._dictionary.learn(record)
         return self._rows(record.id).save(record, previous)
@@ -142,10 +148,18 @@ class Catalog:
         is_stub = row is not None and row.entity.get("kind") == STUB
         if row is None or not is_stub or row.written >= self._now() - ABANDONED:
             return False
+        rows = RecordRows(self._table, partition, identity, self._most_writes)
         with suppress(RecordChanged):  # the image was uploaded again: its save takes the stub over
-            self._rows(identity).finish(row)
+            rows.finish(row)
             return True
         return False
+
+    def _read(self, identity: str, place: str | None = None) -> StoredRecord | None:
+        """The record with this id, which a row at this `place` has led to."""
+        row = self._table.get(self._layout.partition_of(identity), record_key(identity))
+        if row is None or row.entity.get("kind") == STUB:
+            return None
+        return stored_in(row, identity, place)
 
     def _rows(self, identity: str) -> RecordRows:
         partition = self._layout.partition_of(identity)
@@ -167,13 +181,12 @@ class _Index:
         table: EntityTable,
         dictionary: Dictionary,
         layout: Layout,
-        read: Callable[[str], StoredRecord | None],
+        read: Callable[[str, str], StoredRecord | None],
     ) -> None:
         self._table = table
         self._layout = layout
         self.words = dictionary.words
-        self.read = read
-        self.decoded = record_in
+        self._read = read
 
     @property
     def partitions(self) -> Sequence[str]:
@@ -181,21 +194,72 @@ class _Index:
 
     def places(self, partition: str, term: str, start: str, end: str, size: int) -> list[str]:
         low, high = posting_key(term, start), posting_key(term, end)
-        found = self._table.page(partition, low, high, size, ["PartitionKey", "RowKey"])
-        return [posting_of(str(entity["RowKey"]))[1] for entity in found]
+        found = self._rows(partition, low, high, size, len(posting_key(term, "")), _KEYS)
+        return [place for place, _ in found]
 
     def terms(self, partition: str, beginning: str, most: int) -> list[str]:
         """One request for each: behind a term's postings begins the next term."""
         found: list[str] = []
         start, end = f"term~{beginning}", f"term~{beginning}~"
         while len(found) < most:
-            rows = self._table.page(partition, start, end, 1, ["PartitionKey", "RowKey"])
+            rows = self._table.page(partition, start, end, 1, _KEYS)
             if not rows:
                 break
-            found.append(posting_of(str(rows[0]["RowKey"]))[0])
-            start = posting_key(found[-1], END)
+            key = str(rows[0]["RowKey"])
+            term, place = posting_of(key)
+            if is_place(place) and key == posting_key(term, place):
+                found.append(term)
+                start = posting_key(term, END)
+            else:
+                start = _behind(key)
         return found
 
     def listed(self, partition: str, start: str, end: str, size: int) -> list[tuple[str, Entity]]:
-        found = self._table.page(partition, copy_key(start), copy_key(end), size)
-        return [(str(entity["RowKey"]).removeprefix("all~"), entity) for entity in found]
+        low, high = copy_key(start), copy_key(end)
+        return self._rows(partition, low, high, size, len(copy_key("")))
+
+    def read(self, place: str) -> CaptionRecord | None:
+        stored = self._read(id_at(place), place)
+        return stored.record if stored else None
+
+    def decoded(self, place: str, entity: Entity) -> CaptionRecord | None:
+        try:
+            record = record_in(entity)
+        except ValueError:
+            pass
+        else:
+            if place_of(record) == place:
+                return record
+        # A copy that is broken leads to its record; left behind by a record, it leads nowhere.
+        found = self.read(place)
+        is_here = found and (found.status == "unreadable" or place_of(found) == place)
+        return found if is_here else None
+
+    def _rows(
+        self,
+        partition: str,
+        start: str,
+        end: str,
+        size: int,
+        beginning: int,
+        select: Sequence[str] = (),
+    ) -> list[tuple[str, Entity]]:
+        """The first `size` rows of a list, with the places behind the `beginning` of their keys.
+        Rows with another key are not the app's, and passed over: fewer rows end the list."""
+        found: list[tuple[str, Entity]] = []
+        while len(found) < size:
+            wanted = size - len(found)
+            rows = self._table.page(partition, start, end, wanted, select)
+            for row in rows:
+                place = str(row["RowKey"])[beginning:]
+                if is_place(place):
+                    found.append((place, row))
+            if len(rows) < wanted:
+                break
+            start = _behind(str(rows[-1]["RowKey"]))
+        return found
+
+
+def _behind(key: str) -> str:
+    """The first key that may come behind this one: none has anything before a space."""
+    return f"{key} "

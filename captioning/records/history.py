@@ -91,6 +91,8 @@ def after_failure(
 
 def obstacle(record: CaptionRecord) -> tuple[str, str] | None:
     """Why the record cannot be reverted, as a code and a text for a person; None if it can."""
+    if record.status == "unreadable":
+        return "unreadable", record.error.message if record.error else ""
     if record.status not in FINAL:
         return "in_progress", "The image is being captioned: revert it when that is done."
     if record.previous is None and not record.history:

@@ -125,7 +125,13 @@ class Layout:
                 f"The tables have layout {found.get('version')}, and this version of the app reads"
                 f" {VERSION}: run the version that made them, or `{COMMAND}` of a newer one."
             )
-        return tuple(f"{number}" for number in range(int(found["partitions"])))
+        count = found.get("partitions")
+        if type(count) is not int or count < 1:
+            raise LayoutRefused(
+                "The layout row of the table of records is broken: set its `partitions` to the"
+                " number of partitions that hold records."
+            )
+        return tuple(f"{number}" for number in range(count))
 
 
 def create(table: EntityTable, partitions: int = PARTITIONS, *, migrated: bool = False) -> None:

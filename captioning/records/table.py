@@ -2,18 +2,25 @@
 
 Plain fields are columns of their own, so that people read the table with other tools: a record has
 `kind` `record`, its copy in the order of uploads `copy`. `rows` lists the postings that exist for
-the record, `save` names the save that wrote it; neither is a part of the record.
+the record, `save` names the save that wrote it; neither is a part of the record. Columns that this
+version does not know are kept, and so is the text of those that a save does not change: a newer
+version may have written more into it.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
 
-from captioning.domain.record import CaptionRecord, StoredRecord
+from captioning.domain.record import CaptionRecord, StoredRecord, record_id
 from captioning.ports import Entity, Row
-from captioning.records.layout import posting_key, posting_of
-from captioning.storage.entities import encoded, size, to_document, to_properties
+from captioning.records.layout import posting_key, posting_of, postings_of
+from captioning.records.unreadable import unreadable
+from captioning.search.places import id_at, is_place, time_at
+from captioning.storage.entities import encoded, field_of, size, to_document, to_properties
 
 CUT = "The picture holds more text than a record can (1 MiB): `text` was cut."
 RECORD, COPY, STUB = "record", "copy", "stub"
@@ -26,21 +33,57 @@ _PLAIN = frozenset(
 )
 _OURS = frozenset({"kind", "rows", "save"})
 """`rows` was in the first layout, too: versions of rows."""
+_NOT_KEPT = _OURS | {"PartitionKey", "RowKey"}
+_FIELDS = tuple(field.name for field in fields(CaptionRecord))
+_SUPERSEDED = "carried"
+"""A column of earlier versions: reading makes it an entry of `history`, a save drops it."""
+_TERM = re.compile(r"[^/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,400}")
+"""What a term in a key may be."""
 
 
-def record_properties(record: CaptionRecord, postings: frozenset[str]) -> Entity:
-    """The record's own properties, without keys. What does not fit beside a list of `postings` is
-    cut: text in the picture, then the previous texts; never what people wrote."""
+def record_properties(
+    record: CaptionRecord, postings: frozenset[str], before: StoredRecord | None = None
+) -> Entity:
+    """The record's own properties, without keys, where it replaces the one `before`. What does not
+    fit beside a list of `postings` is cut: text in the picture, then the previous texts; never what
+    people wrote."""
     document = record.to_json()
-    entity = to_properties(document, _PLAIN)
+    kept = _kept(record, before)
+    entity = _properties(document, kept)
     note = " ".join(filter(None, [record.note, CUT]))
     while not _fits(entity, postings) and document["text"]:
         document["text"] = document["text"][: len(document["text"]) // 2]
         document["note"] = note
-        entity = to_properties(document, _PLAIN)
+        kept = {name: columns for name, columns in kept.items() if name not in {"text", "note"}}
+        entity = _properties(document, kept)
     if not _fits(entity, postings):  # last, as people may have written in it
         document["previous"] = None
-        entity = to_properties(document, _PLAIN)
+        kept.pop("previous", None)
+        entity = _properties(document, kept)
+    return entity
+
+
+def _kept(record: CaptionRecord, before: StoredRecord | None) -> dict[str, Entity]:
+    """The columns of the record `before` that stay as they are, by field: those of the fields that
+    are the same in the new one, and those of no field that this version knows."""
+    kept: dict[str, Entity] = {}
+    columns = before.columns if before else {}
+    written_anew = {_SUPERSEDED, "history"} if _SUPERSEDED in columns else set()
+    for column, value in columns.items():
+        name = field_of(column)
+        if name in written_anew:
+            continue
+        is_known = name in _FIELDS
+        if not is_known or (before and getattr(record, name) == getattr(before.record, name)):
+            kept.setdefault(name if is_known else column, {})[column] = value
+    return kept
+
+
+def _properties(document: dict[str, Any], kept: Mapping[str, Entity]) -> Entity:
+    changed = {name: value for name, value in document.items() if name not in kept}
+    entity = to_properties(changed, _PLAIN)
+    for columns in kept.values():
+        entity |= columns
     return entity
 
 
@@ -65,26 +108,66 @@ def save_properties(rows: Iterable[str]) -> Entity:
     return {**to_properties({"rows": by_place}, frozenset()), "save": uuid.uuid4().hex}
 
 
-def rows_in(entity: Entity) -> frozenset[str]:
-    """The keys of the postings that exist for the record."""
-    by_place = to_document({k: v for k, v in entity.items() if k.startswith("rows")}, frozenset())
-    return frozenset(
-        posting_key(term, place)
-        for place, terms in by_place.get("rows", {}).items()
-        for term in terms
-    )
+def rows_in(entity: Entity, identity: str) -> frozenset[str] | None:
+    """The keys of the postings that exist for the record with this id; None where `rows` does not
+    say so."""
+    try:
+        by_place = to_document(entity, ("rows",), frozenset()).get("rows", {})
+        listed = [(term, place) for place, terms in by_place.items() for term in terms]
+        are_ours = all(
+            _TERM.fullmatch(term) and is_place(place) and id_at(place) == identity
+            for term, place in listed
+        )
+    except (ValueError, AttributeError, TypeError):  # JSON of another shape
+        return None
+    return frozenset(posting_key(*one) for one in listed) if are_ours else None
 
 
 def record_in(entity: Entity) -> CaptionRecord:
-    """The record; ValueError where the entity holds none."""
-    document = {
-        name: value
-        for name, value in entity.items()
-        if name not in _OURS and not name.startswith("rows_")
-    }
-    return CaptionRecord.from_json(to_document(document, _PLAIN))
+    """The record; ValueError where the entity holds none that this version can read."""
+    record = CaptionRecord.from_json(to_document(entity, (*_FIELDS, _SUPERSEDED), _PLAIN))
+    if record.status == "unreadable" or record.id != record_id(record.path):
+        raise ValueError("no record is saved like this")
+    earlier = [entry.edits for entry in record.history]
+    if record.previous:
+        earlier.append({**record.previous.texts, "provenance": record.previous.provenance})
+    if earlier:
+        document = record.to_json()  # fails where it is nested too deeply
+        if any(CaptionRecord.wrong_fields(document | texts) for texts in earlier):
+            raise ValueError("texts of another kind")
+    return record
 
 
-def stored_in(row: Row) -> StoredRecord:
-    """The record with its version."""
-    return StoredRecord(record_in(row.entity), row.etag, rows_in(row.entity))
+def columns_in(entity: Entity) -> Entity:
+    """The columns of a record, also those that this version does not know."""
+    return {name: value for name, value in entity.items() if field_of(name) not in _NOT_KEPT}
+
+
+def stored_in(row: Row, identity: str, place: str | None = None) -> StoredRecord:
+    """The record with this id and its version. One that this version cannot read is `unreadable`,
+    and uploaded when its place says, where that is known."""
+    columns, rows = columns_in(row.entity), rows_in(row.entity, identity)
+    try:
+        record = record_in(row.entity)
+        if record.id != identity:
+            raise ValueError("a record of another image")
+    except ValueError:  # without its text: it quotes the record
+        known = place or next((posting_of(key)[1] for key in sorted(rows or ())), None)
+        uploaded = time_at(known) if known else row.written
+        found, broken = _readable(row.entity)
+        record = unreadable(found, broken, identity, uploaded)
+        return StoredRecord(record, row.etag, rows or frozenset(), columns)
+    # Where `rows` is broken: the postings that the text asks for. Others lead to nothing.
+    return StoredRecord(record, row.etag, postings_of(record) if rows is None else rows, columns)
+
+
+def _readable(entity: Entity) -> tuple[dict[str, Any], frozenset[str]]:
+    """The fields in the columns that can be read, each by itself, and the names of the others."""
+    document: dict[str, Any] = {}
+    broken: set[str] = set()
+    for name in _FIELDS:
+        try:
+            document |= to_document(entity, (name,), _PLAIN)
+        except ValueError:
+            broken.add(name)
+    return document, frozenset(broken)

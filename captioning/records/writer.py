@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.errors import RecordChanged, RowMissing, StorageUnavailable
 from captioning.ports import Entity, EntityTable, Row, Write
-from captioning.records.layout import copy_key, postings_of, record_key, stub_key
+from captioning.records.layout import copy_key, posting_of, postings_of, record_key, stub_key
 from captioning.records.table import (
     COPY,
     RECORD,
     STUB,
+    record_in,
     record_properties,
     rows_in,
     save_properties,
@@ -29,6 +30,8 @@ MOST_WRITES = 100
 """Operations of one transaction, as the Table service takes them."""
 _BESIDE = 4
 """Of them, at most: the record, its copy, the copy at an earlier place, the mark of a stub."""
+_MOST_KEYS = 1_000
+_KEYS = ("PartitionKey", "RowKey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +60,22 @@ class RecordRows:
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
         """Replaces `previous` or creates it; RecordChanged where another version is there."""
         if previous:
-            return self._save(record, _base(previous))
+            return self._save(record, _base(previous), previous)
         try:
             return self._save(record, _Base())
         except RecordChanged:
             # Rows without a record may be left of a creation or removal that was broken off.
             row = self._table.get(self._partition, record_key(self._identity))
-            if row is None or row.entity["kind"] != STUB:
+            if row is None or row.entity.get("kind") != STUB:
                 raise
-            return self._save(record, _stub(row))
+            return self._save(record, self._stub(row))
 
     def remove(self, stored: StoredRecord) -> None:
         """Removes this version with all its rows; RecordChanged where another one is there."""
-        left = self._delete_some(_base(stored))
+        base = _base(stored)
+        if stored.record.status == "unreadable":
+            base = replace(base, copy=None, rows=stored.rows | self._copies(stored))
+        left = self._delete_some(base)
         # The record is gone: what is left is a stub's, which `Catalog.settle` finishes.
         with suppress(StorageUnavailable, RecordChanged):
             while left:
@@ -78,11 +84,13 @@ class RecordRows:
     def finish(self, row: Row) -> None:
         """Removes the stub in `row` with what a broken-off creation or removal has left;
         RecordChanged where another process has taken it over."""
-        left: _Base | None = _stub(row)
+        left: _Base | None = self._stub(row)
         while left:
             left = self._delete_some(left)
 
-    def _save(self, record: CaptionRecord, base: _Base) -> StoredRecord:
+    def _save(
+        self, record: CaptionRecord, base: _Base, previous: StoredRecord | None = None
+    ) -> StoredRecord:
         wanted = postings_of(record)
         adds = sorted(wanted - base.rows)
         while len(adds) > self._room:
@@ -94,7 +102,8 @@ class RecordRows:
         room = self._room - len(adds)
         drops, later = drops[:room], drops[room:]
         rows = wanted.union(later)
-        properties = record_properties(record, wanted)
+        properties = record_properties(record, wanted, previous)
+        said = record_in(properties)  # before the save: nothing is written that cannot be read
         place = place_of(record)
         etag = self._transact(
             [
@@ -105,7 +114,7 @@ class RecordRows:
                 *self._deletes(drops),
             ]
         )
-        stored = StoredRecord(record, etag, rows)
+        stored = StoredRecord(said, etag, rows, properties)
         # The new text is there: rows that are left are listed, and the next save deletes them too.
         with suppress(StorageUnavailable, RecordChanged):
             while later:
@@ -155,6 +164,25 @@ class RecordRows:
         guard = self._guard(base, {"kind": STUB, **save_properties(rows)})
         return [guard, Write("upsert", self._entity(stub_key(self._identity)))]
 
+    def _copies(self, stored: StoredRecord) -> frozenset[str]:
+        """The keys of the copies of a record that cannot be read: where its postings are, or, where
+        it does not name these either, wherever there is one."""
+        places = {posting_of(row)[1] for row in stored.rows}
+        if places:
+            return frozenset(copy_key(place) for place in places | {place_of(stored.record)})
+        found: set[str] = set()
+        start = copy_key("")
+        while rows := self._table.page(self._partition, start, copy_key("~"), _MOST_KEYS, _KEYS):
+            keys = [str(row["RowKey"]) for row in rows]
+            found |= {key for key in keys if key.endswith(f"-{self._identity}")}
+            start = f"{keys[-1]} "  # no key has anything before a space
+        return frozenset(found)
+
+    def _stub(self, row: Row) -> _Base:
+        # Postings that a broken list does not name lead to no record, and so to nothing.
+        rows = rows_in(row.entity, self._identity)
+        return _Base(row.etag, rows or frozenset(), is_stub=True)
+
     def _guard(self, base: _Base, properties: Entity) -> Write:
         entity = self._entity(record_key(self._identity), **properties)
         return Write("replace", entity, base.etag) if base.etag else Write("insert", entity)
@@ -183,10 +211,6 @@ class RecordRows:
 
 def _base(stored: StoredRecord) -> _Base:
     return _Base(stored.etag, stored.rows, copy_key(place_of(stored.record)))
-
-
-def _stub(row: Row) -> _Base:
-    return _Base(row.etag, rows_in(row.entity), is_stub=True)
 
 
 def _beside(base: _Base, identity: str, place: str | None = None) -> Iterator[str]:

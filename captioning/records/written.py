@@ -25,7 +25,8 @@ def edits_of(record: CaptionRecord) -> dict[str, Any]:
     """The edits in the record, as JSON values by field."""
     names = record.provenance.edited_by_human
     document = record.to_json() if names else {}
-    return {name: document[name] for name in names}
+    # A newer version may have let people write into fields that this one does not have.
+    return {name: document[name] for name in names if name in document}
 
 
 def with_edits(record: CaptionRecord, edits: Edits) -> CaptionRecord:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from captioning.errors import ServiceDeferred, StorageUnavailable
 from captioning.ports import StateStore
@@ -50,7 +50,7 @@ class ServiceHealth:
         if not self._is_due(self._noted, service, NOTE_EVERY):
             return
         with _quietly(service):
-            before = self._state.get(KIND, service)
+            before = self._state.get(KIND, service, _note)
             note = {
                 "code": error.code,
                 "message": error.message,
@@ -72,7 +72,7 @@ class ServiceHealth:
 
     def troubles(self) -> dict[str, str]:
         """The error code of each broken service. StorageUnavailable when it cannot be read."""
-        notes = {service: self._state.get(KIND, service) for service in self.services}
+        notes = {service: self._state.get(KIND, service, _note) for service in self.services}
         return {service: note["code"] for service, note in notes.items() if note}
 
     def _is_due(self, last: dict[Service, datetime], service: Service, every: timedelta) -> bool:
@@ -83,6 +83,10 @@ class ServiceHealth:
                 return False
             last[service] = now
             return True
+
+
+def _note(document: Any) -> dict[str, str]:
+    return {"code": str(document["code"]), "since": str(document["since"])}
 
 
 @contextmanager

@@ -221,8 +221,7 @@ def _known(entry: ReuseEntry, wanted: ReuseEntry) -> Result:
     """
     error = answers = None
     if entry.refusal:
-        kinds = {kind.code: kind for kind in ImageRejected.__subclasses__()}
-        error = kinds[entry.refusal.code](entry.refusal.message)
+        error = entry.refusal.error()
     elif entry.captioning:
         answers = Answers(entry.analysis, entry.captioning)
     if (entry.path, entry.upload) == (wanted.path, wanted.upload):

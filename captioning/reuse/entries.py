@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from captioning.domain.record import Captioning, Claim, ImageAnalysis
 from captioning.domain.usage import NOTHING, Usage
+from captioning.errors import ImageRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Refusal:
 
     code: str
     message: str
+
+    def error(self) -> ImageRejected:
+        """The error that the run which was refused ended with; KeyError for an unknown code."""
+        kinds = {kind.code: kind for kind in ImageRejected.__subclasses__()}
+        return kinds[self.code](self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class ReuseEntry:
     `afresh` is the id of the request for a new caption that it answers. With `burst` the answers,
     path, upload and usage are those of a near-identical frame.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
 
     sha256: str
     fingerprint: str
@@ -59,8 +67,16 @@ class ReuseEntry:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> ReuseEntry:
-        """The entry of a JSON document; pydantic.ValidationError if it is none."""
-        return _adapter().validate_python(document)
+        """The entry of a JSON document; ValueError if it is none that this version can use."""
+        entry = _adapter().validate_python(document)
+        is_outcome = entry.captioning is not None or entry.refusal is not None
+        if entry.is_done and not is_outcome:
+            raise ValueError("nothing came of it")
+        try:
+            _ = entry.refusal and entry.refusal.error()
+        except KeyError:
+            raise ValueError("an unknown refusal") from None
+        return entry
 
 
 @cache

@@ -9,15 +9,19 @@ upload on.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from captioning.images.sketch import Sketch
 from captioning.reuse.bursts import Frame
 from captioning.reuse.entries import ReuseEntry, StoredEntry
+from captioning.storage.broken_rows import Skipped, log_skipped
 from captioning.storage.entities import ENTITY_BYTES, size, to_document, to_properties
 from captioning.storage.tables import Table
 
+_FIELDS = tuple(field.name for field in fields(ReuseEntry))
 _PLAIN = frozenset({"sha256", "fingerprint", "path", "run", "is_done", "afresh", "upload", "burst"})
 """Fields that are columns as they are; others are JSON text."""
 _END_OF_TIME = 99_999_999_999_999
@@ -28,17 +32,29 @@ _LISTED = ["PartitionKey", "RowKey", "uploaded", "since", "hash"]
 
 
 class ReuseTable:
-    """A ReuseStore: a row for each content and fingerprint; every write is conditional."""
+    """A ReuseStore: a row for each content and fingerprint; every write is conditional.
 
-    def __init__(self, table: Table) -> None:
+    Of a row that cannot be read `skipped` is told.
+    """
+
+    def __init__(self, table: Table, skipped: Skipped = log_skipped) -> None:
         self._table = table
+        self._skipped = skipped
 
     def get(self, sha256: str, fingerprint: str) -> StoredEntry | None:
-        """The entry and its ETag; None without one."""
+        """The entry and its ETag; None without one. An entry in which nothing is known yet in place
+        of one that cannot be read: the run that pays replaces that version."""
         row = self._table.get(sha256, fingerprint)
         if row is None:
             return None
-        return StoredEntry(ReuseEntry.from_json(to_document(row.entity, _PLAIN)), row.etag)
+        try:
+            entry = ReuseEntry.from_json(to_document(row.entity, _FIELDS, _PLAIN))
+            if (entry.sha256, entry.fingerprint) != (sha256, fingerprint):
+                raise ValueError("another content's")
+        except ValueError:  # without its text, which quotes the entry
+            self._skipped("reuse", sha256, fingerprint)
+            entry = ReuseEntry(sha256, fingerprint, path="", run="")
+        return StoredEntry(entry, row.etag)
 
     def put(self, entry: ReuseEntry, etag: str | None) -> str:
         """Replaces the version with this ETag, or creates the entry if it is None, and returns the
@@ -62,10 +78,12 @@ def _to_entity(entry: ReuseEntry) -> dict[str, Any]:
 
 
 class BurstTable:
-    """Frames on Table Storage: a row for each, which no other row depends on."""
+    """Frames on Table Storage: a row for each, which no other row depends on. One that cannot be
+    read counts as not there, and `skipped` is told."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, skipped: Skipped = log_skipped) -> None:
         self._table = table
+        self._skipped = skipped
 
     def put(self, frame: Frame) -> None:
         """Writes the frame's row, unconditionally."""
@@ -85,17 +103,27 @@ class BurstTable:
         newest first. Makes one request, however many there are."""
         start, end = _place(frame.uploaded + window), _place(frame.uploaded - window, "~")
         rows = self._table.page(frame.group, start, end, most + 1, _LISTED)
-        found = [_to_frame(row) for row in rows]
-        return [other for other in found if other.sha256 != frame.sha256][:most]
+        return [other for other in self._readable(rows) if other.sha256 != frame.sha256][:most]
 
     def pixels(self, frame: Frame) -> bytes | None:
         """The pixels of the frame's sketch; None if its row is gone."""
         row = self._table.get(frame.group, _place(frame.uploaded, frame.sha256))
-        return b64decode(row.entity[_PIXELS]) if row else None
+        try:
+            return b64decode(row.entity[_PIXELS], validate=True) if row else None
+        except (KeyError, TypeError, ValueError):
+            self._skipped("bursts", frame.group, _place(frame.uploaded, frame.sha256))
+            return None
 
     def remove(self, frame: Frame) -> None:
         """Removes the frame's row, if it is there."""
         self._table.delete(frame.group, _place(frame.uploaded, frame.sha256))
+
+    def _readable(self, rows: Iterable[dict[str, Any]]) -> Iterator[Frame]:
+        for row in rows:
+            try:
+                yield _to_frame(row)
+            except (KeyError, TypeError, ValueError):
+                self._skipped("bursts", str(row["PartitionKey"]), str(row["RowKey"]))
 
 
 def _place(uploaded: datetime, sha256: str = "") -> str:
@@ -103,10 +131,13 @@ def _place(uploaded: datetime, sha256: str = "") -> str:
 
 
 def _to_frame(row: dict[str, Any]) -> Frame:
+    uploaded, since = (datetime.fromisoformat(row[name]) for name in ("uploaded", "since"))
+    if uploaded.tzinfo is None or since.tzinfo is None:
+        raise ValueError("a time without its zone")
     return Frame(
         group=row["PartitionKey"],
         sha256=row["RowKey"].partition("-")[2],
-        uploaded=datetime.fromisoformat(row["uploaded"]),
-        since=datetime.fromisoformat(row["since"]),
+        uploaded=uploaded,
+        since=since,
         sketch=Sketch(int(row["hash"], 16)),
     )

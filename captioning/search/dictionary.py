@@ -91,7 +91,12 @@ class Dictionary:
         last = beginning.rstrip("~")
         end = last[:-1] + chr(ord(last[-1]) + 1)
         found = self._table.page(PARTITION, max(beginning, start), end, most, ["RowKey", "shown"])
-        return [Entry(str(entity["RowKey"]), str(entity["shown"])) for entity in found]
+        return [_entry(str(entity["RowKey"]), entity.get("shown")) for entity in found]
+
+
+def _entry(key: str, shown: object) -> Entry:
+    """The entry of a row. Where another program broke it, the key says nearly the same."""
+    return Entry(key, shown if isinstance(shown, str) else key.partition("~")[2])
 
 
 def _row(entry: Entry) -> dict[str, str]:

@@ -7,8 +7,9 @@ in every posting list, so lists are merged by comparing places.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from captioning.domain.record import CaptionRecord
 
@@ -18,6 +19,8 @@ BEGINNING = ""
 END = "~"
 """A position behind every place; appended to one, the position right behind it."""
 LENGTH = 14 + 1 + 64
+_PLACE = re.compile(r"[0-9]{14}-[0-9a-f]{64}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,18 @@ def place_of(record: CaptionRecord) -> str:
 def id_at(place: str) -> str:
     """The id of the record at a place."""
     return place[15:LENGTH]
+
+
+def is_place(text: str) -> bool:
+    """Whether a text is a place: a row that the app did not write may have any key."""
+    return _PLACE.fullmatch(text) is not None
+
+
+def time_at(place: str) -> datetime:
+    """The time of the upload at a place, to the millisecond."""
+    elapsed = LAST_MILLISECOND - int(place[:14])
+    # A microsecond more: as floats, some would be a little less, and at the next place.
+    return _EPOCH + timedelta(milliseconds=elapsed, microseconds=1)
 
 
 def after(place: str) -> str:

@@ -68,7 +68,7 @@ class Query:
             if not _is_common((word,), self.languages):
                 yield self.stems(word)
         yield from (frozenset({f"tag~{key}"}) for key in self.tags)
-        if self.status:
+        if self.status and self.status != "unreadable":
             yield frozenset({f"status~{self.status}"})
         if self.review and self.review != "none":
             yield frozenset({f"review~{self.review}"})
@@ -80,6 +80,7 @@ class Query:
         return (
             (self.since is None or uploaded >= self.since)
             and (self.until is None or uploaded < self.until)
+            and (self.status is None or record.status == self.status)
             and (self.review is None or record.review == self.review)
             and (self.not_made is None or _is_made_otherwise(record, self.not_made))
             and all(clause & wording.terms for clause in self.clauses())

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Protocol
 
-from captioning.domain.record import CaptionRecord, StoredRecord
+from captioning.domain.record import CaptionRecord, record_id
 from captioning.ports import Entity
 from captioning.search.lanes import MOST_LISTED, Find, Lane, Merged, PostingLane, RecordLane, Spent
 from captioning.search.merge import Intersection, PostingCursor, Source, Union
@@ -45,11 +45,11 @@ class Index(Protocol):
     def listed(self, partition: str, start: str, end: str, size: int) -> list[tuple[str, Entity]]:
         """Records as they are stored, with their places, from a position up to another."""
 
-    def decoded(self, entity: Entity) -> CaptionRecord:
-        """The record of a listed entity."""
+    def decoded(self, place: str, entity: Entity) -> CaptionRecord | None:
+        """The record of a listed entity; None where it has none."""
 
-    def read(self, identity: str) -> StoredRecord | None:
-        """A record by its id."""
+    def read(self, place: str) -> CaptionRecord | None:
+        """The record that a place is of; None where there is none."""
 
     def words(self, beginning: str, most: int) -> Sequence[str]:
         """Words that begin so, alphabetically."""
@@ -103,17 +103,20 @@ class Search:
         return Page(tuple(records), end if more else None)
 
     def paths(self, size: int, position: str) -> tuple[list[str], str | None]:
-        """The paths of the next `size` records, read or not, and the position behind them."""
+        """The paths of the next `size` records, whether or not they can be read, and the position
+        behind them. A record that does not name its own path is left out."""
         merged = self._merged(position)
         found = merged.take(size)
         end = merged.position
-        return [str(entity["path"]) for _, entity in found], end if merged.take(1, 1) else None
+        named = [(place, entity.get("path")) for place, entity in found]
+        paths = [str(path) for place, path in named if record_id(str(path)) == id_at(place)]
+        return paths, end if merged.take(1, 1) else None
 
     def walk(self) -> Iterator[CaptionRecord]:
         """Every record of a query that needs no posting list, by the largest pages there are."""
-        for _, entity in self._merged("").walk(MOST_LISTED):
-            record = self._index.decoded(entity)
-            if self._query.matches(record):
+        for place, entity in self._merged("").walk(MOST_LISTED):
+            record = self._index.decoded(place, entity)
+            if record and self._query.matches(record):
                 yield record
 
     def _merged(self, position: str) -> Merged:
@@ -172,13 +175,13 @@ class Search:
     def _matching(self, found: list[Find]) -> Iterator[CaptionRecord]:
         """The records that were found, as far as they are there and match."""
         self._budget.records -= len(found)
-        for (place, _), record in zip(found, self._pool.map(self._record, found), strict=True):
-            if record and place_of(record) == place and self._query.matches(record):
+        for record in self._pool.map(self._record, found):
+            if record and self._query.matches(record):
                 yield record
 
     def _record(self, find: Find) -> CaptionRecord | None:
         place, entity = find
         if entity is not None:
-            return self._index.decoded(entity)
-        stored = self._index.read(id_at(place))
-        return stored.record if stored else None
+            return self._index.decoded(place, entity)
+        record = self._index.read(place)
+        return record if record and place_of(record) == place else None

@@ -9,12 +9,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from captioning.ports import Entity
 
 _json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes a new one each time
+
+
+def _refused(_: str) -> NoReturn:
+    """For NaN and Infinity, which are not JSON: an answer that holds them cannot be read."""
+    raise ValueError("no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refused(text)
+
+
+_decode = json.JSONDecoder(parse_constant=_refused, parse_float=_finite).decode
 PROPERTY_UNITS = 32_768
 ENTITY_BYTES = 1_000_000
 """Kept below the service's 1,048,576 for names, types and the system's own properties."""
@@ -35,15 +48,25 @@ def to_properties(document: dict[str, Any], plain: frozenset[str]) -> dict[str, 
     return properties
 
 
-def to_document(entity: dict[str, Any], plain: frozenset[str]) -> dict[str, Any]:
-    """The document that these properties were made from."""
+def to_document(
+    entity: Mapping[str, Any], fields: Collection[str], plain: frozenset[str]
+) -> dict[str, Any]:
+    """These fields of the document that the properties were made from; other properties may be
+    anything. ValueError where a field does not hold what `to_properties` writes."""
     document: dict[str, Any] = {}
-    for name, value in entity.items():
-        if name in {"PartitionKey", "RowKey"} or name.rpartition("_")[2].isdigit():
+    for name in fields:
+        if name not in entity:
             continue
+        value = entity[name]
         whole = "".join(_continued(entity, name)) if isinstance(value, str) else value
-        document[name] = whole if name in plain else json.loads(whole)
+        document[name] = whole if name in plain else _parsed(whole)
     return document
+
+
+def field_of(name: str) -> str:
+    """The field that a property belongs to: `text` for `text` and `text_2`."""
+    field, _, number = name.rpartition("_")
+    return field if field and number.isascii() and number.isdigit() else name
 
 
 def size(entity: dict[str, Any]) -> int:
@@ -70,17 +93,45 @@ def parts(text: str) -> Iterable[str]:
     yield encoded[start:]
 
 
-def _continued(entity: dict[str, Any], name: str) -> Iterator[str]:
+def _continued(entity: Mapping[str, Any], name: str) -> Iterator[str]:
     yield entity[name]
     number = 2
     while (part := entity.get(f"{name}_{number}")) is not None:
+        if not isinstance(part, str):
+            raise ValueError(f"{name}_{number} is no text")
         yield part
         number += 1
+
+
+def _parsed(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise ValueError("JSON is text")
+    try:
+        return _decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 INT32 = range(-(2**31), 2**31)
 INT64 = range(-(2**63), 2**63)
 _TYPE = "@odata.type"
+
+
+class Int64(int):
+    """A whole number that is small, and was written as one of 64 bits."""
+
+
+class TypedText(str):
+    """A value that JSON has as text: its type is `edm`, such as Edm.DateTime or Edm.Binary."""
+
+    edm: str
+
+    @classmethod
+    def of(cls, text: str, edm: str) -> TypedText:
+        """The value of this type."""
+        made = cls(text)
+        made.edm = edm
+        return made
 
 
 def encoded(entity: Mapping[str, Any], *, in_ascii: bool = False) -> bytes:
@@ -89,6 +140,10 @@ def encoded(entity: Mapping[str, Any], *, in_ascii: bool = False) -> bytes:
     document: dict[str, Any] = {}
     for name, value in entity.items():
         match value:
+            case TypedText():
+                document |= {name + _TYPE: value.edm, name: value}
+            case Int64():
+                document |= {name + _TYPE: "Edm.Int64", name: str(int(value))}
             case str() | bool():
                 document[name] = value
             case int() if value in INT32:
@@ -109,8 +164,8 @@ def encoded(entity: Mapping[str, Any], *, in_ascii: bool = False) -> bytes:
 
 
 def decoded(document: Mapping[str, Any]) -> Entity:
-    """The entity that the service gave, without what it adds; binary values stay base64. A page
-    has null where an entity lacks a selected property."""
+    """The entity that the service gave, without what it adds. A page has null where an entity lacks
+    a selected property. `encoded` gives every value the type that it had."""
     entity: Entity = {}
     for name, value in document.items():
         if name == "Timestamp" or name.startswith("odata.") or name.endswith(_TYPE):
@@ -118,10 +173,13 @@ def decoded(document: Mapping[str, Any]) -> Entity:
         if value is None:
             continue
         match document.get(name + _TYPE):
-            case "Edm.Double":
+            case "Edm.Double" if not isinstance(value, str):
                 entity[name] = float(value)
             case "Edm.Int64":
-                entity[name] = int(value)
+                number = int(value)
+                entity[name] = Int64(number) if number in INT32 else number
+            case str() as edm if isinstance(value, str) and edm != "Edm.String":
+                entity[name] = TypedText.of(value, edm)  # NaN, too: no reader takes it for a number
             case _:
                 entity[name] = value
     return entity

@@ -6,9 +6,11 @@ PartitionKey is the kind of document, RowKey its name; the document is JSON in o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from captioning.ports import Entity
+from captioning.storage.broken_rows import Skipped, log_skipped
 from captioning.storage.tables import Table
 
 DOCUMENT = "document"
@@ -18,24 +20,34 @@ PAGE = 1_000
 """Entities that one request gives."""
 
 
+def _as_it_is(document: Any) -> Any:
+    return document
+
+
 class StateTable:
-    """Small documents by kind and name, of at most 32,768 characters each; the last write wins."""
+    """Small documents by kind and name, of at most 32,768 characters each; the last write wins.
 
-    def __init__(self, table: Table) -> None:
+    What cannot be read counts as not there, and `skipped` is told. `read` makes something of a
+    document, with a KeyError, TypeError or ValueError where it is not as it should be.
+    """
+
+    def __init__(self, table: Table, skipped: Skipped = log_skipped) -> None:
         self._table = table
+        self._skipped = skipped
 
-    def get(self, kind: str, name: str) -> Any:
+    def get(self, kind: str, name: str, read: Callable[[Any], Any] = _as_it_is) -> Any:
         """The document, or None."""
         row = self._table.get(kind, name)
-        return json.loads(row.entity[DOCUMENT]) if row else None
+        return self._read(row.entity, read) if row else None
 
-    def all(self, kind: str) -> Iterator[Any]:
+    def all(self, kind: str, read: Callable[[Any], Any] = _as_it_is) -> Iterator[Any]:
         """Every document of a kind, in the order of their names, read as they are taken."""
         start = ""
         while True:
             rows = self._table.page(kind, start, END, PAGE)
             for row in rows:
-                yield json.loads(row[DOCUMENT])
+                if (found := self._read(row, read)) is not None:
+                    yield found
             if len(rows) < PAGE:
                 return
             start = f"{rows[-1]['RowKey']}!"  # no name goes on with a character before this one
@@ -47,3 +59,10 @@ class StateTable:
     def delete(self, kind: str, name: str) -> None:
         """Deletes the document; a missing one is no error."""
         self._table.delete(kind, name)
+
+    def _read(self, row: Entity, read: Callable[[Any], Any]) -> Any:
+        try:
+            return read(json.loads(row[DOCUMENT]))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            self._skipped("state", str(row["PartitionKey"]), str(row["RowKey"]))
+            return None

@@ -81,6 +81,9 @@ class WebhookSender:
             self._queue.put(message, STORAGE_PAUSE * self._uniform(1, 2))
             return
         record = stored.record if stored else None
+        if record and record.status == "unreadable":
+            _note("dropped", message)
+            return
         age = self._now() - message.updated
         is_final = record is not None and record.status in FINAL
         if record and is_final and (record.updated >= message.updated or age > LATEST_SAVE):

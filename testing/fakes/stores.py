@@ -234,11 +234,11 @@ class MemoryState:
     def __init__(self) -> None:
         self.held: dict[tuple[str, str], Any] = {}
 
-    def get(self, kind: str, name: str) -> Any:
-        return self.held.get((kind, name))
+    def get(self, kind: str, name: str, read: Callable[[Any], Any] = lambda it: it) -> Any:
+        return read(self.held[kind, name]) if (kind, name) in self.held else None
 
-    def all(self, kind: str) -> list[Any]:
-        return [document for key, document in sorted(self.held.items()) if key[0] == kind]
+    def all(self, kind: str, read: Callable[[Any], Any] = lambda it: it) -> list[Any]:
+        return [read(document) for key, document in sorted(self.held.items()) if key[0] == kind]
 
     def put(self, kind: str, name: str, document: Any) -> None:
         self.held[kind, name] = document

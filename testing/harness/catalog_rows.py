@@ -37,13 +37,15 @@ def check_rows(table: EntityTable) -> None:
     records: dict[str, CaptionRecord] = {}
     marks: set[str] = set()
     for key in (key for key in rows if key.startswith("record~")):
-        listed |= rows_in(rows[key])
+        named = rows_in(rows[key], key.removeprefix("record~"))
+        assert named is not None
+        listed |= named
         if rows[key]["kind"] == STUB:
             marks.add(key.replace("record~", "stub~"))
             continue
         assert rows[key]["kind"] == RECORD
         record = record_in(rows[key])
-        assert postings_of(record) <= rows_in(rows[key])
+        assert postings_of(record) <= named
         records[copy_key(place_of(record))] = record
     copies = {key: entity for key, entity in rows.items() if key.startswith("all~")}
     assert {key: record_in(entity) for key, entity in copies.items()} == records

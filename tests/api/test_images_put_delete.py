@@ -39,6 +39,7 @@ def changes(lab: MaintenanceLab, **parts: Any) -> ImageChanges:
         "records": lab.storage.catalog,
         "check": partial(check_header, min_side=50),
         "forget": lab.cleanup().forget,
+        "forget_record": lab.cleanup().forget_record,
         "max_image_bytes": LIMIT,
     }
     return ImageChanges(**(given | parts))

@@ -63,6 +63,12 @@ def test_another_version_is_refused_with_the_command(version: object) -> None:
         layout.partition_of(FULL.id)
 
 
+@pytest.mark.parametrize("count", ["four", 0, None, True])
+def test_a_broken_number_of_partitions_is_refused(count: object) -> None:
+    with pytest.raises(LayoutRefused, match="`partitions`"):
+        Layout(written(partitions=count)).partition_of(FULL.id)
+
+
 def test_older_tables_are_refused_until_they_are_migrated() -> None:
     table = MemoryTable()
     layout = Layout(table, has_older=lambda: True)

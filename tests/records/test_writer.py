@@ -135,7 +135,7 @@ def test_a_record_of_a_mebibyte_is_less_than_4_mib_with_its_copy_and_postings(
 def read(table: EntityTable, record: CaptionRecord) -> CaptionRecord:
     row = table.get("0", record_key(record.id))
     assert row
-    return stored_in(row).record
+    return stored_in(row, record.id).record
 
 
 def test_rows_that_other_tools_deleted_do_not_have_to_be_deleted(table: EntityTable) -> None:

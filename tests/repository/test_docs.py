@@ -24,7 +24,7 @@ from captioning.config import sections
 from captioning.config.definitions import SETTINGS
 from captioning.domain.messages import NotificationMessage
 from captioning.domain.usage import Bill
-from captioning.errors import CaptioningError, ImageRejected, ServiceDeferred
+from captioning.errors import CaptioningError, ImageRejected, RecordUnreadable, ServiceDeferred
 from captioning.export.filenames import LONGEST
 from captioning.export.html import ON_A_PAGE, WIDTH
 from captioning.maintenance.reconcile import ReconcileReport
@@ -135,9 +135,15 @@ def test_every_error_code_is_documented_where_it_belongs() -> None:
         row[0].strip("`"): set(re.findall(r"`([a-z_]+)`", row[1])) for row in rows(USE, "status")
     }
     rejected, deferred = codes(ImageRejected), codes(ServiceDeferred)
-    failed = codes(CaptioningError) - rejected - deferred
-    assert documented == {"rejected": rejected, "deferred": deferred, "failed": failed}
-    assert names(OPERATE, "code") == rejected | deferred | failed
+    unreadable = {RecordUnreadable.code}
+    failed = codes(CaptioningError) - rejected - deferred - unreadable
+    assert documented == {
+        "rejected": rejected,
+        "deferred": deferred,
+        "failed": failed,
+        "unreadable": unreadable,
+    }
+    assert names(OPERATE, "code") == rejected | deferred | failed | unreadable
 
 
 def codes_in(part: Any) -> Iterator[str]:

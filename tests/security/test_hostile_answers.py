@@ -171,6 +171,7 @@ def test_no_name_gets_into_a_header(hostile: Hostile) -> None:
         records=None,  # type: ignore[arg-type]  # not looked at
         check=lambda data: check_header(data, 1),
         forget=lambda _: None,
+        forget_record=lambda _: False,
         max_image_bytes=1_000_000,
     )
     headers = {"content-length": str(len(JPEG)), "if-none-match": "*"}

@@ -20,6 +20,8 @@ from captioning.errors import (
     ServiceUnavailable,
     StorageUnavailable,
 )
+from captioning.ports import Write
+from captioning.records.layout import Layout, record_key
 from captioning.resilience.backoff import GIVE_UP, LONGEST
 from captioning.resilience.gate import Gate
 from captioning.webhook.outbox import FIRST_LOOK, OutboxCatalog
@@ -38,8 +40,9 @@ class Lab:
 
     def __init__(self) -> None:
         self.clock, self.injector = Clock(), FaultInjector()
+        self.table = MemoryTable(self.clock)
         self.catalog = catalog_over(
-            self.injector.wrap(MemoryTable(self.clock)), MemoryTable(self.clock), self.clock
+            self.injector.wrap(self.table), MemoryTable(self.clock), self.clock
         )
         self.notices, self.receiver = MemoryNotices(self.clock), MemoryReceiver()
         self.endings = OutboxCatalog(self.catalog, self.injector.wrap(self.notices))
@@ -99,6 +102,20 @@ def test_an_end_is_told_once_it_is_saved(lab: Lab, status: Any) -> None:
     lab.deliver()
     assert lab.receiver.latest("a.jpg") == record.to_json()
     assert lab.notices.held == []
+
+
+def test_a_record_that_cannot_be_read_is_not_sent(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = lab.save(short("a.jpg"))
+    row = lab.table.get(Layout(lab.table).partition_of(record.id), record_key(record.id))
+    assert row
+    lab.table.transact([Write("replace", {**row.entity, "status": "archived"}, row.etag)])
+    lab.clock.advance(FIRST_LOOK)
+    with caplog.at_level(logging.INFO):
+        lab.deliver()
+    assert outcomes(caplog) == ["dropped"]
+    assert (lab.receiver.latest("a.jpg"), lab.notices.held) == (None, [])
 
 
 @pytest.mark.parametrize("status", ["processing", "deferred"])

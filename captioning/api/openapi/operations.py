@@ -79,6 +79,7 @@ def _edit_caption() -> Part:
     problems: Problems = {
         400: ("bad_body", "bad_field"),
         404: ("not_found",),
+        409: ("unreadable",),
         412: ("changed",),
         413: ("too_large",),
         415: ("bad_media_type",),
@@ -169,7 +170,7 @@ def _recaption() -> Part:
         "Caption an image again",
         [params.IMAGE_PATH],
         {"202": {**_json("Request"), "description": "The image will be captioned."}},
-        {400: ("bad_name",), 404: ("not_found",)},
+        {400: ("bad_name",), 404: ("not_found",), 409: ("unreadable",)},
     )
 
 
@@ -181,7 +182,7 @@ def _revert() -> Part:
         {"200": _json("CaptionRecord", ETAG)},
         {
             404: ("not_found",),
-            409: ("no_previous", "in_progress"),
+            409: ("no_previous", "in_progress", "unreadable"),
             412: ("changed",),
             428: ("precondition_required",),
         },

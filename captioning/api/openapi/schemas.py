@@ -96,14 +96,19 @@ def _usage() -> Schema:
     )
 
 
+def _one_of(*values: str) -> Schema:
+    return {"type": "string", "enum": [*values]}
+
+
 def _health() -> Schema:
     parts: Schema = {
         "type": "object",
         "properties": {
-            "budget": {"type": "string", "enum": ["ok", "spent"]},
-            "reconcile": {"type": "string", "enum": ["stopped"]},
+            "budget": _one_of("ok", "spent"),
+            "reconcile": _one_of("stopped"),
+            **{table: _one_of("unreadable") for table in ("reuse", "bursts", "usage", "state")},
         },
-        "additionalProperties": {"type": "string", "enum": ["ok", "down"]},
+        "additionalProperties": _one_of("ok", "down"),
     }
     always = shape(status={"type": "string", "enum": ["ok", "degraded", "down"]}, parts=parts)
     sometimes: Schema = {

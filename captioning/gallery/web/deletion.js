@@ -20,7 +20,8 @@ export function remove(record, restore) {
   const send = async () => {
     if (!waiting.delete(record.id)) return;
     try {
-      await api.remove(record.id, record.image.etag);
+      // The ETag in a record that cannot be read may be missing, or that of an earlier upload.
+      await api.remove(record.id, record.status === "unreadable" ? null : record.image.etag);
       setTimeout(() => hidden.delete(record.id), SETTLED);
     } catch (error) {
       back();

@@ -126,7 +126,10 @@ export class ImageView {
     byId("image-state").classList.toggle("error", Boolean(record.error) && !this.#awaited);
     const isPaid = record.status === "captioned" || record.status === "rejected";
     byId("image-retry").textContent = isPaid ? "Caption again (charged)" : "Try again now";
-    byId("image-retry").disabled = Boolean(this.#awaited);
+    const isReadable = record.status !== "unreadable";
+    byId("image-retry").disabled = Boolean(this.#awaited) || !isReadable;
+    byId("image-review").disabled = !isReadable;
+    byId("image-editor").hidden = !isReadable;
     byId("image-copy").disabled = !record.alt_text;
     byId("image-review").textContent = record.review === "done" ? "Mark as not reviewed" : "Mark as reviewed";
   }

@@ -6,8 +6,9 @@ const NAMES = {
   rejected: "Rejected",
   failed: "Failed",
   captioned: "Captioned",
+  unreadable: "Unreadable",
 };
-const FINAL = new Set(["captioned", "rejected", "failed"]);
+const FINAL = new Set(["captioned", "rejected", "failed", "unreadable"]);
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
@@ -30,7 +31,7 @@ export function moment(text) {
 export function badges(record) {
   const found = [];
   if (record.status !== "captioned") {
-    const reason = record.error ? `: ${record.error.code.replaceAll("_", " ")}` : "";
+    const reason = record.error && record.error.code !== record.status ? `: ${record.error.code.replaceAll("_", " ")}` : "";
     const next = record.error?.retry_at ? `, next try ${moment(record.error.retry_at)}` : "";
     const text = `${name(record.status)}${reason}${next}`;
     found.push({ kind: record.status, text, title: record.error?.message ?? text });
