@@ -90,6 +90,11 @@ def map_case(_: schemathesis.HookContext, case: Case) -> Case:
     for name in {"If-Match", "If-None-Match"} & set(case.headers):
         if crc32(case.headers[name].encode()) % 2:
             case.headers[name] = "*"
+    if case.operation.label == "PUT /api/images/{path}":
+        # One of two headers, which OpenAPI cannot say.
+        kept = "If-Match" if "If-Match" in case.headers else "If-None-Match"
+        case.headers.pop("If-None-Match", None)
+        case.headers.setdefault(kept, "*")
     return case
 
 
