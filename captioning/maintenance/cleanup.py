@@ -118,7 +118,7 @@ class RecordCleanup:
         if left <= 0 and (record.status != "deferred" or is_hopeless):
             return None
         # Nothing has run where the wait is over: the next attempt may fail as this one did.
-        pause = max(left, storage_pause(attempts) if left <= 0 and attempts > 1 else 0.0)
+        pause = max(left, storage_pause(attempts, min) if left <= 0 and attempts > 1 else 0.0)
         ticket = claim.worker if claim else None
         return CaptionMessage(record.path, ticket, attempts=attempts), pause
 
