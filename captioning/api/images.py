@@ -217,7 +217,14 @@ class ImageChanges:
             replaces = self._wanted_version(path, request) or "*"
         # Storage compares once more, as it writes: somebody may have replaced the image since.
         data = io.BytesIO(request.body)
-        return self._images.write(path, data, digest, media_type, replaces=replaces)
+        try:
+            return self._images.write(path, data, digest, media_type, replaces=replaces)
+        except BlobChanged:
+            # Where its answer is lost, the upload is sent again, and meets itself.
+            there = self._images.describe(path) if replaces else None
+            if there is None or there.sha256 != digest:
+                raise
+            return there.etag
 
     def _condition_failed(self, path: str, request: Request) -> Response:
         """412, with the ETag of the image that is there, so that a person can be asked about it."""

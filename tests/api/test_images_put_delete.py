@@ -161,6 +161,16 @@ class TestPut:
         assert code(changes(lab, images=between).put(request)) == (412, "changed")
         assert [lab.storage.images.describe(path).bytes for path in paths(lab)] in ([], [5])
 
+    def test_an_upload_that_meets_itself_has_replaced_the_image(self, lab: MaintenanceLab) -> None:
+        """As where storage has stored it, and the answer to that was lost."""
+        etag = lab.upload("a.jpg").etag
+        between = InterceptedOnce(
+            lab.storage.images, "write", lambda: lab.storage.upload("a.jpg", JPEG)
+        )
+        response = changes(lab, images=between).put(upload("a.jpg", if_match=etag))
+        assert response.status == 200
+        assert response.headers["ETag"] == lab.storage.images.describe("a.jpg").etag != etag
+
     def test_one_that_must_be_new_is_judged_by_the_storage(self, lab: MaintenanceLab) -> None:
         """It is not there when the request comes, and there when it is written."""
         between = InterceptedOnce(
