@@ -70,7 +70,8 @@ def record_poisoned(message: func.QueueMessage) -> None:
 @app.queue_trigger("message", f"{_queues.deferred}-poison", "ImageStorage")
 def record_poisoned_deferral(message: func.QueueMessage) -> None:
     """Records that the host gave up on a message of `caption_deferred`."""
-    services().cleanup.poisoned(CaptionMessage.from_json(message.get_body()).path)
+    given_up = CaptionMessage.from_json(message.get_body())
+    services().cleanup.poisoned(given_up.path, given_up.attempts)
 
 
 @app.function_name("forget_image")

@@ -9,6 +9,7 @@ CaptioningError
 ├── RowMissing                a transaction deletes a row that is not there
 ├── BlobGone                  the blob was deleted meanwhile: nothing is left to do
 ├── BlobChanged               the blob was overwritten meanwhile: look at it again
+├── BlobInUse                 in_use: a lease, say, keeps the blob from being replaced or deleted
 ├── ImageRejected             because of the image: recorded `rejected`, never retried
 │   ├── ImageTooLarge         too_large
 │   ├── ImageTooSmall         too_small
@@ -23,6 +24,9 @@ CaptioningError
 │   ├── ServiceTimeout        timeout
 │   ├── BudgetSpent           budget
 │   ├── ContentInProgress     in_progress: another run is paying for the same bytes or burst
+│   ├── BlobRefused           storage refuses this one blob until somebody changes it
+│   │   ├── BlobArchived      archived
+│   │   └── BlobUnreadable    unreadable
 │   └── DeploymentBroken      an operator has to fix something; images wait meanwhile
 │       ├── AuthRefused       auth
 │       ├── ModelGone         model_gone
@@ -189,6 +193,48 @@ class ContentInProgress(ServiceDeferred):
     """Another run has the claim on the same content, or on a near-identical frame."""
 
     code = "in_progress"
+
+
+class BlobRefused(ServiceDeferred):
+    """Storage refuses this one blob, and will do so until somebody changes the blob."""
+
+    code = "unreadable"
+
+
+class BlobArchived(BlobRefused):
+    """The blob is in the archive tier."""
+
+    code = "archived"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The image is in the archive tier: rehydrate it (set its tier to Hot, Cool or Cold),"
+            " and it is captioned some hours later, or at once if you ask for that."
+        )
+
+
+class BlobUnreadable(BlobRefused):
+    """The service does not give the blob's bytes to the app; `reason` is its status and code."""
+
+    code = "unreadable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Storage refuses to let the app read this image ({reason}). If it is encrypted with a"
+            " key of your own, upload it without one: the app has no such key."
+        )
+
+
+class BlobInUse(CaptioningError):
+    """A lease, a snapshot or a policy protects the blob from changes; `reason` likewise."""
+
+    code = "in_use"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Storage protects this image from changes ({reason}): end the lease on it, or lift the"
+            " legal hold or immutability policy, and try again."
+        )
 
 
 class DeploymentBroken(ServiceDeferred):

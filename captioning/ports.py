@@ -21,19 +21,21 @@ class BlobReader(Protocol):
     """Reads the container of images. BlobGone if there is no such blob."""
 
     def describe(self, path: str) -> BlobDescription:
-        """Size, ETag and time of a blob, without its content."""
+        """Size, ETag and time of a blob, without its content; also of one that cannot be read."""
 
     def read(self, blob: BlobDescription) -> bytes:
-        """The described content; BlobChanged if it was overwritten since."""
+        """The described content; BlobChanged if it was overwritten since, BlobRefused if storage
+        does not give it."""
 
 
 class ImageStore(BlobReader, Protocol):
-    """Reads and changes the container of images."""
+    """Reads and changes the container of images. BlobInUse if a lease, say, protects a blob."""
 
     def write(
-        self, path: str, data: IO[bytes], sha256: str, media_type: str, *, only_new: bool = False
+        self, path: str, data: IO[bytes], sha256: str, media_type: str, *, replaces: str | None
     ) -> str:
-        """Stores an image and returns its ETag; BlobChanged if `only_new` and there is one."""
+        """Stores an image and returns its ETag. It `replaces` the version with this ETag, or any
+        for `*`; None for a new image. BlobChanged if something else is there, or nothing."""
 
     def delete(self, path: str, etag: str | None = None) -> None:
         """Deletes this version, or any if None; BlobChanged if it was overwritten since."""

@@ -1,4 +1,4 @@
-"""HTTP by `requests`, to services without an SDK: Vision and the webhook's receiver.
+"""HTTP by `requests`, to what has no SDK: Vision, the webhook's receiver, and our own host.
 
 A request is made once. Redirects are not followed, because they would carry the key elsewhere, and
 proxies and netrc of the environment are ignored. Storage has a session class of its own, which
@@ -120,6 +120,15 @@ def send(
             return Answer(answer.status_code, answer.headers, content)
     except (OSError, HTTPError, ValueError) as error:
         raise _unanswered(error) from error
+
+
+def ask_local(url: str, seconds: float) -> Answer | None:
+    """The answer of our own host on this machine to a GET; None if there is none in time."""
+    with open_session() as session:
+        try:
+            return send(session, "GET", url, headers={}, timeouts=(seconds, seconds))
+        except Unanswered:
+            return None
 
 
 def _unanswered(error: Exception) -> Unanswered:

@@ -21,6 +21,7 @@ from testing.harness.gallery_page import EMBEDDED, SAMPLE_NAMES, launched, sampl
 from testing.harness.hostile_flows import Flows, flows
 from testing.harness.local_app import FirstRun, StackLocation, ended, place, running
 from testing.harness.pipeline import PipelineLab
+from testing.harness.proxied_storage import Behind, proxied
 from testing.harness.running_app import RunningApp
 from testing.harness.storage import Storage
 
@@ -90,6 +91,13 @@ def storage(azurite: str) -> Iterator[Storage]:
     """A container and tables of one test, through the app's adapters."""
     with ExitStack() as stack:
         yield Storage(azurite, f"t{uuid.uuid4().hex[:12]}", stack)
+
+
+@pytest.fixture
+def behind(storage: Storage) -> Iterator[Behind]:
+    """The same storage, also behind a proxy that changes its answers."""
+    with proxied(storage) as both:
+        yield both
 
 
 @pytest.fixture

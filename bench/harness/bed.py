@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import os
@@ -24,6 +23,7 @@ from captioning.embedded.stack.azurite import is_taken
 from captioning.embedded.stack.child import Child
 from captioning.storage.accounts import BlobAccount
 from testing.azurite import Azurite, free_ports
+from testing.harness.storage import overwrite
 from testing.paths import ROOT
 
 CONTAINER = "bench"
@@ -154,7 +154,7 @@ class Bed:
     def _put(self, megapixels: int, number: int) -> str:
         # In a folder of its own: the photos of a folder could form a burst.
         path = f"{megapixels}/{number:05}/photo.jpg"
-        self.images.write(path, io.BytesIO(photo(megapixels, number)), "", "image/jpeg")
+        overwrite(self.images, path, photo(megapixels, number), is_hashed=False)
         return path
 
     def _ask(self, path: str, body: bytes | None) -> Any:

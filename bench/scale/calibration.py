@@ -117,7 +117,7 @@ def measure(
         container.create()
         for number in range(images):
             picture = io.BytesIO(numbered(number))
-            container.write(f"{number}.png", picture, "", "application/octet-stream")
+            container.write(f"{number}.png", picture, "", "application/octet-stream", replaces=None)
         tables = TableAccount(connection_string=azurite.connection_string)
         stack.callback(tables.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

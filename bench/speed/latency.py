@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import tempfile
 import time
@@ -20,6 +19,7 @@ from bench.harness.report import Report
 from bench.speed.throughput import SERVICE_SECONDS
 from captioning.domain.record import record_id
 from testing.harness.host_process import HostProcess
+from testing.harness.storage import overwrite
 
 RATE = 4.0
 """Uploads a second: a steady rate, far below what the machine can do."""
@@ -89,7 +89,7 @@ def watch(
 def until_queryable(bed: Bed, host: HostProcess, path: str, data: bytes) -> float:
     """Uploads a photo, notifies the host, and polls the record until it has a caption; returns the
     seconds."""
-    etag = bed.images.write(path, io.BytesIO(data), "", "image/jpeg")
+    etag = overwrite(bed.images, path, data, is_hashed=False)
     began = time.monotonic()
     url = f"http://127.0.0.1:10000/devstoreaccount1/{CONTAINER}/{quote(path)}"
     event = {

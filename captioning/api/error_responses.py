@@ -6,7 +6,14 @@ import logging
 from collections.abc import Callable
 
 from captioning.api.messages import Request, Response, problem
-from captioning.errors import BadRequest, RecordUnreadable, ServiceDeferred, SettingsError
+from captioning.errors import (
+    BadRequest,
+    BlobInUse,
+    BlobRefused,
+    RecordUnreadable,
+    ServiceDeferred,
+    SettingsError,
+)
 
 log = logging.getLogger("captioning.api")
 
@@ -22,6 +29,8 @@ def respond(handle: Callable[[Request], Response], request: Request) -> Response
     except SettingsError as error:
         names = ", ".join(sorted(error.problems))
         return problem(503, error.code, f"The app cannot work with these settings: {names}.")
+    except (BlobRefused, BlobInUse) as error:  # trying again does not help
+        return problem(409, error.code, error.message)
     except ServiceDeferred as error:
         return problem(503, error.code, error.message)
     except Exception:

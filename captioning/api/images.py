@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from captioning.api.messages import Request, Response, choice, json_response, problem
@@ -146,10 +145,10 @@ class ImageChanges:
 
     def put(self, request: Request) -> Response:
         """PUT /api/images/{*path}: 201, or 200 where it replaced an image. Nothing is stored with
-        411, 413 and 415, nor with 412: `If-None-Match: *` was sent and there is an image."""
+        411, 413, 415 and 428, nor with 412: `If-None-Match: *` was sent and there is an image, or
+        If-Match names another version than is there."""
         request.query(frozenset())
-        only_new = _wants_only_new(request)
-        if refusal := self._refused_length(request):
+        if refusal := _bad_condition(request) or self._refused_length(request):
             return refusal
         path = named_image(request, self._records)
         if path is None:
@@ -162,9 +161,9 @@ class ImageChanges:
         except ImageRejected as error:
             return problem(415, error.code, error.message)
         try:
-            etag, is_new = self._store(path, request.body, header.media_type, only_new=only_new)
-        except BlobChanged:
-            return problem(412, "exists", "There is an image at this path.")
+            etag = self._store(path, request, header.media_type)
+        except (BlobChanged, BlobGone):
+            return self._condition_failed(path, request)
         document = {
             "path": path,
             "id": record_id(path),
@@ -174,8 +173,8 @@ class ImageChanges:
             "width": header.width,
             "height": header.height,
         }
-        location = {"Location": f"/api/images/{url_path(path)}"}
-        return json_response(document, 201 if is_new else 200, location)
+        headers = {"Location": f"/api/images/{url_path(path)}", "ETag": etag}
+        return json_response(document, 200 if "if-match" in request.headers else 201, headers)
 
     def delete(self, request: Request) -> Response:
         """DELETE /api/images/{*path}: 204; 404 without an image; 412 where If-Match names another
@@ -219,27 +218,33 @@ class ImageChanges:
             raise BadRequest("empty_body", "The body is empty. Send the image as the body.")
         return None
 
-    def _store(
-        self, path: str, data: bytes, media_type: str, *, only_new: bool
-    ) -> tuple[str, bool]:
-        """The blob's ETag, and whether there was none before; with `only_new`, BlobChanged where
-        there was one."""
-        digest = hashlib.sha256(data).hexdigest()
-        write = partial(self._images.write, path, sha256=digest, media_type=media_type)
-        if only_new or not self._is_there(path):
-            try:
-                return write(data=io.BytesIO(data), only_new=True), True
-            except BlobChanged:
-                if only_new:
-                    raise
-        return write(data=io.BytesIO(data)), False
-
-    def _is_there(self, path: str) -> bool:
+    def _store(self, path: str, request: Request, media_type: str) -> str:
+        """The blob's ETag; BlobChanged or BlobGone where the request's condition does not hold."""
+        digest = hashlib.sha256(request.body).hexdigest()
+        replaces = None
+        if "if-match" in request.headers:
+            replaces = self._wanted_version(path, request) or "*"
+        # Storage compares once more, as it writes: somebody may have replaced the image since.
+        data = io.BytesIO(request.body)
         try:
-            self._images.describe(path)
+            return self._images.write(path, data, digest, media_type, replaces=replaces)
+        except BlobChanged:
+            # Where its answer is lost, the upload is sent again, and meets itself.
+            there = self._images.describe(path) if replaces else None
+            if there is None or there.sha256 != digest:
+                raise
+            return there.etag
+
+    def _condition_failed(self, path: str, request: Request) -> Response:
+        """412, with the ETag of the image that is there, so that a person can be asked about it."""
+        try:
+            headers = {"ETag": self._images.describe(path).etag}
         except BlobGone:
-            return False
-        return True
+            headers = {}
+        if "if-match" not in request.headers:
+            return problem(412, "exists", "There is an image at this path.", headers)
+        is_there = "is not the one that If-Match names" if headers else "is not there any more"
+        return problem(412, "changed", f"The image {is_there}.", headers)
 
     def _wanted_version(self, path: str, request: Request) -> str | None:
         """The ETag that the image must have; None where any will do."""
@@ -272,10 +277,21 @@ def no_such_image() -> Response:
     return problem(404, "not_found", "There is no image at this path.")
 
 
-def _wants_only_new(request: Request) -> bool:
-    """Whether If-None-Match forbids to replace an image. Other conditions are refused, not ignored:
-    the client relies on them to protect an image."""
-    condition = request.headers.get("if-none-match")
-    if "if-match" in request.headers or condition not in {None, "*"}:
-        raise BadRequest("bad_condition", "The only condition of an upload is If-None-Match: *.")
-    return condition is not None
+def _bad_condition(request: Request) -> Response | None:
+    """The refusal of an upload that does not say what it may replace; BadRequest where it says what
+    cannot be heeded."""
+    new, replaces = (request.headers.get(name) for name in ("if-none-match", "if-match"))
+    if new is not None and (replaces is not None or new.strip() != "*"):
+        raise BadRequest(
+            "bad_condition",
+            "An upload needs If-None-Match: * for a new image, or If-Match with the ETag of the"
+            " image that it replaces. It cannot have both, nor another If-None-Match.",
+        )
+    if new is None and not (replaces or "").strip():
+        return problem(
+            428,
+            "precondition_required",
+            "Send If-None-Match: * for a new image. To replace one, send If-Match with the ETag of"
+            " the image that you saw, or * for any.",
+        )
+    return None

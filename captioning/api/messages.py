@@ -90,9 +90,12 @@ def json_response(
     return _answer(document, status, JSON, headers or {})
 
 
-def problem(status: int, code: str, detail: str) -> Response:
+def problem(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
     """RFC 9457 problem details with a stable `code`."""
-    return _answer({"status": status, "code": code, "detail": detail}, status, PROBLEM, {})
+    document = {"status": status, "code": code, "detail": detail}
+    return _answer(document, status, PROBLEM, headers or {})
 
 
 def strong(etag: str) -> str:

@@ -195,7 +195,7 @@ class Services:
             quiet=self.catalog,
             queue=storage.deferrals,
             ledger=self.ledger,
-            forget=self.cleanup.forget,
+            forget=self.cleanup.missing,
             max_image_bytes=settings.max_image_bytes,
             worker=self._worker,
             lease=lease,
@@ -213,7 +213,13 @@ class Services:
             storage.deferrals,
             self._now,
             self._settings.ignore_files,
+            self._is_own_container,
         )
+
+    def _is_own_container(self) -> bool:
+        """Whether `reconcile` has bound the records to this container of images."""
+        own = self._layout.container()
+        return own is not None and self._storage.images.identity().is_same(own)
 
     def _make_notify(self) -> Callable[[NotificationMessage], None]:
         """Delivers a message of the webhook's queue. Where the webhook has been turned off,

@@ -17,7 +17,14 @@ from azure.core.exceptions import AzureError
 
 from captioning.domain.blobs import BlobDescription, name_problem
 from captioning.domain.record import FINAL, CaptionRecord
-from captioning.errors import BadName, BlobGone, StorageUnavailable
+from captioning.errors import (
+    BadName,
+    BlobChanged,
+    BlobGone,
+    BlobInUse,
+    BlobRefused,
+    StorageUnavailable,
+)
 from captioning.ports import BlobReader
 from captioning.records.catalog import Catalog
 from captioning.storage.errors import explain
@@ -26,6 +33,7 @@ POLL_SECONDS = 0.2
 SHOWN = 120
 """Longer paths are shortened in messages."""
 AT_ONCE = 8
+OVERTAKEN = "not uploaded: somebody changed this image meanwhile. Look at it, then drop it again."
 Outcome = Literal["sent", "there", "failed"]
 
 
@@ -35,8 +43,11 @@ class Container(Protocol):
     def describe(self, path: str) -> BlobDescription:
         """The blob; BlobGone where there is none."""
 
-    def write(self, path: str, data: IO[bytes], sha256: str, media_type: str) -> str:
-        """Stores an image and returns its ETag."""
+    def write(
+        self, path: str, data: IO[bytes], sha256: str, media_type: str, *, replaces: str | None
+    ) -> str:
+        """Stores an image in place of this version (an ETag; None: of none) and returns its ETag.
+        BlobChanged where something else is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,22 +168,30 @@ def _drop_one(container: Container, item: Item) -> Dropped:
     try:
         with item.file.open("rb") as data:
             digest = hashlib.file_digest(data, "sha256").hexdigest()
-            if _is_there(container, item.path, digest):
+            there = _blob_at(container, item.path)
+            if there and there.sha256 == digest:
                 return Dropped(item, "there")
             data.seek(0)
             media_type = mimetypes.guess_type(item.file.name)[0] or "application/octet-stream"
-            container.write(item.path, data, digest, media_type)
+            etag = there.etag if there else None
+            try:
+                container.write(item.path, data, digest, media_type, replaces=etag)
+            except BlobChanged:  # by somebody else, or by a first attempt whose answer was lost
+                there = _blob_at(container, item.path)
+                if there and there.sha256 == digest:
+                    return Dropped(item, "sent")
+                return Dropped(item, "failed", OVERTAKEN)
     except OSError as error:
         return Dropped(item, "failed", f"cannot be read: {error.strerror}")
-    except StorageUnavailable as error:
+    except (StorageUnavailable, BlobRefused, BlobInUse) as error:
         return Dropped(item, "failed", f"cannot be uploaded: {error.message}")
     except AzureError as error:
         return Dropped(item, "failed", f"cannot be uploaded: {explain(error)}")
     return Dropped(item, "sent")
 
 
-def _is_there(container: Container, path: str, digest: str) -> bool:
+def _blob_at(container: Container, path: str) -> BlobDescription | None:
     try:
-        return container.describe(path).sha256 == digest
+        return container.describe(path)
     except BlobGone:
-        return False
+        return None

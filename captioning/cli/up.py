@@ -6,8 +6,6 @@ import json
 import shutil
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import quote
@@ -22,6 +20,7 @@ from captioning.domain.record import FINAL, CaptionRecord
 from captioning.embedded.stack.azurite import USUAL_PORT
 from captioning.embedded.stack.child import StackError
 from captioning.embedded.stack.stack import HostKind, Stack
+from captioning.transport import Answer, ask_local
 
 CAPTION_SECONDS = 120.0
 """How long to wait for the captions of the samples."""
@@ -130,23 +129,19 @@ def _final_record(stack: Stack, path: str, etag: str, deadline: float) -> Captio
 
 def _lookup(stack: Stack, path: str) -> CaptionRecord | None:
     url = f"{stack.url}/api/captions/{quote(path)}"
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback
-            return CaptionRecord.from_json(json.load(answer))
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == 404:
-                return None
-            raise StackError(f"The app answered {error.code} to {url}{_said(error)}") from error
-    except OSError:
+    answer = ask_local(url, 10)
+    if answer is None or answer.status == 404:
         return None
+    if not answer.is_success:
+        raise StackError(f"The app answered {answer.status} to {url}{_said(answer)}")
+    return CaptionRecord.from_json(json.loads(answer.body))
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _said(answer: Answer) -> str:
     """What the app says is wrong and what to do: its tables may be of an earlier version."""
     try:
-        return f": {json.load(error)['detail']}"
-    except (ValueError, KeyError, TypeError, OSError):
+        return f": {json.loads(answer.body)['detail']}"
+    except (ValueError, KeyError, TypeError):
         return ""
 
 

@@ -25,12 +25,14 @@ class CaptionMessage:
     claim ends, and the message is void once another run has taken over. `afresh` is the id of a
     request to caption the image again, even if there is a caption. `renew` brings a final record up
     to the present settings (`texts`), or its tags to the present vocabulary at no cost (`tags`).
+    `attempts` in a row ended because storage failed, or because the host gave up.
     """
 
     path: str
     ticket: str | None = None
     afresh: str | None = None
     renew: Renewal | None = None
+    attempts: int = 0
 
     def to_json(self) -> str:
         """The message's text, in ASCII: a blob's name may hold any character."""
@@ -48,25 +50,29 @@ class CaptionMessage:
         renew = document.get("renew")
         if renew not in (None, *get_args(Renewal)):
             raise ValueError("`renew` is texts or tags")
-        return cls(document["path"], **known, renew=renew)
+        attempts = _count(document, "attempts")
+        return cls(document["path"], **known, renew=renew, attempts=attempts)
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationMessage:
     """Send the record of this path, as it was saved at `updated` or later, to the receiver.
 
-    So many `attempts` have failed, the first of them at `since`.
+    So many `attempts` have failed, the first of them at `since`. Storage has failed `unread` times
+    in a row when the record was to be read.
     """
 
     path: str
     updated: datetime
     attempts: int = 0
     since: datetime | None = None
+    unread: int = 0
 
     def to_json(self) -> str:
         """The message's text."""
         known = {"path": self.path, "updated": self.updated.isoformat()}
-        failed = {"attempts": self.attempts, "since": self.since and self.since.isoformat()}
+        since = self.since and self.since.isoformat()
+        failed = {"attempts": self.attempts, "since": since, "unread": self.unread}
         return json.dumps(known | {name: value for name, value in failed.items() if value})
 
     @classmethod
@@ -78,10 +84,15 @@ class NotificationMessage:
         updated = _time(document, "updated")
         if updated is None:
             raise ValueError("a notice needs `updated`")
-        attempts = document.get("attempts", 0)
-        if not isinstance(attempts, int) or attempts < 0:
-            raise ValueError("`attempts` is a number")
-        return cls(document["path"], updated, attempts, _time(document, "since"))
+        attempts, unread = (_count(document, name) for name in ("attempts", "unread"))
+        return cls(document["path"], updated, attempts, _time(document, "since"), unread)
+
+
+def _count(document: dict[str, object], name: str) -> int:
+    value = document.get(name, 0)
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"`{name}` is a number")
+    return value
 
 
 def _time(document: dict[str, object], name: str) -> datetime | None:

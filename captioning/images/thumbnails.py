@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 
 from captioning.domain.blobs import BlobDescription
-from captioning.errors import BlobChanged, BlobGone, ImageRejected, StorageUnavailable
+from captioning.errors import BlobChanged, BlobGone, BlobRefused, ImageRejected, StorageUnavailable
 from captioning.ports import BlobReader, ThumbnailStore
 
 log = logging.getLogger("captioning.images.thumbnails")
@@ -47,14 +47,14 @@ class Thumbnails:
         return made
 
     def of_version(self, path: str, etag: str, width: int) -> bytes | None:
-        """The JPEG for this version of an image; None if the version is gone, too large or no
-        image."""
+        """The JPEG for this version of an image; None if the version is gone, too large, no
+        image or not to be read."""
         try:
             blob = self._images.describe(path)
             if blob.etag != etag or blob.bytes > self._max_image_bytes:
                 return None
             return self.get(blob, width)
-        except (BlobGone, BlobChanged, ImageRejected):
+        except (BlobGone, BlobChanged, BlobRefused, ImageRejected):
             return None
 
     def _put(self, blob: BlobDescription, width: int, made: bytes) -> None:

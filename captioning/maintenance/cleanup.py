@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
 from captioning.domain.blobs import BlobDescription, is_ignored
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, RecordError
-from captioning.errors import BlobGone
+from captioning.errors import BlobGone, BlobRefused
 from captioning.ports import BlobReader, MessageQueue, RecordWriter, ThumbnailStore
 from captioning.records.edits import may_be_same, record_of, with_etag_of
 from captioning.records.history import after_failure
+from captioning.resilience.backoff import GIVE_UP, storage_pause
 from captioning.resilience.optimistic import until_saved
 from captioning.telemetry import log_image
+
+MOST_REMINDERS = 5
+"""Messages in a row on which the host gives up, until the time since the image was due counts."""
 
 
 class RecordCleanup:
     """Brings records in line with deletions and poison messages. These may arrive late, twice or
-    out of order, so each is checked against the blob as it is now."""
+    out of order, so each is checked against the blob as it is now. `is_own` says whether the
+    records are known to be about this container."""
 
     def __init__(
         self,
@@ -29,6 +35,7 @@ class RecordCleanup:
         deferrals: MessageQueue[CaptionMessage],
         now: Callable[[], datetime],
         ignore: Sequence[str] = (),
+        is_own: Callable[[], bool] = lambda: True,
     ) -> None:
         self._images = images
         self._catalog = catalog
@@ -36,6 +43,7 @@ class RecordCleanup:
         self._deferrals = deferrals
         self._now = now
         self._ignore = ignore
+        self._is_own = is_own
 
     def forget(self, path: str) -> bool:
         """Removes thumbnails, record and index rows of a blob that does not exist; True where there
@@ -54,12 +62,19 @@ class RecordCleanup:
 
         return until_saved(attempt)
 
-    def poisoned(self, path: str) -> CaptionRecord | None:
-        """Records that the host gave up on an image; the record, where it is `failed` now.
+    def missing(self, path: str) -> bool:
+        """Forgets the image of a message that found no blob, though nobody said that it was
+        deleted. `reconcile` decides where the records may be about another container: a wrong
+        IMAGES_CONTAINER must not remove them."""
+        return self._is_own() and self.forget(path)
+
+    def poisoned(self, path: str, attempts: int = 0) -> CaptionRecord | None:
+        """Records that the host gave up on an image, for which `attempts` were noted before; the
+        record, where it is `failed` now.
 
         An image that waits or that a run has claimed is left alone: a message is sent for when the
-        claim ends."""
-        failed = until_saved(partial(self._fail, path))
+        claim ends, unless the host has given up on it for a day since."""
+        failed = until_saved(partial(self._fail, path, attempts))
         if failed:
             log_image(failed, 0.0)
         return failed
@@ -78,13 +93,13 @@ class RecordCleanup:
         self._catalog.remove(stored)
         return True
 
-    def _fail(self, path: str) -> CaptionRecord | None:
+    def _fail(self, path: str, attempts: int) -> CaptionRecord | None:
         # The record is read before the blob, so that the save is refused where a run has recorded
         # a newer upload since.
         previous = self._catalog.get(path)
         blob = self._blob(path)
         if blob is None:
-            self.forget(path)
+            self.missing(path)
             return None
         if previous is None and is_ignored(blob, self._ignore):
             return None
@@ -92,11 +107,12 @@ class RecordCleanup:
             return None
         known = previous.record if previous else None
         if known and may_be_same(known, blob):
-            known = with_etag_of(known, blob, self._images.read(blob))
+            with suppress(BlobRefused):  # the bytes cannot be compared: it may be another image
+                known = with_etag_of(known, blob, self._images.read(blob))
         record = record_of(blob, known, self._now())
         if record.status in FINAL:
             return None
-        if reminder := self._reminder(record):
+        if reminder := self._reminder(record, attempts + 1):
             self._deferrals.put(*reminder)
             return None
         failed = self._failed(record)
@@ -109,14 +125,21 @@ class RecordCleanup:
         except BlobGone:
             return None
 
-    def _reminder(self, record: CaptionRecord) -> tuple[CaptionMessage, float] | None:
+    def _reminder(
+        self, record: CaptionRecord, attempts: int
+    ) -> tuple[CaptionMessage, float] | None:
         """The message for an image that waits or that a run has claimed, and its delay in seconds;
-        None where no claim is left and nothing is scheduled."""
+        None where no claim is left and nothing is scheduled, or where runs have ended so for a
+        day."""
         claim = record.claim
         left = (claim.until - self._now()).total_seconds() if claim else 0.0
-        if record.status != "deferred" and left <= 0:
+        is_hopeless = attempts > MOST_REMINDERS and -left >= GIVE_UP.total_seconds()
+        if left <= 0 and (record.status != "deferred" or is_hopeless):
             return None
-        return CaptionMessage(record.path, ticket=claim.worker if claim else None), max(left, 0.0)
+        # Nothing has run where the wait is over: the next attempt may fail as this one did.
+        pause = max(left, storage_pause(attempts, min) if left <= 0 and attempts > 1 else 0.0)
+        ticket = claim.worker if claim else None
+        return CaptionMessage(record.path, ticket, attempts=attempts), pause
 
     def _failed(self, record: CaptionRecord) -> CaptionRecord:
         error = RecordError(

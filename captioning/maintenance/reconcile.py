@@ -26,6 +26,7 @@ from captioning.maintenance.brake import Brake, Reason
 from captioning.maintenance.missing import Mark, MissingBlobs
 from captioning.ports import MessageQueue, StateStore
 from captioning.records.catalog import Catalog
+from captioning.resilience.backoff import LONGEST_FOR_STORAGE
 
 log = logging.getLogger("captioning.maintenance")
 
@@ -33,6 +34,9 @@ Item = TypeVar("Item")
 KIND = "position"
 GRACE = timedelta(minutes=10)
 """How late an event or a message may be before it is taken to be lost."""
+GRACE_FREE = GRACE + timedelta(seconds=2 * LONGEST_FOR_STORAGE)
+"""Likewise for an image that no run has: its message may wait because storage has failed, and each
+further one would be tried as often again."""
 SPREAD_SECONDS = 30
 """The messages of a page become visible over this time."""
 HANDFUL = 20
@@ -288,10 +292,14 @@ class Reconciler:
         if stored is None or stored.record.image.etag != blob.etag:
             return blob.modified < late
         record = stored.record
-        last_sign = record.claim.until if record.claim else record.updated
-        if record.status == "processing" and last_sign > self._now() + self._lease:
+        if record.status in FINAL:
+            return False
+        if record.claim is None:
+            return record.updated < self._now() - GRACE_FREE
+        ends = record.claim.until
+        if record.status == "processing" and ends > self._now() + self._lease:
             return True  # by a clock that was ahead: a run waits for a lease, and takes it over
-        return record.status not in FINAL and last_sign < late
+        return ends < late
 
     def _is_missing(self, path: str) -> bool:
         """Whether the record's blob is not there."""

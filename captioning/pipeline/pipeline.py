@@ -8,16 +8,26 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from captioning.budget.ledger import Ledger
 from captioning.domain.blobs import BlobDescription, ignoring_pattern
 from captioning.domain.messages import CaptionMessage
-from captioning.domain.record import FINAL, CaptionRecord, Claim, Provenance, Status, StoredRecord
+from captioning.domain.record import (
+    FINAL,
+    CaptionRecord,
+    Claim,
+    Provenance,
+    Status,
+    StoredRecord,
+    record_id,
+)
 from captioning.errors import (
     BlobChanged,
     BlobGone,
+    BlobRefused,
     CrashedTooOften,
     ImageRejected,
     ImageTooLarge,
@@ -31,6 +41,7 @@ from captioning.ports import BlobReader, MessageQueue, RecordWriter
 from captioning.providers import Picture
 from captioning.records.edits import may_be_same, with_etag_of, with_returned
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary
+from captioning.resilience.backoff import storage_pause
 from captioning.resilience.optimistic import until_saved
 from captioning.reuse.cache import CaptionCache, Result
 from captioning.support.score import SupportScorer
@@ -40,8 +51,6 @@ MOST_CRASHES = 5
 """Runs of one upload that may end without a trace: as often as the host tries an event."""
 OVERWRITES = 5
 """Attempts of a delivery at a blob or record that keeps changing meanwhile."""
-STORAGE_PAUSE = 15.0
-"""Seconds, and up to twice that, until an image is tried again after storage has failed."""
 
 log = logging.getLogger("captioning.pipeline")
 
@@ -98,15 +107,22 @@ class CaptionPipeline:
         """Captions the blob as it is now, and returns its record as it is then; None without one.
 
         An error of the image or of a service is recorded and not raised. When storage fails the
-        image is put back on the queue, and None returned; StorageUnavailable if that fails too.
+        image is put back on the queue, for longer each time, and None returned; StorageUnavailable
+        if that fails too.
         """
         try:
             return self._process(message, f"{self._worker}/{next(self._numbers)}")
         except StorageUnavailable as error:
-            log.warning("Storage fails, an image is put off: %s", error.message)
+            failures = message.attempts + 1
+            log.warning(
+                "Storage fails, image %s is put off after attempt %d: %s",
+                record_id(message.path),
+                failures,
+                error.message,
+            )
             # Without its ticket, the message is valid whatever became of the claim it was sent for.
-            again = replace(message, ticket=None)
-            self._queue.put(again, STORAGE_PAUSE * self._uniform(1, 2))
+            again = replace(message, ticket=None, attempts=failures)
+            self._queue.put(again, storage_pause(failures, self._uniform))
             return None
 
     def _process(self, message: CaptionMessage, run: str) -> CaptionRecord | None:
@@ -138,8 +154,9 @@ class CaptionPipeline:
         """Claims the record and runs, if there is something to do; else returns what is there."""
         data: bytes | None = None
         if previous and may_be_same(previous.record, blob):
-            data = self._read(blob)
-            previous = self._with_etag_of(previous, blob, data)
+            with suppress(BlobRefused):  # bytes that cannot be compared count as others
+                data = self._read(blob)
+                previous = self._with_etag_of(previous, blob, data)
         known = previous.record if previous else None
         found = standing(
             known,
@@ -234,9 +251,9 @@ class CaptionPipeline:
             return record, Result(error=CrashedTooOften(MOST_CRASHES))
         try:
             self._check_size(blob)
-        except ImageTooLarge as error:
+            data = data if data is not None else self._read(blob)
+        except (ImageTooLarge, BlobRefused) as error:
             return record, Result(error=error)
-        data = data if data is not None else self._read(blob)
         try:
             picture = self._inspect(data)
         except ImageRejected as error:

@@ -20,6 +20,9 @@ from captioning.domain.record import (
     RecordError,
 )
 from captioning.errors import (
+    BlobArchived,
+    BlobRefused,
+    BlobUnreadable,
     CaptioningError,
     ContentInProgress,
     GaveUp,
@@ -177,10 +180,13 @@ def ended(
     """
     error = result.error
     if isinstance(error, ServiceDeferred):
-        since = waiting_since(error, record.error.since if record.error else None, now)
+        waited = _same_wait(record.error, error)
+        since = waiting_since(error, waited.since if waited else None, now)
         if not is_hopeless(error, since, now):
-            return _put_off(record, error, since, run, now, uniform)
-        error = GaveUp(error, now - since)
+            attempts = waited.attempts + 1 if waited else 1
+            return _put_off(record, error, attempts, since, run, now, uniform)
+        if not isinstance(error, BlobRefused):
+            error = GaveUp(error, now - since)
     if made.afresh:
         ids = dict.fromkeys([made.afresh, *record.answered])
         record = replace(record, answered=tuple(ids)[:MOST_ANSWERED])
@@ -253,15 +259,22 @@ def _refused(
     return after_failure(record, failure, is_rejected=isinstance(error, ImageRejected), now=now)
 
 
+def _same_wait(before: RecordError | None, error: ServiceDeferred) -> RecordError | None:
+    """What the record has waited for, where it still waits for that. An image that waited for days
+    to be rehydrated has not waited for the services: they have their own day, and it its days."""
+    was_refused = before is not None and before.code in {BlobArchived.code, BlobUnreadable.code}
+    return before if was_refused == isinstance(error, BlobRefused) else None
+
+
 def _put_off(
     record: CaptionRecord,
     error: ServiceDeferred,
+    attempts: int,
     since: datetime,
     run: str,
     now: datetime,
     uniform: Callable[[float, float], float],
 ) -> CaptionRecord:
-    attempts = record.error.attempts + 1 if record.error else 1
     until = now + timedelta(seconds=delay(error, attempts, uniform))
     return replace(
         record,

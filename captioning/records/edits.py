@@ -45,7 +45,8 @@ def may_be_same(record: CaptionRecord, blob: BlobDescription) -> bool:
     """Whether the blob may be the record's upload although its ETag is another one: only its bytes
     can tell then."""
     image = record.image
-    return image.sha256 is not None and image.etag != blob.etag and image.bytes == blob.bytes
+    is_known = image.sha256 is not None and record.status != "unreadable"
+    return is_known and image.etag != blob.etag and image.bytes == blob.bytes
 
 
 def with_etag_of(record: CaptionRecord, blob: BlobDescription, data: bytes) -> CaptionRecord:

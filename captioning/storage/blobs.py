@@ -13,18 +13,19 @@ from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
     ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
 )
-from azure.storage.blob import (
-    BlobProperties,
-    ContainerClient,
-    ContentSettings,
-    StorageErrorCode,
-)
+from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings
 
 from captioning.domain.blobs import BlobDescription, ContainerIdentity, is_folder_marker
-from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
+from captioning.errors import (
+    BlobArchived,
+    BlobChanged,
+    BlobGone,
+    BlobInUse,
+    BlobRefused,
+    BlobUnreadable,
+    StorageUnavailable,
+)
 from captioning.storage.blob_rest import BlobWire, has_known_hash
 from captioning.storage.curl import Unclear
 from captioning.storage.errors import own_code, storage_answers
@@ -37,6 +38,18 @@ SHA256_METADATA = "sha256"
 ID_METADATA = "captionsid"
 """Metadata on the container: what its ETag was before it had this. The Blob service has no other
 sign that a container was made again; every process that is first finds the same ETag."""
+
+ANY = "*"
+"""In place of an ETag."""
+CHANGED = {(412, "ConditionNotMet"), (409, "BlobAlreadyExists")}
+PASSING = frozenset({401, 403, 404, 408, 412, 429})
+"""Statuses of 4xx that an operator's repair or the next attempt ends, for all blobs alike."""
+OF_ALL = ("Account", "Container")
+"""Codes that begin so are about more than one blob: ContainerBeingDeleted, AccountIsDisabled."""
+ARCHIVED = frozenset({"BlobArchived", "BlobBeingRehydrated"})
+PROTECTED = ("Lease", "SnapshotsPresent", "BlobImmutable")
+ENCRYPTED = "BlobUsesCustomerSpecifiedEncryption"
+"""https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes"""
 
 Page = tuple[list[BlobDescription], str | None]
 """Blobs, and where the next page begins."""
@@ -63,20 +76,24 @@ class ImageContainer:
         """Size, ETag and time of a blob; BlobGone when there is none."""
         with suppress(Unclear):
             return self._wire.describe(path, SHA256_METADATA)
-        with _of_the_blob(path):
-            return _description(
-                self._client.get_blob_client(path).get_blob_properties(retry_total=self._again),
-                path,
-            )
+        try:
+            with _of_the_blob(path, is_read=True):
+                return _description(
+                    self._client.get_blob_client(path).get_blob_properties(retry_total=self._again),
+                    path,
+                )
+        except BlobRefused:  # it is encrypted with a key of the customer's, say
+            return self._listed(path)
 
     @storage_answers
     def read(self, blob: BlobDescription) -> bytes:
         """The content that was described; BlobChanged when it is not there any more, or when its
-        bytes have another hash than was described."""
+        bytes have another hash than was described. BlobRefused when the service does not give it.
+        """
         with suppress(Unclear):
             return self._wire.read(blob)
         client = self._client.get_blob_client(blob.path)
-        with _of_the_blob(blob.path):
+        with _of_the_blob(blob.path, is_read=True):
             answer = client.download_blob(
                 etag=blob.etag,
                 match_condition=MatchConditions.IfNotModified,
@@ -100,20 +117,27 @@ class ImageContainer:
         sha256: str,
         media_type: str,
         *,
-        only_new: bool = False,
+        replaces: str | None,
     ) -> str:
-        """Uploads in one commit, so that one event is sent; the blob's ETag. With `only_new`
-        BlobChanged where storage has one already."""
+        """Uploads in one commit, so that one event is sent; the blob's ETag.
+
+        It `replaces` the version with this ETag, or any for `*`; None for a new blob. BlobChanged
+        where something else is there, or nothing: the service itself compares.
+        """
+        condition: dict[str, Any] = {"overwrite": replaces is not None}
+        if replaces == ANY:
+            condition["match_condition"] = MatchConditions.IfPresent
+        elif replaces is not None:
+            condition |= {"etag": replaces, "match_condition": MatchConditions.IfNotModified}
         try:
-            answer = self._client.get_blob_client(path).upload_blob(
-                data,
-                overwrite=not only_new,
-                metadata={SHA256_METADATA: sha256},
-                content_settings=ContentSettings(content_type=media_type),
-            )
-        except ResourceExistsError as error:
-            if not only_new or _error_code(error) != StorageErrorCode.BLOB_ALREADY_EXISTS:
-                raise
+            with _of_the_blob(path):
+                answer = self._client.get_blob_client(path).upload_blob(
+                    data,
+                    metadata={SHA256_METADATA: sha256},
+                    content_settings=ContentSettings(content_type=media_type),
+                    **condition,
+                )
+        except BlobGone as error:
             raise BlobChanged(path) from error
         return _quoted(str(answer["etag"]))
 
@@ -152,6 +176,14 @@ class ImageContainer:
                 made = ""  # a shared access signature, say, that does not allow it
         return ContainerIdentity(str(self._client.account_name), self.name, made)
 
+    def _listed(self, path: str) -> BlobDescription:
+        """What the listing says of a blob whose properties the service does not give."""
+        found = self._client.list_blobs(name_starts_with=path, results_per_page=1)
+        blob = next(iter(found), None)  # listings are in the order of names: a prefix comes first
+        if blob is None or blob.name != path:
+            raise StorageUnavailable("storage refuses a blob that it does not list")
+        return _description(blob, path)
+
     def is_there(self) -> bool:
         """Whether the container answers; asked once, for health."""
         try:
@@ -167,26 +199,36 @@ class ImageContainer:
 
 
 @contextmanager
-def _of_the_blob(path: str) -> Iterator[None]:
-    """BlobGone and BlobChanged. BlobGone removes what people wrote, so any other 404 than the
-    service's own BlobNotFound says nothing of the blob: the container may be missing, or the answer
-    may be that of a proxy or of another address."""
+def _of_the_blob(path: str, *, is_read: bool = False) -> Iterator[None]:
+    """BlobGone, BlobChanged, BlobRefused and BlobInUse. BlobGone removes what people wrote, so any
+    other 404 than the service's own BlobNotFound says nothing of the blob: the container may be
+    missing, or the answer may be that of a proxy or of another address."""
     try:
         yield
-    except ResourceNotFoundError as error:
+    except HttpResponseError as error:
         code = own_code(getattr(error.response, "headers", {}))
-        if (error.status_code, code) != (404, "BlobNotFound"):
+        if code is None or error.status_code is None:
             raise
-        raise BlobGone(path) from error
-    except ResourceModifiedError as error:
-        if _error_code(error) != StorageErrorCode.CONDITION_NOT_MET:  # a lease, say
+        if (error.status_code, code) == (404, "BlobNotFound"):
+            raise BlobGone(path) from error
+        if (error.status_code, code) in CHANGED:
+            raise BlobChanged(path) from error
+        refused = _refusal(error.status_code, code, is_read=is_read)
+        if refused is None:
             raise
-        raise BlobChanged(path) from error
+        raise refused from error
 
 
-def _error_code(error: HttpResponseError) -> object:
-    """What storage calls it, beside the status."""
-    return getattr(error, "error_code", None)
+def _refusal(status: int, code: str, *, is_read: bool) -> BlobRefused | BlobInUse | None:
+    """What an answer says that is about this blob and lasts; None for any other answer."""
+    if not 400 <= status < 500 or status in PASSING - {412} or code.startswith(OF_ALL):
+        return None
+    if code in ARCHIVED:
+        return BlobArchived()
+    if code.startswith(PROTECTED):
+        return BlobInUse(f"{status} {code}")
+    is_lasting = status not in PASSING and (is_read or code.startswith(ENCRYPTED))
+    return BlobUnreadable(f"{status} {code}") if is_lasting else None
 
 
 def _description(blob: BlobProperties, path: str) -> BlobDescription:

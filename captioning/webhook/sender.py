@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from captioning.domain.messages import NotificationMessage
-from captioning.domain.record import FINAL, CaptionRecord
+from captioning.domain.record import FINAL, CaptionRecord, record_id
 from captioning.errors import BadResponse, CaptioningError, ServiceDeferred, StorageUnavailable
 from captioning.ports import MessageQueue, RecordWriter
-from captioning.resilience.backoff import LONGEST_FOR_A_REPAIR, delay, is_hopeless
+from captioning.resilience.backoff import LONGEST_FOR_A_REPAIR, delay, is_hopeless, storage_pause
 from captioning.resilience.gate import Gate
 from captioning.webhook.outbox import FIRST_LOOK
 from captioning.webhook.payload import Delivery
@@ -27,8 +27,6 @@ PATIENCE = 10.0
 """Seconds that a message waits for its turn while others are ahead."""
 LATEST_SAVE = timedelta(hours=1)
 """A save that was announced longer ago than this was made, or never will be."""
-STORAGE_PAUSE = 15.0
-"""Seconds, and up to twice that, until a message is tried again after storage has failed."""
 
 log = logging.getLogger("captioning.webhook")
 
@@ -77,9 +75,17 @@ class WebhookSender:
         try:
             stored = self._catalog.get(message.path)
         except StorageUnavailable as error:
-            log.warning("Storage fails, a message is put off: %s", error.message)
-            self._queue.put(message, STORAGE_PAUSE * self._uniform(1, 2))
+            failures = message.unread + 1
+            log.warning(
+                "Storage fails, the message on image %s is put off after attempt %d: %s",
+                record_id(message.path),
+                failures,
+                error.message,
+            )
+            again = replace(message, unread=failures)
+            self._queue.put(again, storage_pause(failures, self._uniform))
             return
+        message = replace(message, unread=0)
         record = stored.record if stored else None
         if record and record.status == "unreadable":
             _note("dropped", message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from urllib.parse import quote
 from captioning.domain.record import FINAL, record_id
 from captioning.storage.accounts import BlobAccount
 from testing.harness.host_process import HostProcess
+from testing.harness.storage import overwrite
 from testing.harness.waiting import eventually
 from testing.paths import ROOT
 from testing.services.both import LocalServices, is_chat
@@ -98,7 +98,7 @@ class RunningApp:
 
     def upload(self, path: str, data: bytes) -> None:
         """Uploads a blob as any tool would, without a useful content type."""
-        self.images.write(path, io.BytesIO(data), "", "application/octet-stream")
+        overwrite(self.images, path, data, is_hashed=False)
 
     def get(self, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Sends a request with this target, which is not normalised."""

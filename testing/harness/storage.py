@@ -6,13 +6,14 @@ import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from azure.storage.blob import ContainerClient, ContentSettings
 from requests import PreparedRequest, Response
 
 from captioning.domain.blobs import BlobDescription
+from captioning.errors import BlobChanged
 from captioning.records.catalog import Catalog
 from captioning.records.layout import Layout
 from captioning.reuse.table import BurstTable, ReuseTable
@@ -61,6 +62,16 @@ def blobs_in(images: ImageContainer) -> Iterator[BlobDescription]:
         yield from blobs
         if marker is None:
             return
+
+
+def overwrite(images: ImageContainer, path: str, data: bytes, *, is_hashed: bool = True) -> str:
+    """Stores a blob whatever is there, as other tools do; its ETag."""
+    digest = hashlib.sha256(data).hexdigest() if is_hashed else ""
+    write = partial(images.write, path, sha256=digest, media_type="application/octet-stream")
+    try:
+        return write(io.BytesIO(data), replaces=None)
+    except BlobChanged:
+        return write(io.BytesIO(data), replaces="*")
 
 
 class Storage:
@@ -126,8 +137,7 @@ class Storage:
 
     def upload(self, path: str, data: bytes) -> BlobDescription:
         """Uploads a blob and describes it."""
-        digest = hashlib.sha256(data).hexdigest()
-        self.images.write(path, io.BytesIO(data), digest, "image/jpeg")
+        overwrite(self.images, path, data)
         return self.images.describe(path)
 
     def allocate(self, path: str, size: int) -> None:

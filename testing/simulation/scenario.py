@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionInput, CaptionRecord
 from captioning.errors import ServiceDeferred
-from captioning.maintenance.reconcile import GRACE
+from captioning.maintenance.reconcile import GRACE_FREE
 from captioning.records.catalog import ABANDONED
 from testing.fakes.stores import Message
 from testing.simulation.editors import FIELDS, Editors
@@ -190,7 +190,7 @@ class Scenario:
             if self.store.deferrals.held:
                 self.store.now.time = min(message.due for message in self.store.deferrals.held)
                 continue
-            self.store.now.advance((GRACE + LEASE).total_seconds() + 1)
+            self.store.now.advance((GRACE_FREE + LEASE).total_seconds() + 1)
             if not self.reconcile(0, []) + self.reconcile(0, []):  # the first may begin midway
                 self.store.now.advance(ABANDONED.total_seconds() + 1)
                 self.reconcile(0, [])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobClient
 
+from captioning.api.error_responses import respond
 from captioning.api.images import ImageChanges
 from captioning.api.messages import Request, Response
 from captioning.domain.record import record_id
@@ -46,7 +47,10 @@ def changes(lab: MaintenanceLab, **parts: Any) -> ImageChanges:
 
 
 def upload(path: str, body: bytes = JPEG, query: str = "", **headers: str) -> Request:
-    """A request as the host hands it over; header names with underscores."""
+    """A request as the host hands it over; header names with underscores. It is for a new image
+    unless it has a condition of its own."""
+    if not {"if_match", "if_none_match"} & set(headers):
+        headers["if_none_match"] = "*"
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request(f"{URL}/x{query}", path, {"content-length": str(len(body)), **named}, body)
 
@@ -94,6 +98,7 @@ class TestPut:
             "width": 400,
             "height": 300,
         }
+        assert response.headers["ETag"] == blob.etag
         assert lab.storage.images.read(blob) == JPEG
         assert blob.sha256 == hashlib.sha256(JPEG).hexdigest()
         with BlobClient.from_connection_string(
@@ -103,7 +108,7 @@ class TestPut:
 
     def test_another_upload_takes_its_place(self, lab: MaintenanceLab) -> None:
         first = changes(lab).put(upload("a.jpg"))
-        second = changes(lab).put(upload("a.jpg", PNG))
+        second = changes(lab).put(upload("a.jpg", PNG, if_match=first.headers["ETag"]))
         assert (first.status, second.status) == (201, 200)
         assert second.headers["Location"] == "/api/images/a.jpg"
         assert json.loads(second.body)["etag"] != json.loads(first.body)["etag"]
@@ -112,27 +117,79 @@ class TestPut:
     def test_an_upload_is_one_write(self, lab: MaintenanceLab) -> None:
         images, sent = lab.storage.recorded_images()
         changes(lab, images=images).put(upload("a.jpg"))
-        assert sent == ["HEAD", "PUT"]
+        assert sent == ["PUT"]
+        changes(lab, images=images).put(upload("a.jpg", if_match="*"))
+        assert sent == ["PUT", "PUT"]
 
-    def test_an_upload_at_the_same_moment_is_replaced(self, lab: MaintenanceLab) -> None:
-        between = InterceptedOnce(
-            lab.storage.images, "write", lambda: lab.storage.upload("a.jpg", b"other")
-        )
-        assert changes(lab, images=between).put(upload("a.jpg")).status == 200
+    def test_without_a_condition_nothing_is_stored(self, lab: MaintenanceLab) -> None:
+        for headers in ({}, {"if-match": " "}):
+            request = Request(f"{URL}/x", "a.jpg", {"content-length": "1", **headers}, b"x")
+            assert code(changes(lab).put(request)) == (428, "precondition_required")
+        assert paths(lab) == []
+
+    def test_only_the_version_that_is_meant_is_replaced(self, lab: MaintenanceLab) -> None:
+        before, now = lab.upload("a.jpg").etag, lab.upload("a.jpg", b"new").etag
+        for given in (before, f"W/{now}", "x", f"{before}, x"):
+            response = changes(lab).put(upload("a.jpg", if_match=given))
+            assert code(response) == (412, "changed")
+            assert response.headers["ETag"] == now
+        assert lab.storage.images.describe("a.jpg").etag == now
+        response = changes(lab).put(upload("a.jpg", if_match=f"{before}, {now}"))
+        assert response.status == 200
         assert lab.storage.images.read(lab.storage.images.describe("a.jpg")) == JPEG
+
+    def test_an_image_that_is_gone_is_not_replaced(self, lab: MaintenanceLab) -> None:
+        etag = lab.upload("a.jpg").etag
+        lab.storage.delete("a.jpg")
+        for given in ("*", etag):
+            response = changes(lab).put(upload("a.jpg", if_match=given))
+            assert code(response) == (412, "changed")
+            assert "ETag" not in response.headers
+        assert paths(lab) == []
+
+    @pytest.mark.parametrize("given", ["*", "etag"])
+    def test_storage_judges_what_is_replaced_as_it_writes(
+        self, lab: MaintenanceLab, given: str
+    ) -> None:
+        """It is as the client saw it when the request comes, and is not when it is written."""
+        etag = lab.upload("a.jpg").etag
+
+        def overtake() -> None:
+            lab.storage.delete("a.jpg") if given == "*" else lab.storage.upload("a.jpg", b"other")
+
+        between = InterceptedOnce(lab.storage.images, "write", overtake)
+        request = upload("a.jpg", if_match="*" if given == "*" else etag)
+        assert code(changes(lab, images=between).put(request)) == (412, "changed")
+        assert [lab.storage.images.describe(path).bytes for path in paths(lab)] in ([], [5])
+
+    def test_an_upload_that_meets_itself_has_replaced_the_image(self, lab: MaintenanceLab) -> None:
+        """As where storage has stored it, and the answer to that was lost."""
+        etag = lab.upload("a.jpg").etag
+        between = InterceptedOnce(
+            lab.storage.images, "write", lambda: lab.storage.upload("a.jpg", JPEG)
+        )
+        response = changes(lab, images=between).put(upload("a.jpg", if_match=etag))
+        assert response.status == 200
+        assert response.headers["ETag"] == lab.storage.images.describe("a.jpg").etag != etag
 
     def test_one_that_must_be_new_is_judged_by_the_storage(self, lab: MaintenanceLab) -> None:
         """It is not there when the request comes, and there when it is written."""
         between = InterceptedOnce(
             lab.storage.images, "write", lambda: lab.storage.upload("a.jpg", b"other")
         )
-        new = upload("a.jpg", if_none_match="*")
-        assert code(changes(lab, images=between).put(new)) == (412, "exists")
+        response = changes(lab, images=between).put(upload("a.jpg", if_none_match="*"))
+        assert code(response) == (412, "exists")
+        assert response.headers["ETag"] == lab.storage.images.describe("a.jpg").etag
         assert lab.storage.images.read(lab.storage.images.describe("a.jpg")) == b"other"
         assert changes(lab).put(upload("b.jpg", if_none_match="*")).status == 201
 
     def test_other_conditions_are_not_passed_over(self, lab: MaintenanceLab) -> None:
-        for request in (upload("a.jpg", if_none_match='"1"'), upload("a.jpg", if_match='"1"')):
+        both = upload("a.jpg", if_none_match="*", if_match="*")
+        for request in (
+            upload("a.jpg", if_none_match='"1"'),
+            upload("a.jpg", if_none_match=""),
+            both,
+        ):
             assert refused(changes(lab).put, request) == "bad_condition"
         assert paths(lab) == []
 
@@ -140,7 +197,7 @@ class TestPut:
         """Whatever its path is."""
         path = "a/../b.jpg"
         lab.record(lab.upload(path))
-        response = changes(lab).put(upload(f"sha256:{record_id(path)}"))
+        response = changes(lab).put(upload(f"sha256:{record_id(path)}", if_match="*"))
         assert (response.status, json.loads(response.body)["path"]) == (200, path)
         assert response.headers["Location"] == f"/api/images/sha256:{record_id(path)}"
         assert lab.storage.images.read(lab.storage.images.describe(path)) == JPEG
@@ -149,7 +206,8 @@ class TestPut:
 
     def test_without_a_length_nothing_is_stored(self, lab: MaintenanceLab) -> None:
         for body in (b"", JPEG):
-            request = Request(f"{URL}/x", "a.jpg", {"transfer-encoding": "chunked"}, body)
+            headers = {"transfer-encoding": "chunked", "if-none-match": "*"}
+            request = Request(f"{URL}/x", "a.jpg", headers, body)
             assert code(changes(lab).put(request)) == (411, "length_required")
         assert paths(lab) == []
 
@@ -257,8 +315,9 @@ class TestDelete:
         ) as client:
             lease = client.acquire_lease()
             for attempt in (changes(lab).delete, changes(lab).put):
-                with pytest.raises(StorageUnavailable, match="412"):
-                    attempt(upload("a.jpg"))
+                response = respond(attempt, upload("a.jpg", if_match="*"))
+                assert code(response) == (409, "in_use")
+                assert "end the lease" in json.loads(response.body)["detail"]
             lease.release()
         assert lab.stored("a.jpg")
 

@@ -81,7 +81,7 @@ Case: TypeAlias = "schemathesis.Case[Any]"
 @schema.hook
 def map_case(_: schemathesis.HookContext, case: Case) -> Case:
     """Makes of good requests such as find something. Bad ones stay as they were drawn."""
-    if case.meta is None or not case.meta.generation.mode.is_positive:
+    if not _is_good(case):
         return case
     if case.operation.label == "GET /api/captions" and case.query:
         _make_search(case.query)
@@ -90,7 +90,20 @@ def map_case(_: schemathesis.HookContext, case: Case) -> Case:
     for name in {"If-Match", "If-None-Match"} & set(case.headers):
         if crc32(case.headers[name].encode()) % 2:
             case.headers[name] = "*"
+    _make_conditional(case)
     return case
+
+
+def _is_good(case: Case) -> bool:
+    return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+def _make_conditional(case: Case) -> None:
+    """An upload has one of two headers, which OpenAPI cannot say."""
+    if case.operation.label == "PUT /api/images/{path}":
+        kept = "If-Match" if "If-Match" in case.headers else "If-None-Match"
+        case.headers.pop("If-None-Match", None)
+        case.headers.setdefault(kept, "*")
 
 
 def _make_found(case: Case) -> None:
@@ -148,6 +161,8 @@ def test_the_app_serves_the_document_that_it_is_tested_by(app: RunningApp) -> No
 
 @schema.parametrize()
 def test_every_answer_is_as_described(case: Case, app: RunningApp) -> None:
+    if _is_good(case):
+        _make_conditional(case)  # no hook sees the examples of the document
     response = case.call_and_validate(base_url=url(app))
     ANSWERS[case.operation.label, response.status_code] += 1
 

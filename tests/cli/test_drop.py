@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import ContainerClient
 
-from captioning.cli.drop import drop, find_items
+from captioning.cli.drop import OVERTAKEN, drop, find_items
 from captioning.errors import BadName
 from testing.harness.command_line import CommandLine
+from testing.harness.maintenance import InterceptedOnce
 from testing.harness.storage import Storage, blobs_in
 from testing.harness.waiting import HUNG_SECONDS
 
@@ -120,6 +121,24 @@ def test_the_same_content_is_not_sent_again(storage: Storage, tmp_path: Path) ->
     assert storage.images.read(storage.images.describe("b.jpg")) == b"other"
 
 
+def test_what_somebody_changes_meanwhile_is_not_overwritten(
+    storage: Storage, tmp_path: Path
+) -> None:
+    """It is there, or not there, when `drop` looks, and another one when `drop` writes."""
+    [item] = find_items([made(tmp_path, "a.jpg")], "", JPG)
+    assert storage.images.is_there()
+    for other in (b"other", b"another"):
+        between = InterceptedOnce(
+            storage.images, "write", lambda other=other: storage.upload("a.jpg", other)
+        )
+        [done] = drop(between, [item])
+        assert (done.outcome, done.problem) == ("failed", OVERTAKEN)
+        assert storage.images.read(storage.images.describe("a.jpg")) == other
+    # As where storage has stored it, and the answer to that was lost.
+    between = InterceptedOnce(storage.images, "write", lambda: storage.upload("a.jpg", b"a.jpg"))
+    assert [done.outcome for done in drop(between, [item])] == ["sent"]
+
+
 def test_an_interrupted_drop_goes_on_where_it_was(
     command: CommandLine, storage: Storage, tmp_path: Path
 ) -> None:
@@ -153,7 +172,9 @@ def test_what_fails_is_reported_and_the_others_go_on(
     assert result.exit_code == 1
     assert "2 sent, 0 already there, 2 failed" in result.stdout
     assert re.search(r"^failed  unreadable.jpg: cannot be read: \w+", result.stdout, re.MULTILINE)
-    assert re.search(r"^failed  locked.jpg: cannot be uploaded: .*412", result.stdout, re.MULTILINE)
+    assert re.search(
+        r"^failed  locked.jpg: cannot be uploaded: .*end the lease", result.stdout, re.MULTILINE
+    )
     assert set(etags(storage)) == {"a.jpg", "locked.jpg", "z.jpg"}
 
 

@@ -30,8 +30,9 @@ def app(
 
 
 def put(app: RunningApp, target: str, body: bytes, **headers: str) -> tuple[int, Any]:
-    """Status and document of the answer to an upload."""
+    """Status and document of the answer to an upload, of a new image without a condition."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = named if "If-Match" in named else {"If-None-Match": "*", **named}
     status, _, answer = app.workers[0].ask(target, named, method="PUT", body=body)
     return status, json.loads(answer)
 
@@ -79,7 +80,9 @@ def test_an_image_lives_and_dies_over_http(app: RunningApp) -> None:
 def test_a_chunked_upload_is_refused_and_stored_nowhere(app: RunningApp) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", app.workers[0].port, timeout=HUNG_SECONDS)
     parts = iter([pictures.oriented(1)])
-    connection.request("PUT", "/api/images/chunked.jpg", parts, encode_chunked=True)
+    connection.request(
+        "PUT", "/api/images/chunked.jpg", parts, headers={"If-None-Match": "*"}, encode_chunked=True
+    )
     response = connection.getresponse()
     assert (response.status, json.loads(response.read())["code"]) == (411, "length_required")
     connection.close()
@@ -94,7 +97,9 @@ def test_hostile_names_are_refused_and_stored_nowhere(app: RunningApp, path: str
     before = stored(app)
     for method in ("PUT", "GET", "DELETE"):
         body = numbered(1) if method == "PUT" else b""
-        status, _, answer = app.workers[0].ask(f"/api/images/{path}", {}, method=method, body=body)
+        status, _, answer = app.workers[0].ask(
+            f"/api/images/{path}", {"If-None-Match": "*"}, method=method, body=body
+        )
         assert (status, json.loads(answer)["code"]) == (400, "bad_name")
     assert stored(app) == before
 

@@ -86,6 +86,28 @@ def test_an_upload_replaces_nothing_unasked(gallery: GalleryPage, app: RunningAp
     expect(gallery.page.locator("#grid .card").first).to_contain_text("A tripod.")
 
 
+@pytest.mark.usefixtures("photos")
+def test_only_the_image_that_was_asked_about_is_replaced(
+    gallery: GalleryPage, app: RunningApp
+) -> None:
+    """Somebody else changes it before the button is pressed, and then deletes it."""
+    gallery.open()
+    app.upload("asked.jpg", sample("cat"))
+    gallery.drop(("asked.jpg", sample("camera")))
+    row = gallery.page.locator("#uploads-list li", has_text="asked.jpg")
+    expect(row.locator(".state")).to_contain_text("There is an image at this path.")
+    app.upload("asked.jpg", sample("coffee"))
+    etag = app.images.describe("asked.jpg").etag
+    row.get_by_role("button", name="Replace it").click()
+    expect(row.locator(".state")).to_contain_text("not the one that If-Match names")
+    assert app.images.describe("asked.jpg").etag == etag
+    app.images.delete("asked.jpg")
+    row.get_by_role("button", name="Replace it").click()
+    expect(row.locator(".state")).to_contain_text("not there any more")
+    row.get_by_role("button", name="Upload it").click()
+    expect(row.locator(".state")).to_have_text("A tripod.")
+
+
 def test_leaving_in_the_middle_of_an_upload_asks(gallery: GalleryPage) -> None:
     asked: list[str] = []
 

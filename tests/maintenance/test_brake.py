@@ -123,7 +123,7 @@ def test_another_container_stops_it_whatever_it_holds(
     other = lab.storage._blobs.images(f"{lab.storage.name}-other")
     other.create()
     for path in paths[1:]:  # one image is missing
-        other.write(path, io.BytesIO(b"x"), "", "image/jpeg")
+        other.write(path, io.BytesIO(b"x"), "", "image/jpeg", replaces=None)
     cleanup = lab.cleanup(images=other)
     for _ in range(3):
         lab.pass_time(hours=30)

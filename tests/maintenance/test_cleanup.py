@@ -151,7 +151,8 @@ class TestPoisoned:
         )
         assert lab.cleanup().poisoned("a.jpg") is None
         assert lab.found("a.jpg") == before
-        assert lab.messages.put_by == [(CaptionMessage("a.jpg", ticket="worker/1"), delay)]
+        again = CaptionMessage("a.jpg", ticket="worker/1", attempts=1)
+        assert lab.messages.put_by == [(again, delay)]
 
     def test_a_blob_that_is_gone_is_forgotten(self, lab: MaintenanceLab) -> None:
         lab.record(lab.upload("a.jpg"), status="processing", claim=lab.claim(-5))

@@ -16,11 +16,12 @@ from azure.data.tables import TableClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioning.domain.record import (, record_id
+from captioning.domain.record import (
     CaptionRecord,
     CaptionText,
     StoredRecord,
     TextLine,
+    record_id,
 )
 from captioning.errors import StorageUnavailable
 from captioning.ports import Row

@@ -15,8 +15,8 @@ from captioning.api.edits import EditApi
 from captioning.api.messages import Request
 from captioning.domain.record import StoredRecord, TextLine
 from captioning.ports import Row
-from captioning.records.edits import edits_of
 from captioning.records.table import CUT, record_properties, stored_in
+from captioning.records.written import edits_of
 from captioning.storage.entities import decoded, encoded
 from testing.factories.records import FULL, START, short
 from testing.fakes.faults import Clock

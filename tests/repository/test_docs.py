@@ -24,7 +24,13 @@ from captioning.config import sections
 from captioning.config.definitions import SETTINGS
 from captioning.domain.messages import NotificationMessage
 from captioning.domain.usage import Bill
-from captioning.errors import CaptioningError, ImageRejected, RecordUnreadable, ServiceDeferred
+from captioning.errors import (
+    BlobRefused,
+    CaptioningError,
+    ImageRejected,
+    RecordUnreadable,
+    ServiceDeferred,
+)
 from captioning.export.filenames import LONGEST
 from captioning.export.html import ON_A_PAGE, WIDTH
 from captioning.maintenance.reconcile import ReconcileReport
@@ -62,6 +68,7 @@ from testing.paths import ROOT
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 NEVER_IN_A_RECORD = {
     *("error", "settings", "changed", "row_missing", "gone", "bad_request", "bad_name", "refused"),
+    "in_use",
 }
 NUMBERS = ("never", "once", "twice")
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
@@ -136,7 +143,7 @@ def test_every_error_code_is_documented_where_it_belongs() -> None:
     }
     rejected, deferred = codes(ImageRejected), codes(ServiceDeferred)
     unreadable = {RecordUnreadable.code}
-    failed = codes(CaptioningError) - rejected - deferred - unreadable
+    failed = codes(CaptioningError) - rejected - deferred - unreadable | codes(BlobRefused)
     assert documented == {
         "rejected": rejected,
         "deferred": deferred,

@@ -153,7 +153,8 @@ class Taking:
     def describe(self, path: str) -> object:
         raise AssertionError("not asked for a new image")
 
-    def write(self, path: str, **_: object) -> str:
+    def write(self, path: str, *_: object, replaces: str | None) -> str:
+        assert replaces is None
         return '"0x8DE"'
 
     delete = describe

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from azure.storage.blob import ContainerClient
 
-from captioning.embedded.stack.azurite import StoragePorts
 from captioning.errors import BlobChanged, BlobGone, StorageUnavailable
 from captioning.maintenance.reconcile import Reconciler
 from captioning.records.layout import Layout
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.queues import connect
 from testing.fakes.forwarding import Answer
-from testing.fakes.storage_proxy import StorageProxy
 from testing.harness.maintenance import MaintenanceLab
 from testing.harness.pipeline import PipelineLab, on
-from testing.harness.storage import Storage
+from testing.harness.proxied_storage import Behind
 from testing.services.server import Reply, WireServer
 
 PATHS = [f"{number}.jpg" for number in range(6)]
@@ -33,26 +29,6 @@ FOREIGN = {
     "another container": [OWN, ("x-ms-error-code", "ContainerNotFound")],
     "a code without the service": [GONE],
 }
-
-
-@dataclass
-class Behind:
-    """Storage as it is, and the same storage behind a proxy."""
-
-    proxy: StorageProxy
-    storage: Storage
-    proxied: Storage
-
-
-@pytest.fixture
-def behind(storage: Storage) -> Iterator[Behind]:
-    with ExitStack() as stack:
-        found = re.findall(
-            r"(Blob|Queue|Table)Endpoint=http://127\.0\.0\.1:(\d+)", storage.connection
-        )
-        ports = StoragePorts(**{name.lower(): int(port) for name, port in found})
-        proxy = stack.enter_context(StorageProxy(ports))
-        yield Behind(proxy, storage, Storage(proxy.connection_string, storage.name, stack))
 
 
 @contextmanager

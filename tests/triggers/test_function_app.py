@@ -177,7 +177,7 @@ def test_a_person_corrects_a_record(deployed: PipelineLab) -> None:
 
 def test_an_image_is_put_shown_and_deleted(deployed: PipelineLab) -> None:
     data = pictures.oriented(6)
-    headers = {"Content_Length": str(len(data)), "Content_Type": "text/html"}
+    headers = {"Content_Length": str(len(data)), "Content_Type": "text/html", "If_None_Match": "*"}
     put = call(function_app.put_image, path="a.jpg", method="PUT", body=data, **headers)
     assert (put.status_code, put.headers["Location"]) == (201, "/api/images/a.jpg")
     shown = call(function_app.get_image, path="a.jpg")
@@ -199,7 +199,14 @@ def test_an_image_over_the_limit_or_too_small_for_vision_is_refused(
     tiny, large = pictures.encoded(pictures.quadrants(49, 49), "PNG"), pictures.oriented(1)
     for body, refusal in ((tiny, (415, "too_small")), (large, (413, "too_large"))):
         length = str(len(body))
-        put = call(function_app.put_image, path="a", method="PUT", body=body, Content_Length=length)
+        put = call(
+            function_app.put_image,
+            path="a",
+            method="PUT",
+            body=body,
+            If_None_Match="*",
+            Content_Length=length,
+        )
         assert problem(put) == refusal
 
 

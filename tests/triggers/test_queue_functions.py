@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import azure.functions as func
@@ -15,6 +16,7 @@ import function_app
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.records.catalog import EVERYTHING
+from captioning.records.layout import Layout
 from captioning.triggers import BLOB_DELETED
 from testing.factories import pictures
 from testing.factories.records import short
@@ -83,8 +85,24 @@ def test_an_image_that_waited_is_captioned(deployed: PipelineLab) -> None:
 
 def test_an_image_that_is_gone_by_then_ends_the_message(deployed: PipelineLab) -> None:
     saved(deployed, "a.jpg")
+    Layout(deployed.storage.table).bind(deployed.storage.images.identity())
     function_app.caption_deferred(message({"path": "a.jpg"}))
     assert not is_known(deployed, "a.jpg")
+
+
+@pytest.mark.parametrize("own", [None, "photos"])
+def test_an_image_that_this_container_does_not_have_keeps_its_record(
+    deployed: PipelineLab, own: str | None
+) -> None:
+    """As under a wrong IMAGES_CONTAINER. `reconcile` finds out; the message says nothing."""
+    saved(deployed, "a.jpg")
+    if own:
+        other = replace(deployed.storage.images.identity(), container=own)
+        Layout(deployed.storage.table).bind(other)
+    function_app.caption_deferred(message({"path": "a.jpg"}))
+    function_app.record_poisoned_deferral(message({"path": "a.jpg"}))
+    assert is_known(deployed, "a.jpg")
+    assert waiting(deployed.storage) == []
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ from captioning.errors import (
 )
 from captioning.ports import Write
 from captioning.records.layout import Layout, record_key
-from captioning.resilience.backoff import GIVE_UP, LONGEST
+from captioning.resilience.backoff import FIRST_FOR_STORAGE, GIVE_UP, LONGEST
 from captioning.resilience.gate import Gate
 from captioning.webhook.outbox import FIRST_LOOK, OutboxCatalog
-from captioning.webhook.sender import LATEST_SAVE, STORAGE_PAUSE, WebhookSender
+from captioning.webhook.sender import LATEST_SAVE, WebhookSender
 from testing.factories.records import FULL, short
 from testing.fakes.faults import Clock, FaultInjector
 from testing.fakes.stores import MemoryNotices, MemoryTable
@@ -265,7 +265,7 @@ def test_storage_that_fails_puts_the_notice_off(lab: Lab) -> None:
     lab.clock.advance(FIRST_LOOK)
     lab.injector.fail(1)
     lab.deliver()
-    assert lab.delays() == [2 * STORAGE_PAUSE]
+    assert lab.delays() == [2 * FIRST_FOR_STORAGE]
     lab.run_for(timedelta(minutes=2))
     assert lab.receiver.latest("a.jpg")
 

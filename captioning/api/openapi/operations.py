@@ -16,12 +16,12 @@ _BAD_QUERY = ("unknown_parameter", "bad_query")
 _ABOUT = {
     400: "The request is invalid; `detail` says why.",
     404: "Not found.",
-    409: "The state of the record does not allow it; `detail` says why.",
+    409: "The state of the record or of the image does not allow it; `detail` says why.",
     411: "The Content-Length is missing.",
     412: "The condition is not met.",
     413: "The body or the image has too many bytes.",
     415: "The type is not supported.",
-    428: "The If-Match header is missing.",
+    428: "The condition is missing: `detail` names the header.",
     500: "An unexpected error; see the app's log.",
     503: "Settings, storage or a service prevent a response. Try again later.",
 }
@@ -122,6 +122,7 @@ def _get_image() -> Part:
         {
             400: ("repeated_parameter", "bad_width", "bad_name"),
             404: ("not_found",),
+            409: ("archived", "unreadable"),
             413: ("too_large",),
             415: ("unsupported_format", "corrupt", "too_large"),
         },
@@ -129,14 +130,16 @@ def _get_image() -> Part:
 
 
 def _put_image() -> Part:
-    stored = {**_json("StoredImage", LOCATION), "links": _links()}
+    stored = {**_json("StoredImage", LOCATION | ETAG), "links": _links()}
     problems: Problems = {
         400: ("bad_name", "bad_length", "empty_body", "bad_condition"),
         404: ("not_found",),
+        409: ("in_use", "archived", "unreadable"),
         411: ("length_required",),
-        412: ("exists",),
+        412: ("exists", "changed"),
         413: ("too_large",),
         415: ("unsupported_format", "corrupt", "too_small", "too_large"),
+        428: ("precondition_required",),
     }
     body = {
         "required": True,
@@ -144,14 +147,16 @@ def _put_image() -> Part:
         " detected from the content.",
         "content": {"image/*": {}},
     }
-    return _operation(
+    described = _operation(
         "put_image",
         "Store an image; its blob event has it captioned",
-        [params.IMAGE_PATH, params.IF_NEW],
+        [params.IMAGE_PATH, params.IF_NEW, params.IF_REPLACED],
         {"200": {**stored, "description": "An image was replaced."}, "201": stored},
         problems,
         body,
     )
+    described["responses"]["412"]["headers"] = {**SAFE, **params.THERE}
+    return described
 
 
 def _delete_image() -> Part:
@@ -160,7 +165,12 @@ def _delete_image() -> Part:
         "Delete an image and everything that is stored about it",
         [params.IMAGE_PATH, params.IF_MATCH],
         {"204": _empty("The image was deleted.", CACHE)},
-        {400: ("bad_name",), 404: ("not_found",), 412: ("changed",)},
+        {
+            400: ("bad_name",),
+            404: ("not_found",),
+            409: ("in_use",),
+            412: ("changed",),
+        },
     )
 
 

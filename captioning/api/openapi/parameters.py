@@ -102,15 +102,27 @@ IF_NONE_MATCH = _parameter(
     "ETags that the client has; 304 where one is of the present version.",
     {"type": "string"},
 )
-IF_NEW = _parameter(
-    "If-None-Match", "header", "Stores only a new image.", {"type": "string", "enum": ["*"]}
-)
+IF_NEW: Part = {
+    **_parameter(
+        "If-None-Match",
+        "header",
+        "Stores only a new image. An upload needs either this or If-Match.",
+        {"type": "string", "enum": ["*"]},
+    ),
+    "example": "*",
+}
 IF_MATCH = _parameter(
     "If-Match",
     "header",
     "The ETag of the expected version, or a list of them; `*` for any version.",
     {"type": "string"},
 )
+IF_REPLACED: Part = {
+    **IF_MATCH,
+    "description": "Replaces only this version: the ETag of the original image or a list of them;"
+    " `*` for any version. An upload needs either this or If-None-Match.",
+    "example": '"0x8DE3A5C1B2F4E60"',
+}
 IF_MATCH_NEEDED: Part = {
     **IF_MATCH,
     "required": True,
@@ -126,4 +138,10 @@ def header(about: str, **schema: Any) -> Part:
 ETAG = {"ETag": header("The version, as a strong ETag.", pattern='^"')}
 CACHE = {"Cache-Control": header("Who may cache the response.")}
 NOSNIFF = {"X-Content-Type-Options": header("Browsers must not guess the type.", const="nosniff")}
+THERE = {
+    "ETag": {
+        "description": "The version of the image that is there, if there is one.",
+        "schema": {"type": "string", "pattern": '^"'},
+    }
+}
 LOCATION = {"Location": header("The route of the image.", pattern="^/api/images/")}

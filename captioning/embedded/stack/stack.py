@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Literal, Self
 
 from captioning.embedded.stack.azurite import StoragePorts, is_taken, start_azurite
 from captioning.embedded.stack.child import Child, StackError
+from captioning.transport import ask_local
 
 HostKind = Literal["embedded", "func"]
 
@@ -132,11 +131,5 @@ def _another(port: int) -> int:
 
 def _answers(url: str) -> bool:
     """Whether the app answers, healthy or not."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own loopback address
-            return True
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code != 404  # the host has not loaded the functions yet
-    except OSError:
-        return False
+    answer = ask_local(url, 5)
+    return answer is not None and answer.status != 404  # 404: no function is loaded yet

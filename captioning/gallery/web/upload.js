@@ -14,28 +14,35 @@ function routeOf(path) {
 }
 
 /**
- * Stores a file; resolves to the JSON of the API. `progress` is called with 0 to 1. An existing image
- * is replaced only with `replace`; otherwise Problem 412 `exists` is thrown.
+ * Stores a file; resolves to the JSON of the API. `progress` is called with 0 to 1. `replaces` is the
+ * ETag of the only version that it may replace; none is for a new image. Problem 412 (`exists`,
+ * `changed`) is thrown where something else is there, with its ETag in `etag`.
  */
-export async function upload(file, path, { replace = false, progress }) {
+export async function upload(file, path, { replaces = null, progress }) {
   const route = routeOf(path);
   for (;;) {
     const used = key.current();
-    const { status, body } = await send(route, file, { replace, progress });
+    const { status, body, etag } = await send(route, file, { replaces, progress });
     if (status >= 200 && status < 300) return JSON.parse(body);
-    if (status !== 401 || !(await key.ask(used))) throw api.problem(status, body);
+    if (status !== 401 || !(await key.ask(used))) {
+      throw Object.assign(api.problem(status, body), { etag });
+    }
   }
 }
 
-function send(route, file, { replace, progress }) {
+function send(route, file, { replaces, progress }) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.open("PUT", route);
     for (const [name, value] of Object.entries(key.headers())) request.setRequestHeader(name, value);
-    if (!replace) request.setRequestHeader("If-None-Match", "*");
+    if (replaces) request.setRequestHeader("If-Match", replaces);
+    else request.setRequestHeader("If-None-Match", "*");
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.upload.onprogress = (event) => progress(event.total ? event.loaded / event.total : 0);
-    request.onloadend = () => resolve({ status: request.status, body: request.responseText });
+    request.onloadend = () => {
+      const etag = request.getResponseHeader("ETag");
+      resolve({ status: request.status, body: request.responseText, etag });
+    };
     request.send(file);
   });
 }

@@ -71,7 +71,7 @@ export class Uploads {
     const row = this.#row(item.path);
     try {
       const progress = (part) => (row.progress.value = part);
-      const made = await upload(item.file, item.path, { replace: item.replace, progress });
+      const made = await upload(item.file, item.path, { replaces: item.replaces, progress });
       Object.assign(row, { id: made.id, etag: made.etag });
       row.state.textContent = "Stored. Being captioned…";
       this.#counts.done += 1;
@@ -90,7 +90,10 @@ export class Uploads {
     Object.assign(row, { isDone: true, isRefused: true });
     row.node.classList.add("refused");
     row.state.textContent = error.message;
-    if (error.code === "exists") this.#offer(row, { ...item, replace: true }, "Replace it");
+    if (error.status === 412) {
+      const label = error.etag ? "Replace it" : "Upload it";
+      this.#offer(row, { ...item, replaces: error.etag }, label);
+    }
     if ([0, 401].includes(error.status) || error.status >= 500) this.#offer(row, item, "Try again");
     announce(`${item.path}: ${error.message}`);
   }
