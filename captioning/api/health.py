@@ -13,7 +13,8 @@ class HealthApi:
 
     `checks` call storage. `services` are all services; `troubles` gives the error codes of those
     that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
-    `stopped` gives the reason why reconcile changes no records, if there is one.
+    `stopped` gives the reason why reconcile changes no records, if there is one; `backup` what is
+    wrong with the backups of the records.
     """
 
     def __init__(
@@ -23,17 +24,19 @@ class HealthApi:
         check_budget: Callable[[], None],
         services: Sequence[str] = ("vision", "model"),
         stopped: Callable[[], str | None] = lambda: None,
+        backup: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._checks = checks
         self._troubles = troubles
         self._check_budget = check_budget
         self._services = services
         self._stopped = stopped
+        self._backup = backup
 
     def get_health(self) -> Response:
         """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent, the
-        webhook fails or reconcile has stopped. It needs no key, so it gives the states of the parts
-        and error codes, and nothing else."""
+        webhook fails, reconcile has stopped or the backup is late. It needs no key, so it gives the
+        states of the parts and error codes, and nothing else."""
         parts = {"settings": "ok"}
         parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
         if "down" in parts.values():
@@ -47,6 +50,8 @@ class HealthApi:
             if reason := self._stopped():
                 parts["reconcile"] = "stopped"
                 reasons["reconcile"] = reason
+            if state := self._backup():
+                parts["backup"] = state
         except StorageUnavailable:
             return _health(parts | {"captions": "down"})
         return _health(parts, reasons=reasons)

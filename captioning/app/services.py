@@ -21,6 +21,9 @@ from captioning.app.clients import ServiceClients
 from captioning.app.credentials import identity_of
 from captioning.app.pipeline import bursts, call_maker, service_gate
 from captioning.app.storage import StorageAccount
+from captioning.backup.backup import Backup
+from captioning.backup.restore import Policy, Restore
+from captioning.backup.rows import RecordTable
 from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
 from captioning.budget.table import UsageTable
@@ -140,6 +143,15 @@ class Services:
         self.pipeline = self._make_pipeline()
         self.notify = self._make_notify()
         self.reconciler = self._make_reconciler()
+        self._records = RecordTable(storage.table("catalog"), self._layout)
+        self.backups = storage.backups
+        self.backup = Backup(
+            table=self._records,
+            store=storage.backups,
+            state=self._state,
+            days=settings.backup_days,
+            now=now,
+        )
         self.retag = Retag(
             self.catalog,
             storage.deferrals,
@@ -164,6 +176,10 @@ class Services:
             fingerprint=fingerprint,
             estimates=Estimate(asking, self._price, self.catalog, self._reuse),
         )
+
+    def restore(self, policy: Policy, *, dry_run: bool = False) -> Restore:
+        """Puts records back. No webhook is notified of them."""
+        return Restore(self.catalog, self._records, self.images, policy, dry_run=dry_run)
 
     def close(self) -> None:
         """Ends threads and connections."""
@@ -273,6 +289,7 @@ class Services:
                 self.ledger.check_budget,
                 health.services,
                 Brake(self._state, self._now).reason,
+                self.backup.lateness,
             ),
             tools=ImageTools(catalog, self.languages),
         )

@@ -24,7 +24,7 @@ _PLAIN = frozenset(
     {"path", "id", "status", "review", "caption", "alt_text", "description"}
     | {"decorative", "created", "updated", "seconds", "note", "language"}
 )
-_OURS = frozenset({"kind", "rows", "save"})
+OURS = frozenset({"kind", "rows", "save"})
 """`rows` was in the first layout, too: versions of rows."""
 
 
@@ -80,7 +80,7 @@ def record_in(entity: Entity) -> CaptionRecord:
     document = {
         name: value
         for name, value in entity.items()
-        if name not in _OURS and not name.startswith("rows_")
+        if name not in OURS and not name.startswith("rows_")
     }
     return CaptionRecord.from_json(to_document(document, _PLAIN))
 

@@ -102,6 +102,7 @@ def _health() -> Schema:
         "properties": {
             "budget": {"type": "string", "enum": ["ok", "spent"]},
             "reconcile": {"type": "string", "enum": ["stopped"]},
+            "backup": {"type": "string", "enum": ["late"]},
         },
         "additionalProperties": {"type": "string", "enum": ["ok", "down"]},
     }
