@@ -145,13 +145,7 @@ class Services:
         self.reconciler = self._make_reconciler()
         self._records = RecordTable(storage.table("catalog"), self._layout)
         self.backups = storage.backups
-        self.backup = Backup(
-            table=self._records,
-            store=storage.backups,
-            state=self._state,
-            days=settings.backup_days,
-            now=now,
-        )
+        self.backup = self._make_backup()
         self.retag = Retag(
             self.catalog,
             storage.deferrals,
@@ -256,6 +250,15 @@ class Services:
             forget_after=timedelta(hours=self._settings.forget_after_hours),
             now=self._now,
             ignore=self._settings.ignore_files,
+        )
+
+    def _make_backup(self) -> Backup:
+        return Backup(
+            table=self._records,
+            store=self.backups,
+            state=self._state,
+            days=self._settings.backup_days,
+            now=self._now,
         )
 
     def _make_api(self) -> Api:
