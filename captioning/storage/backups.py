@@ -12,8 +12,6 @@ from captioning.errors import StorageUnavailable
 from captioning.ports import KeptFile
 from captioning.storage.errors import own_code, storage_answers
 
-_MISSING = "BlobNotFound"
-
 
 class BackupContainer:
     """Files of backups, each written once; safe to share between threads. Raises StorageUnavailable
@@ -42,7 +40,10 @@ class BackupContainer:
         """Writes a file with this metadata in one request; False where there is one already."""
         try:
             self._client.upload_blob(f"{folder}/{name}", data, metadata=dict(notes))
-        except ResourceExistsError:
+        except ResourceExistsError as error:
+            # The SDK raises it for a container, too, that is just being deleted.
+            if own_code(getattr(error.response, "headers", {})) != "BlobAlreadyExists":
+                raise
             return False
         return True
 
@@ -72,5 +73,5 @@ class BackupContainer:
 
 def _only_if_missing(error: ResourceNotFoundError) -> None:
     """Raises unless the service itself says that there is no such blob."""
-    if own_code(getattr(error.response, "headers", {})) != _MISSING:
+    if own_code(getattr(error.response, "headers", {})) != "BlobNotFound":
         raise StorageUnavailable("the container of backups cannot be reached") from error
