@@ -98,6 +98,13 @@ def reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host pass
     services().reconciler.run()
 
 
+@app.function_name("back_up")
+@app.timer_trigger(arg_name="timer", schedule="0 */10 2-23 * * *")
+def back_up(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it by name
+    """Goes on with the night's backup of all records until it is complete."""
+    services().backup.run()
+
+
 @app.function_name("get_caption")
 @app.route("api/captions/{*path:minlength(1)}", methods=["GET"])
 def get_caption(req: func.HttpRequest) -> func.HttpResponse:

@@ -1,8 +1,9 @@
 """Measures the app: `python -m bench [PART…] [--quick]`, or `make bench`.
 
-Prints tables in markdown, and writes them with JSON and pictures to bench/results. Two measurements
-are programs of their own: `python -m bench.speed.round_trips` (requests of lookups in large tables)
-and `python -m bench.speed.write_cost` (what recording an image costs).
+Prints tables in markdown, and writes them with JSON and pictures to bench/results. Three
+measurements are programs of their own: `python -m bench.speed.round_trips` (requests of lookups in
+large tables), `python -m bench.speed.write_cost` (what recording an image costs) and
+`python -m bench.speed.restore` (backing up and restoring 10,000 records).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Every method raises StorageUnavailable when the service does not answer as it sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Literal, Protocol, TypeVar
@@ -98,6 +98,34 @@ class StateStore(Protocol):
 
     def delete(self, kind: str, name: str) -> None:
         """Removes the document, if it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of a backup: its name in the folder, its size, and what was noted with it."""
+
+    name: str
+    bytes: int
+    notes: Mapping[str, str]
+
+
+class BackupStore(Protocol):
+    """Files in folders."""
+
+    def folders(self) -> list[str]:
+        """The names of all folders, in their order."""
+
+    def files(self, folder: str) -> list[KeptFile]:
+        """The files of a folder, in the order of their names."""
+
+    def put(self, folder: str, name: str, data: bytes, notes: Mapping[str, str]) -> bool:
+        """Writes a file in one piece, with notes in ASCII; False where there is one already."""
+
+    def read(self, folder: str, name: str) -> bytes | None:
+        """The content of a file; None where there is none."""
+
+    def delete(self, folder: str, name: str) -> None:
+        """Deletes a file; a missing one is no error."""
 
 
 Entity = dict[str, Any]

@@ -60,6 +60,9 @@ param modelTokensPerMinute int = 100000
 @maxLength(52)
 param imagesContainer string = 'images'
 
+@description('Whether the account with images is locked against deletion. `azd down` fails then.')
+param deleteLock bool = false
+
 @description('Vision features, comma-separated: VISION_FEATURES.')
 param visionFeatures string = 'tags,objects,read'
 
@@ -122,6 +125,7 @@ var queues = [
   'webjobs-blobtrigger-poison'
 ]
 var imageContainers = [imagesContainer, '${imagesContainer}-thumbnails']
+var backupContainer = '${imagesContainer}-backup'
 var deadLetterContainer = 'dead-letters'
 var packageContainer = 'app-package'
 
@@ -159,10 +163,11 @@ module storage 'storage.bicep' = {
     imagesAccountName: names.images
     hostAccountName: names.host
     topicName: names.topic
-    containers: concat(imageContainers, [deadLetterContainer])
+    containers: concat(imageContainers, [backupContainer, deadLetterContainer])
     queues: queues
     tables: tables
     packageContainer: packageContainer
+    deleteLock: deleteLock
   }
 }
 
@@ -204,6 +209,7 @@ module roles 'roles.bicep' = {
     operatorId: operatorId
     imagesAccountName: names.images
     imageContainers: imageContainers
+    backupContainer: backupContainer
     deadLetterContainer: deadLetterContainer
     queues: queues
     deferredQueue: deferredQueue

@@ -16,6 +16,9 @@ param imagesAccountName string
 @description('Containers that the app reads and writes.')
 param imageContainers string[]
 
+@description('Container of the backups of records.')
+param backupContainer string
+
 @description('Container of events that could not be delivered.')
 param deadLetterContainer string
 
@@ -43,7 +46,7 @@ param visionAccountId string
 @description('Resource id of the account with the caption model.')
 param modelAccountId string
 
-var containers = concat(imageContainers, [deadLetterContainer])
+var containers = concat(imageContainers, [backupContainer, deadLetterContainer])
 
 // Built-in roles and their ids, which are the same in every subscription.
 var role = {
@@ -69,6 +72,7 @@ resource images 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
     name: 'default'
 
     resource container 'containers' existing = [for name in containers: { name: name }]
+    resource backups 'containers' existing = { name: backupContainer }
     resource deadLetters 'containers' existing = { name: deadLetterContainer }
   }
 
@@ -110,6 +114,17 @@ resource appOnContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
     )
   }
 ]
+
+resource appOnBackups 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: images::blobs::backups
+  name: guid(images::blobs::backups.id, identity.id, role['Storage Blob Data Contributor'])
+  properties: given(
+    role['Storage Blob Data Contributor'],
+    identity.properties.principalId,
+    'ServicePrincipal',
+    'The app writes a backup of all records every night, and deletes those that are too old; the role deletes no versions.'
+  )
+}
 
 resource appOnQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, i) in queues: {
@@ -241,7 +256,7 @@ resource operatorOnContainers 'Microsoft.Authorization/roleAssignments@2022-04-0
       role['Storage Blob Data Contributor'],
       operatorId,
       null,
-      'Dropping images, and reading events that could not be delivered.'
+      'Dropping images, making and reading backups, and reading events that could not be delivered.'
     )
   }
 ]

@@ -28,6 +28,12 @@ param tables string[]
 @description('Container of the host\'s account that the app\'s code is deployed to.')
 param packageContainer string
 
+@description('Whether the account with images is locked against deletion. `azd down` fails then.')
+param deleteLock bool
+
+// How long deleted and overwritten blobs, and deleted containers, can be brought back.
+var undeleteDays = 14
+
 // The same for both: no keys, no public access, identities only.
 var closed = {
   allowBlobPublicAccess: false
@@ -53,6 +59,11 @@ resource images 'Microsoft.Storage/storageAccounts@2026-06-01' = {
 
   resource blobs 'blobServices' = {
     name: 'default'
+    properties: {
+      isVersioningEnabled: true
+      deleteRetentionPolicy: { enabled: true, days: undeleteDays }
+      containerDeleteRetentionPolicy: { enabled: true, days: undeleteDays }
+    }
 
     resource container 'containers' = [
       for name in containers: {
@@ -60,6 +71,29 @@ resource images 'Microsoft.Storage/storageAccounts@2026-06-01' = {
         properties: { publicAccess: 'None' }
       }
     ]
+  }
+
+  // Soft delete does not end the life of a version: this does. It counts from when the version was
+  // written, which may be years before it was replaced, so the days to bring it back are those of
+  // soft delete, which holds what a rule deletes like everything else.
+  resource lifecycle 'managementPolicies' = {
+    name: 'default'
+    properties: {
+      policy: {
+        rules: [
+          {
+            name: 'earlier-versions'
+            type: 'Lifecycle'
+            enabled: true
+            definition: {
+              filters: { blobTypes: ['blockBlob'] }
+              actions: { version: { delete: { daysAfterCreationGreaterThan: 1 } } }
+            }
+          }
+        ]
+      }
+    }
+    dependsOn: [blobs]
   }
 
   resource queueService 'queueServices' = {
@@ -72,6 +106,16 @@ resource images 'Microsoft.Storage/storageAccounts@2026-06-01' = {
     name: 'default'
 
     resource table 'tables' = [for name in tables: { name: name }]
+  }
+}
+
+// It protects the account, not what is in it. Who removes it needs the role Owner.
+resource imagesLock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {
+  scope: images
+  name: 'keep'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'It holds images, records and backups. docs/deploy.md says how to remove the lock.'
   }
 }
 

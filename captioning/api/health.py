@@ -18,8 +18,9 @@ class HealthApi:
 
     `checks` call storage. `services` are all services; `troubles` gives the error codes of those
     that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
-    `stopped` gives the reason why reconcile changes no records, if there is one; `broken` the
-    tables with rows that were skipped, which the other checks may just have met.
+    `stopped` gives the reason why reconcile changes no records, if there is one; `backup` what is
+    wrong with the backups of the records; `broken` the tables with rows that were skipped, which
+    the other checks may just have met.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class HealthApi:
         check_budget: Callable[[], None],
         services: Sequence[str] = ("vision", "model"),
         stopped: Callable[[], str | None] = lambda: None,
+        backup: Callable[[], str | None] = lambda: None,
         broken: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._checks = checks
@@ -36,12 +38,14 @@ class HealthApi:
         self._check_budget = check_budget
         self._services = services
         self._stopped = stopped
+        self._backup = backup
         self._broken = broken
 
     def get_health(self) -> Response:
         """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent, the
-        webhook fails, reconcile has stopped or rows of a table cannot be read. It needs no key, so
-        it gives the states of the parts, error codes and what to do, and nothing else."""
+        webhook fails, reconcile has stopped, the backup is late or rows of a table cannot be read.
+        It needs no key, so it gives the states of the parts, error codes and what to do, and
+        nothing else."""
         parts = {"settings": "ok"}
         parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
         if "down" in parts.values():
@@ -55,6 +59,8 @@ class HealthApi:
             if reason := self._stopped():
                 parts["reconcile"] = "stopped"
                 reasons["reconcile"] = reason
+            if state := self._backup():
+                parts["backup"] = state
             for table in self._broken():
                 parts[table] = "unreadable"
                 reasons[table] = BROKEN_ROWS

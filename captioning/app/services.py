@@ -21,6 +21,9 @@ from captioning.app.clients import ServiceClients
 from captioning.app.credentials import identity_of
 from captioning.app.pipeline import bursts, call_maker, service_gate
 from captioning.app.storage import StorageAccount
+from captioning.backup.backup import Backup
+from captioning.backup.restore import Policy, Restore
+from captioning.backup.rows import RecordTable
 from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
 from captioning.budget.table import UsageTable
@@ -142,6 +145,9 @@ class Services:
         self.pipeline = self._make_pipeline()
         self.notify = self._make_notify()
         self.reconciler = self._make_reconciler()
+        self._records = RecordTable(storage.table("catalog"), self._layout)
+        self.backups = storage.backups
+        self.backup = self._make_backup()
         self.retag = Retag(
             self.catalog,
             storage.deferrals,
@@ -166,6 +172,10 @@ class Services:
             fingerprint=fingerprint,
             estimates=Estimate(asking, self._price, self.catalog, self._reuse),
         )
+
+    def restore(self, policy: Policy, *, dry_run: bool = False) -> Restore:
+        """Puts records back. No webhook is notified of them."""
+        return Restore(self.catalog, self._records, self.images, policy, dry_run=dry_run)
 
     def close(self) -> None:
         """Ends threads and connections."""
@@ -252,6 +262,15 @@ class Services:
             ignore=self._settings.ignore_files,
         )
 
+    def _make_backup(self) -> Backup:
+        return Backup(
+            table=self._records,
+            store=self.backups,
+            state=self._state,
+            days=self._settings.backup_days,
+            now=self._now,
+        )
+
     def _make_api(self) -> Api:
         settings, images, catalog = self._settings, self._storage.images, self.catalog
         analyzer, health = self._providers.analyzer, self._health
@@ -284,6 +303,7 @@ class Services:
                 self.ledger.check_budget,
                 health.services,
                 Brake(self._state, self._now).reason,
+                self.backup.lateness,
                 self._broken.tables,
             ),
             tools=ImageTools(catalog, self.languages),

@@ -9,12 +9,13 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 
 from captioning.app.credentials import token_provider
-from captioning.config.sections import thumbnails_container
+from captioning.config.sections import backup_container, thumbnails_container
 from captioning.config.settings import Settings
 from captioning.errors import ServiceUnavailable
 from captioning.storage import queues
 from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.authorization import SCOPE
+from captioning.storage.backups import BackupContainer
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.queues import MessageQueue
 from captioning.storage.tables import Table
@@ -48,6 +49,11 @@ class StorageAccount:
     def thumbnails(self) -> ThumbnailContainer:
         """The container of their thumbnails."""
         return self._blobs.thumbnails(thumbnails_container(self._settings.images_container))
+
+    @cached_property
+    def backups(self) -> BackupContainer:
+        """The container of backups."""
+        return self._blobs.backups(backup_container(self._settings.images_container))
 
     @cached_property
     def deferrals(self) -> MessageQueue:
@@ -96,6 +102,7 @@ class StorageAccount:
         try:
             self.images.create()
             self.thumbnails.create()
+            self.backups.create()
             self.deferrals.create()
             if self._settings.webhook:
                 self.notices.create()

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from captioning.cli import console
+from captioning.cli.backup import backup, import_
 from captioning.cli.context import DAYS, images_in, local_services, reported, wait_for
 from captioning.cli.migrate import migrate
 from captioning.cli.reconcile import reconcile
@@ -187,6 +188,8 @@ def export(
         raise typer.Exit(1)
 
 
+cli.command()(backup)
+cli.command("import")(import_)
 cli.command()(reprocess)
 cli.command()(migrate)
 cli.command()(reconcile)

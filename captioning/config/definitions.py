@@ -55,8 +55,8 @@ SETTINGS = (
     Setting(
         "IMAGES_CONTAINER",
         "images",
-        "Container of the images, 3 to 52 characters; the container of the thumbnails is named "
-        "after it.",
+        "Container of the images, 3 to 52 characters; the containers of thumbnails and backups are "
+        "named after it.",
         "images",
     ),
     Setting(
@@ -192,6 +192,12 @@ SETTINGS = (
         "How long an image must be missing, 1 to 8760 hours, before `reconcile` removes its "
         "record. Deletions that an event reports are not waited for.",
         "24",
+    ),
+    Setting(
+        "BACKUP_DAYS",
+        "30",
+        "How long the nightly backups of all records are kept, up to 3650 days. 0: no backups.",
+        "30",
     ),
     Setting(
         "DAILY_BUDGET_USD",

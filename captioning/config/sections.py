@@ -23,6 +23,7 @@ _LONGEST_TABLE = 39
 """A queue's name has 63 characters at most. The longest is `TABLE-caption-deferred-poison`, where
 the host puts messages that it gave up on."""
 _THUMBNAILS = "-thumbnails"
+_BACKUPS = "-backup"
 _LONGEST_CONTAINER = 63 - len(_THUMBNAILS)
 _TABLE = re.compile(rf"(?!(?i:tables)$)[A-Za-z][A-Za-z0-9]{{2,{_LONGEST_TABLE - 1}}}")
 
@@ -68,6 +69,11 @@ def images_container(env: Environment) -> str:
 def thumbnails_container(images: str) -> str:
     """The container of the thumbnails of these images."""
     return f"{images}{_THUMBNAILS}"
+
+
+def backup_container(images: str) -> str:
+    """The container of the backups of these images' records."""
+    return f"{images}{_BACKUPS}"
 
 
 def captions_table(env: Environment) -> str:

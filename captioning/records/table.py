@@ -9,6 +9,7 @@ version may have written more into it.
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,14 @@ from captioning.ports import Entity, Row
 from captioning.records.layout import posting_key, posting_of, postings_of
 from captioning.records.unreadable import unreadable
 from captioning.search.places import id_at, is_place, time_at
-from captioning.storage.entities import encoded, field_of, size, to_document, to_properties
+from captioning.storage.entities import (
+    decoded,
+    encoded,
+    field_of,
+    size,
+    to_document,
+    to_properties,
+)
 
 CUT = "The picture holds more text than a record can (1 MiB): `text` was cut."
 RECORD, COPY, STUB = "record", "copy", "stub"
@@ -141,6 +149,23 @@ def record_in(entity: Entity) -> CaptionRecord:
 def columns_in(entity: Entity) -> Entity:
     """The columns of a record, also those that this version does not know."""
     return {name: value for name, value in entity.items() if field_of(name) not in _NOT_KEPT}
+
+
+def unknown_columns_in(entity: Entity) -> Entity:
+    """The columns of a record that this version does not know."""
+    known = {*_FIELDS, _SUPERSEDED}
+    return {n: value for n, value in columns_in(entity).items() if field_of(n) not in known}
+
+
+def columns_to_json(columns: Entity) -> dict[str, Any]:
+    """The columns as JSON values, their types beside them as the Table service has them."""
+    document: dict[str, Any] = json.loads(encoded(columns))
+    return document
+
+
+def columns_from_json(document: Mapping[str, Any]) -> Entity:
+    """The columns that `columns_to_json` has written."""
+    return decoded(document)
 
 
 def stored_in(row: Row, identity: str, place: str | None = None) -> StoredRecord:

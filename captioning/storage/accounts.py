@@ -11,6 +11,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 
 from captioning.storage.authorization import Authorization, Bearer, BlobKey, SharedAccess, TableKey
+from captioning.storage.backups import BackupContainer
 from captioning.storage.blob_rest import BlobWire
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Curl
@@ -69,6 +70,10 @@ class BlobAccount:
     def thumbnails(self, container: str) -> ThumbnailContainer:
         """A container of thumbnails, likewise."""
         return ThumbnailContainer(self._service.get_container_client(container))
+
+    def backups(self, container: str) -> BackupContainer:
+        """A container of backups, likewise."""
+        return BackupContainer(self._service.get_container_client(container))
 
     def close(self) -> None:
         """Closes the connections."""

@@ -12,6 +12,7 @@ param modelSku = 'DataZoneStandard'
 param visionCallsPerSecond = 30
 param modelTokensPerMinute = 2000000
 param imagesContainer = 'photos'
+param deleteLock = true
 param visionFeatures = 'tags,objects,read,brands'
 param captionLanguages = 'de,en'
 param dailyBudgetUsd = '20'

@@ -19,6 +19,7 @@ from captioning.records.layout import Layout
 from captioning.reuse.table import BurstTable, ReuseTable
 from captioning.search.dictionary import Dictionary
 from captioning.storage.accounts import BlobAccount, TableAccount
+from captioning.storage.backups import BackupContainer
 from captioning.storage.blobs import ImageContainer
 from captioning.storage.curl import Answered, Asked, Curl
 from captioning.storage.sessions import ExactPathSession
@@ -89,6 +90,12 @@ class Storage:
     @cached_property
     def thumbnails(self) -> ThumbnailContainer:
         kept = self._blobs.thumbnails(f"{self.name}-thumbnails")
+        kept.create()
+        return kept
+
+    @cached_property
+    def backups(self) -> BackupContainer:
+        kept = self._blobs.backups(f"{self.name}-backup")
         kept.create()
         return kept
 

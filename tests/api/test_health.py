@@ -101,6 +101,13 @@ def test_an_app_that_cannot_start_names_what_keeps_it() -> None:
     assert json.loads(unhealthy("storage").body)["parts"] == {"settings": "ok", "storage": "down"}
 
 
+def test_a_late_backup_degrades() -> None:
+    response = HealthApi({}, dict, lambda: None, backup=lambda: "late").get_health()
+    assert response.status == 200
+    parts = FINE | {"backup": "late"}
+    assert json.loads(response.body) == {"status": "degraded", "parts": parts}
+
+
 def test_a_stopped_reconcile_degrades() -> None:
     stopped = HealthApi({}, dict, lambda: None, stopped=lambda: "images_missing")
     response = stopped.get_health()

@@ -14,8 +14,8 @@ from testing.harness.waiting import HUNG_SECONDS
 from testing.paths import ROOT
 
 COMMANDS = [
-    *("up", "drop", "show", "find", "export", "reprocess", "migrate", "reconcile", "revert"),
-    *("retag", "try", "check"),
+    *("up", "drop", "show", "find", "export", "backup", "import", "reprocess", "migrate"),
+    *("reconcile", "revert", "retag", "try", "check"),
 ]
 
 

@@ -43,6 +43,13 @@ CALLS = {
         "get_container_properties": BLOBS,
         "set_container_metadata": BLOBS,
     },
+    "storage/backups": {
+        "walk_blobs": BLOBS,
+        "list_blobs": BLOBS,
+        "upload_blob": BLOBS,
+        "download_blob": BLOBS,
+        "delete_blob": BLOBS,
+    },
     "storage/queues": {"send_message": QUEUES, "get_queue_properties": QUEUES},
     "storage/tables": {
         "get_entity": TABLES,
@@ -123,7 +130,7 @@ def test_the_app_has_a_role_for_all_that_it_calls_and_no_other(name: str) -> Non
     kinds = {
         "containers": (
             BLOBS,
-            {found.settings()["IMAGES_CONTAINER"] + end for end in ("", "-thumbnails")},
+            {found.settings()["IMAGES_CONTAINER"] + end for end in ("", "-thumbnails", "-backup")},
         ),
         "queues": (QUEUES, found.names("Storage/storageAccounts/queueServices/queues")),
         "tables": (TABLES, found.names("Storage/storageAccounts/tableServices/tables")),
@@ -147,6 +154,7 @@ def test_every_call_to_storage_and_services_is_mapped() -> None:
 
     clients = {
         "storage/blobs": (BlobClient, ContainerClient),
+        "storage/backups": (ContainerClient,),
         "storage/queues": (QueueClient,),
         "storage/tables": (TableClient, TableServiceClient),
         "budget/table": (TableClient,),

@@ -13,7 +13,7 @@ from azure.storage.queue import QueueServiceClient
 from captioning.app.storage import TABLES, StorageAccount
 from captioning.config.settings import Settings
 from testing.harness.bindings import bindings
-from testing.harness.deployment import WHOLE, Deployment, deployment
+from testing.harness.deployment import WHOLE, Deployment, Resource, deployment
 
 Names = dict[str, set[str]]
 KINDS = {
@@ -92,7 +92,9 @@ def test_nothing_is_made_without_a_use(name: str) -> None:
     listened = {binding["queueName"] for binding in bindings("queueTrigger").values()}
     assert there["tables"] == {f"{settings['CAPTIONS_TABLE']}{kind}" for kind in TABLES}
     assert there["queues"] - BESIDE_THE_APPS.keys() == listened
-    assert there["containers"] - BESIDE_THE_APPS.keys() == {images, f"{images}-thumbnails"}
+    assert there["containers"] - BESIDE_THE_APPS.keys() == {
+        *(images, f"{images}-thumbnails", f"{images}-backup"),
+    }
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -106,6 +108,41 @@ def test_the_host_has_an_account_of_its_own(name: str) -> None:
     assert [len(found) for found in accounts] == [1, 1]
     assert accounts[0] != accounts[1]
     assert accounts[0] | accounts[1] == deployment(name).names("Storage/storageAccounts")
+
+
+def account_of(resource: Resource) -> str:
+    return str(resource["name"].partition("/")[0])
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_deleted_or_overwritten_can_be_brought_back_for_two_weeks(name: str) -> None:
+    """Where the images are, and for a bounded time: versions would stay for ever."""
+    found = deployment(name)
+    images = found.settings()["ImageStorage__blobServiceUri"].split("/")[2].split(".")[0]
+    [blobs] = [
+        resource["properties"]
+        for resource in found.of("Storage/storageAccounts/blobServices")
+        if account_of(resource) == images
+    ]
+    two_weeks = {"enabled": True, "days": 14}
+    assert blobs["isVersioningEnabled"] is True
+    assert blobs["deleteRetentionPolicy"] == two_weeks
+    assert blobs["containerDeleteRetentionPolicy"] == two_weeks
+    lifecycle = found.one("Storage/storageAccounts/managementPolicies")
+    assert account_of(lifecycle) == images
+    [rule] = lifecycle["properties"]["policy"]["rules"]
+    assert rule["enabled"] is True
+    assert rule["definition"]["filters"] == {"blobTypes": ["blockBlob"]}  # in every container
+    days = {"daysAfterCreationGreaterThan": 1}
+    assert rule["definition"]["actions"] == {"version": {"delete": days}}  # never current ones
+
+
+def test_the_account_is_locked_where_that_is_asked_for() -> None:
+    lock = deployment("elsewhere").one("Authorization/locks")
+    images = deployment("elsewhere").settings()["ImageStorage__blobServiceUri"]
+    assert lock["properties"]["level"] == "CanNotDelete"
+    assert f"/storageAccounts/{images.split('/')[2].split('.')[0]}/" in lock["id"]
+    assert not deployment("new").of("Authorization/locks")
 
 
 @pytest.mark.parametrize("name", WHOLE)

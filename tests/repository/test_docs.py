@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,6 +14,9 @@ from captioning import telemetry
 from captioning.api.edits import MAX_ALT_TEXT, MAX_BODY, MAX_CAPTION, MAX_TAG, MAX_TAGS, _Body
 from captioning.api.openapi.document import document
 from captioning.app.storage import TABLES
+from captioning.backup.backup import BackupReport
+from captioning.backup.files import MANIFEST
+from captioning.backup.restore import Policy
 from captioning.budget.ledger import Budget, Tally
 from captioning.budget.prices import PriceList
 from captioning.captioner import rules
@@ -220,8 +223,14 @@ def test_every_key_of_the_log_is_documented() -> None:
     delivery = sender._fields("dropped", NotificationMessage("a.jpg", START))
     assert {"event"} | names(of_deliveries, "key") == delivery.keys()
     assert names(section(OPERATE, "Reconcile"), "key") == asdict(ReconcileReport()).keys()
+    of_backups = names(section(OPERATE, "Backup and restore"), "key")
+    assert of_backups == asdict(BackupReport()).keys()
     [of_budget] = re.findall(r'`"event": "budget"` is written (.*?) Alert', prose(OPERATE))
     assert set(re.findall(r"`(\w+)`", of_budget)) == asdict(Budget(None, None, 0, 0)).keys()
+
+
+def test_the_policies_of_an_import_are_documented() -> None:
+    assert names(OPERATE, "`--policy`") == set(get_args(Policy))
 
 
 def test_every_command_is_documented() -> None:
@@ -294,9 +303,9 @@ def test_every_make_variable_in_the_readme_is_one() -> None:
 def test_every_file_that_is_named_is_there(page: str) -> None:
     linked = [link for link in re.findall(r"\]\(([^)#]+)", page) if "://" not in link]
     named = re.findall(r"`((?:\w+/)*[\w.]+\.(?:py|json|jsonl|md))`", page)
-    local_only = {"local.settings.json"}
+    elsewhere = {"local.settings.json", MANIFEST}
     places = [ROOT, ROOT / "captioning", ROOT / "captioning/embedded", ROOT / "docs"]
-    for path in [*linked, *(set(named) - local_only)]:
+    for path in [*linked, *(set(named) - elsewhere)]:
         assert any((place / path).exists() for place in places), path
 
 

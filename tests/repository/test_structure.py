@@ -39,7 +39,7 @@ HOMES = {
     "PIL": "images cli.check embedded.providers",
     "pillow_heif": "images",
     "pycurl": "storage",
-    "pydantic": "domain.record reuse.entries budget.prices captioner vision api",
+    "pydantic": "domain.record reuse.entries budget.prices backup.lines captioner vision api",
     "rapidocr": "embedded.providers.text_reader",
     "regex": "text.words",
     "requests": "transport storage",

@@ -164,7 +164,7 @@ QUEUES = {
     "notify": "caption-notify",
 }
 """The queues beside the usual table. The poison queues' names are the host's."""
-OTHERS = {"caption_image", "reconcile"}
+OTHERS = {"caption_image", "reconcile", "back_up"}
 TOOLS = {
     "find_images": {"query": "string", "tags": "string[]", "limit": "integer"},
     "describe_image": {"path": "string!"},
@@ -219,6 +219,13 @@ def test_a_second_apps_queues_are_its_own() -> None:
 def test_it_reconciles_every_five_minutes() -> None:
     assert indexed()["reconcile"] == [
         {"direction": "IN", "type": "timerTrigger", "name": "timer", "schedule": "0 */5 * * * *"}
+    ]
+
+
+def test_it_backs_up_at_night_until_the_backup_is_complete() -> None:
+    schedule = "0 */10 2-23 * * *"
+    assert indexed()["back_up"] == [
+        {"direction": "IN", "type": "timerTrigger", "name": "timer", "schedule": schedule}
     ]
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
@@ -13,6 +14,7 @@ import pytest
 from azure.functions.timer import TimerRequest
 
 import function_app
+from captioning.backup.files import kept
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.records.catalog import EVERYTHING
@@ -231,6 +233,22 @@ def test_the_round_marks_the_records_of_deleted_images(deployed: PipelineLab) ->
     assert function_app.services().reconciler._missing.all().keys() == {"gone.jpg"}
     assert is_known(deployed, "gone.jpg")
     assert is_known(deployed, "there.jpg")
+
+
+def test_the_night_s_timer_backs_up_all_records(deployed: PipelineLab) -> None:
+    assert deployed.storage.backups
+    saved(deployed, "a.jpg")
+    function_app.back_up(TimerRequest(past_due=False))
+    [(name, records)] = kept(deployed.storage.backups)
+    assert (name, records) == (f"{datetime.now(UTC):%Y-%m-%d}", 1)
+    assert function_app.services().backup.lateness() is None
+
+
+def test_health_tells_of_a_late_backup(deployed: PipelineLab) -> None:
+    services = function_app.services()
+    services._state.put("backup", "nightly", {"since": "2026-01-01T00:00:00+00:00"})
+    health = services.api.health.get_health()
+    assert json.loads(health.body)["parts"]["backup"] == "late"
 
 
 def test_the_round_says_what_is_spent_of_a_budget(

@@ -1,0 +1,1 @@
+"""The nightly copy of all records, and putting records back."""
