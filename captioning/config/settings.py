@@ -77,6 +77,7 @@ class Settings:
     claim_seconds: int
     burst_seconds: int
     forget_after_hours: int
+    recaptions_per_hour: int
     daily_budget_usd: float | None
     monthly_budget_usd: float | None
     prices_file: Path | None
@@ -154,6 +155,7 @@ def _parse(env: Environment) -> Settings:
         claim_seconds=env.whole("CLAIM_SECONDS", 5, 3600),
         burst_seconds=env.whole("BURST_SECONDS", 0, 3600),
         forget_after_hours=env.whole("FORGET_AFTER_HOURS", 1, 8760),
+        recaptions_per_hour=env.whole("RECAPTIONS_PER_HOUR", 0, 2500),
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
         prices_file=env.file("PRICES_FILE"),

@@ -19,7 +19,8 @@ PAGE = 1_000
 
 
 class StateTable:
-    """Small documents by kind and name, of at most 32,768 characters each; the last write wins."""
+    """Small documents by kind and name, of at most 32,768 characters each. The last write wins,
+    except for `replace`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -39,6 +40,17 @@ class StateTable:
             if len(rows) < PAGE:
                 return
             start = f"{rows[-1]['RowKey']}!"  # no name goes on with a character before this one
+
+    def version(self, kind: str, name: str) -> tuple[Any, str | None]:
+        """The document and the ETag of this version; None for both without one."""
+        row = self._table.get(kind, name)
+        return (json.loads(row.entity[DOCUMENT]), row.etag) if row else (None, None)
+
+    def replace(self, kind: str, name: str, document: Any, etag: str | None) -> None:
+        """Replaces the version with this ETag, or creates the document where it is None;
+        RecordChanged where another version is there."""
+        entity = {"PartitionKey": kind, "RowKey": name, DOCUMENT: json.dumps(document)}
+        self._table.put(entity, etag)
 
     def put(self, kind: str, name: str, document: Any) -> None:
         """Writes the document, whatever is there."""
