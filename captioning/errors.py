@@ -3,6 +3,7 @@
 CaptioningError
 ├── SettingsError             the environment is wrong: nothing is processed until it is fixed
 ├── BadRequest                a client's request cannot be understood: 400 with a `code`
+├── RecaptionLimitReached     too many new captions were requested this hour: 429
 ├── BadName                   a file cannot become a blob under this path
 ├── RecordChanged             another process saved the record first: read it again
 ├── RecordUnreadable          a record that this version cannot read must not be changed
@@ -73,6 +74,19 @@ class BadRequest(CaptioningError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class RecaptionLimitReached(CaptioningError):
+    """The hour has no room for another request; `retry_after` are the seconds until the next."""
+
+    code = "too_many_requests"
+
+    def __init__(self, most: int, retry_after: int) -> None:
+        super().__init__(
+            f"{most:,} images an hour may be captioned again by request (RECAPTIONS_PER_HOUR)."
+            " Wait for the next hour, raise the setting, or run `python -m captioning reprocess`."
+        )
+        self.retry_after = retry_after
 
 
 class BadName(CaptioningError):

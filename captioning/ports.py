@@ -93,8 +93,17 @@ class StateStore(Protocol):
     def all(self, kind: str, read: Callable[[Any], Any] = ...) -> Iterable[Any]:
         """Every document of a kind, in the order of their names."""
 
+    def version(
+        self, kind: str, name: str, read: Callable[[Any], Any] = ...
+    ) -> tuple[Any, str | None]:
+        """The document and the ETag of this version; None for both without one."""
+
     def put(self, kind: str, name: str, document: Any) -> None:
         """Stores the document."""
+
+    def replace(self, kind: str, name: str, document: Any, etag: str | None) -> None:
+        """Replaces the version with this ETag, or creates the document if it is None;
+        RecordChanged if another version is there."""
 
     def delete(self, kind: str, name: str) -> None:
         """Removes the document, if it is there."""

@@ -174,6 +174,7 @@ var appSettings = {
   BURST_SECONDS: '60'
   FORGET_AFTER_HOURS: '24'
   BACKUP_DAYS: '30'
+  RECAPTIONS_PER_HOUR: '100'
   IGNORE_FILES: '*.xmp,*.aae,*.thm,*.json,*.txt,*.md,*.csv,*.mp4,*.mov,*.m4v,*.avi,*.mkv,*.mpg,*.3gp,*.zip,*.rar,*.7z,*.tar,*.gz'
   DAILY_BUDGET_USD: dailyBudgetUsd
   MONTHLY_BUDGET_USD: monthlyBudgetUsd

@@ -73,8 +73,8 @@ param captionInput string = 'image+tags'
 @description('Languages of captions, comma-separated: CAPTION_LANGUAGES.')
 param captionLanguages string = 'en'
 
-@description('Dollars that may be spent in a day (UTC). Empty: no limit.')
-param dailyBudgetUsd string = ''
+@description('Dollars that may be spent in a day (UTC) on Vision and the model, by built-in prices. `none`: no limit.')
+param dailyBudgetUsd string = '5'
 
 @description('Dollars that may be spent in a calendar month (UTC). Empty: no limit.')
 param monthlyBudgetUsd string = ''
@@ -246,7 +246,7 @@ module app 'app.bicep' = {
     visionCallsPerSecond: visionCallsPerSecond
     captionInput: captionInput
     captionLanguages: captionLanguages
-    dailyBudgetUsd: dailyBudgetUsd
+    dailyBudgetUsd: toLower(dailyBudgetUsd) == 'none' ? '' : dailyBudgetUsd
     monthlyBudgetUsd: monthlyBudgetUsd
     settings: settings
     instanceMemoryMB: instanceMemoryMB

@@ -114,6 +114,15 @@ var alerts = [
     over: 'PT30M'
   }
   {
+    name: 'missing-images'
+    title: 'Reconcile finds too many images missing, or another container'
+    advice: 'GET /api/health names the reason. Check ImageStorage and IMAGES_CONTAINER before `python -m captioning reconcile --confirm`.'
+    query: loadTextContent('queries/stopped.kql')
+    severity: 1
+    every: 'PT15M'
+    over: 'PT15M'
+  }
+  {
     name: 'untold-images'
     title: 'The webhook did not get records of images'
     advice: 'Fix the receiver or NOTIFY_URL; GET /api/captions?since= has what it missed.'

@@ -35,6 +35,7 @@ from captioning.maintenance.brake import Brake
 from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.estimate import Asking, Estimate
 from captioning.maintenance.recaption import Recaption
+from captioning.maintenance.recaption_limit import RecaptionLimit
 from captioning.maintenance.reconcile import Reconciler
 from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.maintenance.retag import Retag
@@ -141,7 +142,8 @@ class Services:
             settings.monthly_budget_usd,
         )
         self.cleanup = self._make_cleanup()
-        self._recaption = Recaption(storage.images, self.catalog, storage.deferrals)
+        limit = RecaptionLimit(self._state, settings.recaptions_per_hour, now)
+        self._recaption = Recaption(storage.images, self.catalog, storage.deferrals, limit)
         self.pipeline = self._make_pipeline()
         self.notify = self._make_notify()
         self.reconciler = self._make_reconciler()

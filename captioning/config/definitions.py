@@ -200,6 +200,13 @@ SETTINGS = (
         "30",
     ),
     Setting(
+        "RECAPTIONS_PER_HOUR",
+        "100",
+        "How many images, 0 to 2500, `POST /api/recaption` may have captioned again in an hour at "
+        "a charge. `reprocess` is not limited by it.",
+        "100",
+    ),
+    Setting(
         "DAILY_BUDGET_USD",
         "",
         "US dollars that all workers together may spend in a day (UTC), such as 5 or 0.50; once "

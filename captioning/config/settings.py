@@ -78,6 +78,7 @@ class Settings:
     burst_seconds: int
     forget_after_hours: int
     backup_days: int
+    recaptions_per_hour: int
     daily_budget_usd: float | None
     monthly_budget_usd: float | None
     prices_file: Path | None
@@ -156,6 +157,7 @@ def _parse(env: Environment) -> Settings:
         burst_seconds=env.whole("BURST_SECONDS", 0, 3600),
         forget_after_hours=env.whole("FORGET_AFTER_HOURS", 1, 8760),
         backup_days=env.whole("BACKUP_DAYS", 0, 3650),
+        recaptions_per_hour=env.whole("RECAPTIONS_PER_HOUR", 0, 2500),
         daily_budget_usd=env.dollars("DAILY_BUDGET_USD"),
         monthly_budget_usd=env.dollars("MONTHLY_BUDGET_USD"),
         prices_file=env.file("PRICES_FILE"),

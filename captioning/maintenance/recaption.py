@@ -10,6 +10,7 @@ from dataclasses import replace
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.errors import BlobGone
+from captioning.maintenance.recaption_limit import RecaptionLimit
 from captioning.ports import BlobReader, MessageQueue, RecordWriter
 from captioning.records.unreadable import refuse_unreadable
 from captioning.resilience.optimistic import until_saved
@@ -20,19 +21,26 @@ class Recaption:
 
     An image that is captioned or rejected is charged again, once for all requests that come before
     its run has ended. Others resume with the answers that are stored for their bytes, and are
-    charged once, however often they are requested.
+    charged once, however often they are requested. `limit` counts the charged requests for single
+    images.
     """
 
     def __init__(
-        self, images: BlobReader, catalog: RecordWriter, deferrals: MessageQueue[CaptionMessage]
+        self,
+        images: BlobReader,
+        catalog: RecordWriter,
+        deferrals: MessageQueue[CaptionMessage],
+        limit: RecaptionLimit | None = None,
     ) -> None:
+        self._limit = limit
         self._images = images
         self._catalog = catalog
         self._deferrals = deferrals
 
     def request(self, path: str) -> CaptionMessage | None:
         """Requests the image at this path; the message that was sent, None without a blob.
-        RecordUnreadable where this version cannot read its record."""
+        RecordUnreadable where this version cannot read its record; RecaptionLimitReached where it
+        would be charged and the hour has no room for it."""
         try:
             self._images.describe(path)
         except BlobGone:
@@ -42,6 +50,8 @@ class Recaption:
         if record:
             refuse_unreadable(record)
         message = self.message(record, _next(record)) if record else CaptionMessage(path)
+        if self._limit and message.afresh:
+            self._limit.take(message.afresh)
         self._deferrals.put(message, 0)
         return message
 

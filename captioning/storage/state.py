@@ -25,7 +25,8 @@ def _as_it_is(document: Any) -> Any:
 
 
 class StateTable:
-    """Small documents by kind and name, of at most 32,768 characters each; the last write wins.
+    """Small documents by kind and name, of at most 32,768 characters each; the last write wins, but
+    for `replace`.
 
     What cannot be read counts as not there, and `skipped` is told. `read` makes something of a
     document, with a KeyError, TypeError or ValueError where it is not as it should be.
@@ -51,6 +52,19 @@ class StateTable:
             if len(rows) < PAGE:
                 return
             start = f"{rows[-1]['RowKey']}!"  # no name goes on with a character before this one
+
+    def version(
+        self, kind: str, name: str, read: Callable[[Any], Any] = _as_it_is
+    ) -> tuple[Any, str | None]:
+        """The document and the ETag of this version; None for both without one."""
+        row = self._table.get(kind, name)
+        return (self._read(row.entity, read), row.etag) if row else (None, None)
+
+    def replace(self, kind: str, name: str, document: Any, etag: str | None) -> None:
+        """Replaces the version with this ETag, or creates the document where it is None;
+        RecordChanged where another version is there."""
+        entity = {"PartitionKey": kind, "RowKey": name, DOCUMENT: json.dumps(document)}
+        self._table.put(entity, etag)
 
     def put(self, kind: str, name: str, document: Any) -> None:
         """Writes the document, whatever is there."""

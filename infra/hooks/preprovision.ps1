@@ -26,6 +26,16 @@ if (-not $env:EXISTING_VISION_ACCOUNT_ID) {
     if (-not $vision) { fail "The region $vision_region has no Azure AI Vision (S1).", 'Choose another with `azd env set VISION_LOCATION REGION`, or set EXISTING_VISION_ACCOUNT_ID.' }
 }
 
+# ---- Money --------------------------------------------------------------------------------------
+
+$budget = if ($env:DAILY_BUDGET_USD) { $env:DAILY_BUDGET_USD } else { '5' }
+if ($budget -eq 'none') {
+    Write-Host 'No daily budget: only the quotas limit what Vision and the model cost.'
+} else {
+    Write-Host "At most $budget US dollars a day are spent on Vision and the model. Choose another limit with"
+    Write-Host '`azd env set DAILY_BUDGET_USD 20`, or none at all with `azd env set DAILY_BUDGET_USD none`.'
+}
+
 # ---- Model --------------------------------------------------------------------------------------
 
 if ($env:EXISTING_MODEL_ACCOUNT_ID) {

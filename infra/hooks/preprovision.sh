@@ -35,6 +35,15 @@ if [ -z "${EXISTING_VISION_ACCOUNT_ID:-}" ]; then
         "or use an existing account: \`azd env set EXISTING_VISION_ACCOUNT_ID ID\`."
 fi
 
+# ---- Money --------------------------------------------------------------------------------------
+
+budget=${DAILY_BUDGET_USD:-5}
+case $budget in
+[Nn][Oo][Nn][Ee]) tell "No daily budget: only the quotas limit what Vision and the model cost." ;;
+*) tell "At most $budget US dollars a day are spent on Vision and the model. Choose another limit with" \
+    "\`azd env set DAILY_BUDGET_USD 20\`, or none at all with \`azd env set DAILY_BUDGET_USD none\`." ;;
+esac
+
 # ---- Model --------------------------------------------------------------------------------------
 
 if [ -n "${EXISTING_MODEL_ACCOUNT_ID:-}" ]; then

@@ -6,6 +6,7 @@ line that a part is put on: `testing/fakes/faults.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -240,8 +241,20 @@ class MemoryState:
     def all(self, kind: str, read: Callable[[Any], Any] = lambda it: it) -> list[Any]:
         return [read(document) for key, document in sorted(self.held.items()) if key[0] == kind]
 
+    def version(
+        self, kind: str, name: str, read: Callable[[Any], Any] = lambda it: it
+    ) -> tuple[Any, str | None]:
+        document = self.get(kind, name)
+        etag = None if document is None else json.dumps(document)
+        return self.get(kind, name, read), etag
+
     def put(self, kind: str, name: str, document: Any) -> None:
         self.held[kind, name] = document
+
+    def replace(self, kind: str, name: str, document: Any, etag: str | None) -> None:
+        if self.version(kind, name)[1] != etag:
+            raise RecordChanged("another version is there")
+        self.put(kind, name, document)
 
     def delete(self, kind: str, name: str) -> None:
         self.held.pop((kind, name), None)

@@ -74,6 +74,7 @@ BAD = {
     "BURST_SECONDS": ["-1", "3601", "s3cret"],
     "FORGET_AFTER_HOURS": ["0", "8761", "s3cret"],
     "BACKUP_DAYS": ["-1", "3651", "s3cret"],
+    "RECAPTIONS_PER_HOUR": ["-1", "2501", "s3cret"],
     "DAILY_BUDGET_USD": ["0", "0.00", "-1", "$5", "0,50", "1e3", "nan", ".5", "\u0665", "s3cret"],
     "MONTHLY_BUDGET_USD": ["0", "s3cret"],
     "PRICES_FILE": ["/nowhere/s3cret.json", "/", __file__],

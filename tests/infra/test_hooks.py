@@ -45,6 +45,20 @@ def test_the_first_model_that_can_be_deployed_is_taken(tmp_path: Path) -> None:
     assert "gpt-4o-mini 2024-07-18 (GlobalStandard, 100,000 tokens a minute)" in ran.said
 
 
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("", "At most 5 US dollars a day are spent"),
+        ("20", "At most 20 US dollars a day are spent"),
+        ("none", "No daily budget: only the quotas limit"),
+    ],
+)
+def test_it_says_what_a_day_may_cost(tmp_path: Path, budget: str, said: str) -> None:
+    ran = run("preprovision", tmp_path, region([OLD], PLENTY), DAILY_BUDGET_USD=budget)
+    assert ran.code == 0
+    assert said in ran.said
+
+
 @pytest.mark.parametrize("models", [[DEPRECATED, NEXT, NEW], [NEXT, NEW]])
 def test_a_model_that_is_gone_is_passed_over(tmp_path: Path, models: list[Any]) -> None:
     ran = run("preprovision", tmp_path, region(models, PLENTY))

@@ -30,7 +30,7 @@ LINES = {
     "budget": {"event", *asdict(Budget(None, None, 0, 0))},
 }
 """The keys of each kind of line in the log, from the code that writes it."""
-ALONE = {"images", "overlooked", "untold", "budget", "latency"}
+ALONE = {"images", "overlooked", "stopped", "untold", "budget", "latency"}
 """Queries that begin with a table; the others go on where images.kql ends."""
 
 
@@ -118,6 +118,7 @@ def test_there_is_an_alert_for_all_that_wants_somebody(name: str) -> None:
         "old-backlog",
         "throttled",
         "overlooked-images",
+        "missing-images",
         "untold-images",
         "budget",
     }

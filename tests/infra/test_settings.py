@@ -66,6 +66,15 @@ def test_the_app_takes_them(name: str) -> None:
     assert parsed.blob_trigger_source == "EventGrid"
 
 
+def test_azd_deploys_a_daily_budget_unless_told_not_to() -> None:
+    parameters = json.loads((ROOT / "infra/main.parameters.json").read_text("utf-8"))["parameters"]
+    assert parameters["dailyBudgetUsd"] == {"value": "${DAILY_BUDGET_USD=5}"}
+    template = (ROOT / "infra/main.bicep").read_text("utf-8")
+    assert "param dailyBudgetUsd string = '5'" in template
+    assert deployment("new").settings()["DAILY_BUDGET_USD"] == "5"
+    assert deployment("no-budget").settings()["DAILY_BUDGET_USD"] == ""
+
+
 def test_they_are_those_of_the_sample() -> None:
     sample = SAMPLE["Values"] | SAMPLE["InsteadOfImageStorageInAzure"]
     settings = deployment("no-budget").settings()

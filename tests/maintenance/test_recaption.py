@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -14,8 +15,9 @@ from captioning.api.messages import Request
 from captioning.api.recaption import RecaptionApi
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord, Status, record_id
-from captioning.errors import BadRequest
+from captioning.errors import BadRequest, RecaptionLimitReached
 from captioning.maintenance.recaption import Recaption
+from captioning.maintenance.recaption_limit import RecaptionLimit
 from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.records import catalog
 from captioning.records.edits import edited
@@ -184,6 +186,53 @@ class TestPost:
             asked(lab, again, "a.jpg", "?model=gpt-9&code=s3cret")
         assert caught.value.reason == "unknown_parameter"
         assert lab.deferrals.held == []
+
+
+class TestLimit:
+    def limited(self, lab: PipelineLab, most: int) -> Recaption:
+        state = lab.storage.state
+        limit = RecaptionLimit(state, most, lab.clock)
+        return Recaption(lab.storage.images, lab.storage.catalog, lab.deferrals, limit)
+
+    def test_an_hour_has_room_for_so_many_images(self, lab: PipelineLab) -> None:
+        for number in range(3):
+            lab.storage.upload(f"{number}.jpg", JPEG)
+            lab.storage.catalog.save(short(f"{number}.jpg", status="captioned"), None)
+        again = self.limited(lab, 2)
+        lab.clock.advance(1_800.5)
+        found = [asked(lab, again, f"{number}.jpg") for number in (0, 1, 0, 2)]
+        assert [status for status, _ in found] == [202, 202, 202, 429]
+        assert found[-1][1]["code"] == "too_many_requests"
+        assert [wake.path for wake in lab.due()] == ["0.jpg", "1.jpg", "0.jpg"]
+        response = RecaptionApi(lab.storage.catalog, again).post(Request(f"{URL}/x", "2.jpg"))
+        assert 0 < int(response.headers["Retry-After"]) <= 3_600
+        lab.clock.advance(int(response.headers["Retry-After"]))
+        assert asked(lab, again, "2.jpg")[0] == 202
+
+    def test_none_are_allowed(self, lab: PipelineLab) -> None:
+        lab.storage.upload("a.jpg", JPEG)
+        lab.storage.catalog.save(short("a.jpg", status="captioned"), None)
+        assert asked(lab, self.limited(lab, 0), "a.jpg")[0] == 429
+
+    def test_what_costs_nothing_is_not_counted(self, lab: PipelineLab) -> None:
+        lab.storage.upload("a.jpg", JPEG)
+        lab.storage.catalog.save(short("a.jpg", status="failed"), None)
+        assert asked(lab, self.limited(lab, 0), "a.jpg")[0] == 202
+
+    def test_instances_count_together(self, lab: PipelineLab) -> None:
+        """Four at once, each with a client of its own view of the hour."""
+        state = lab.storage.state
+        limits = [RecaptionLimit(state, 10, lab.clock) for _ in range(4)]
+
+        def taken(number: int) -> bool:
+            try:
+                limits[number % 4].take(f"{number:08}")
+            except RecaptionLimitReached:
+                return False
+            return True
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(taken, range(40))) == 10
 
 
 class TestRedrive:

@@ -72,6 +72,7 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 NEVER_IN_A_RECORD = {
     *("error", "settings", "changed", "row_missing", "gone", "bad_request", "bad_name", "refused"),
     "in_use",
+    "too_many_requests",
 }
 NUMBERS = ("never", "once", "twice")
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}

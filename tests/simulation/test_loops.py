@@ -377,6 +377,9 @@ LISTED = {
     "maintenance.cleanup.forget": "another process has saved",
     "maintenance.cleanup.poisoned": "another process has saved",
     "maintenance.recaption._reopen": "another process has saved",
+    "maintenance.recaption_limit.take": "another instance has counted",
+    "backup.restore._put": "another process has saved",
+    "backup.files._lines": "the end of a file",
     # With a limit.
     "pipeline.pipeline._process": "OVERWRITES",
     "api.edits._change": "ATTEMPTS",

@@ -22,6 +22,7 @@ _ABOUT = {
     413: "The body or the image has too many bytes.",
     415: "The type is not supported.",
     428: "The condition is missing: `detail` names the header.",
+    429: "Too many of these requests this hour: see Retry-After.",
     500: "An unexpected error; see the app's log.",
     503: "Settings, storage or a service prevent a response. Try again later.",
 }
@@ -180,7 +181,12 @@ def _recaption() -> Part:
         "Caption an image again",
         [params.IMAGE_PATH],
         {"202": {**_json("Request"), "description": "The image will be captioned."}},
-        {400: ("bad_name",), 404: ("not_found",), 409: ("unreadable",)},
+        {
+            400: ("bad_name",),
+            404: ("not_found",),
+            409: ("unreadable",),
+            429: ("too_many_requests",),
+        },
     )
 
 
