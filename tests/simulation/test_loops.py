@@ -375,6 +375,7 @@ LISTED = {
     "pipeline.record_claim.save": "another process has saved",
     "pipeline.record_claim.release": "another process has saved",
     "maintenance.cleanup.forget": "another process has saved",
+    "maintenance.cleanup.forget_record": "another process has saved",
     "maintenance.cleanup.poisoned": "another process has saved",
     "maintenance.recaption._reopen": "another process has saved",
     "maintenance.recaption_limit.take": "another instance has counted",
