@@ -70,6 +70,13 @@ class RecordWriter(Protocol):
         """Removes this version."""
 
 
+class RecordTrash(Protocol):
+    """Removed records that a person may want back."""
+
+    def put(self, stored: StoredRecord) -> None:
+        """Keeps a record that is about to be removed."""
+
+
 class MessageQueue(Protocol[M]):
     """A queue of one kind of message."""
 

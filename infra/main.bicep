@@ -111,7 +111,7 @@ var names = {
 // Containers, queues and tables of the app, which creates none of them itself in Azure.
 // tests/infra/test_storage.py compares these with the app.
 var captionsTable = 'captions'
-var tables = map(['catalog', 'words', 'reuse', 'bursts', 'usage', 'state'], kind => '${captionsTable}${kind}')
+var tables = map(['catalog', 'words', 'reuse', 'bursts', 'usage', 'state', 'trash'], kind => '${captionsTable}${kind}')
 var deferredQueue = 'caption-deferred'
 var deletedQueue = 'image-deleted'
 var notifyQueue = 'caption-notify'

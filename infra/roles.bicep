@@ -147,7 +147,7 @@ resource appOnTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       role['Storage Table Data Contributor'],
       identity.properties.principalId,
       'ServicePrincipal',
-      'The app reads, writes and deletes records, index rows, answers to reuse, bursts, usage and state.'
+      'The app reads, writes and deletes records, index rows, answers to reuse, bursts, usage, state and removed records.'
     )
   }
 ]

@@ -120,8 +120,8 @@ class ImageChanges:
     """Stores and deletes images; safe to share between threads.
 
     `check` reads a new image's header, or raises ImageRejected; names that match `ignore` are
-    refused; `forget` removes everything that is stored about a deleted image, `forget_record` the
-    record with an id.
+    refused; `erase` deletes the version of an image with an ETag, or any, and everything that is
+    stored about it; `forget_record` removes the record with an id.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class ImageChanges:
         images: ImageStore,
         records: Catalog,
         check: Callable[[bytes], Header],
-        forget: Callable[[str], object],
+        erase: Callable[[str, str | None], bool],
         forget_record: Callable[[str], bool],
         max_image_bytes: int,
         ignore: Sequence[str] = (),
@@ -139,7 +139,7 @@ class ImageChanges:
         self._images = images
         self._records = records
         self._check = check
-        self._forget = forget
+        self._erase = erase
         self._forget_record = forget_record
         self._max_image_bytes = max_image_bytes
 
@@ -183,16 +183,15 @@ class ImageChanges:
         path = named_image(request, self._records)
         if path is None:
             return self._forget_nameless(request.given_id())
-        # The blob goes before its record. If the app is killed in between, the blob's event or
-        # reconcile removes the record; a blob without a record would be captioned again.
         try:
-            self._images.delete(path, self._wanted_version(path, request))
+            wanted = self._wanted_version(path, request)
+            is_erased = self._erase(path, wanted)
         except BlobChanged:
             return problem(412, "changed", "The image is not the one that If-Match names.")
         except BlobGone:
-            self._forget(path)  # what a request that was killed in between has left
+            is_erased = self._erase(path, None)
+        if not is_erased:
             return no_such_image()
-        self._forget(path)
         return Response(204, headers={"Cache-Control": "no-cache, private"})
 
     def _forget_nameless(self, identity: str | None) -> Response:

@@ -33,19 +33,23 @@ from captioning.images.picture import check_header, inspect, read_header, thumbn
 from captioning.images.thumbnails import Thumbnails
 from captioning.maintenance.brake import Brake
 from captioning.maintenance.cleanup import RecordCleanup
+from captioning.maintenance.erasure import Erasure
 from captioning.maintenance.estimate import Asking, Estimate
+from captioning.maintenance.missing import MissingBlobs
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.recaption_limit import RecaptionLimit
 from captioning.maintenance.reconcile import Reconciler
 from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.maintenance.retag import Retag
+from captioning.maintenance.undelete import Undelete
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.records.catalog import Catalog
 from captioning.records.layout import Layout
+from captioning.records.trash import Trash
 from captioning.resilience.service_health import SERVICES, ServiceHealth
 from captioning.reuse.cache import CaptionCache
-from captioning.reuse.table import ReuseTable
+from captioning.reuse.table import BurstTable, ReuseTable
 from captioning.search.dictionary import Dictionary
 from captioning.storage.broken_rows import BrokenRows
 from captioning.storage.state import StateTable
@@ -126,11 +130,7 @@ class Services:
             self._layout,
             now=now,
         )
-        # Runs and cleanup save through this catalogue, which queues a notification before it saves
-        # a final status. Records saved through the plain one would not reach the webhook.
-        self._outbox: RecordWriter = self.catalog
-        if settings.webhook:
-            self._outbox = OutboxCatalog(self.catalog, storage.notices)
+        self._outbox = self._make_outbox()
         self.thumbnails = Thumbnails(
             storage.images, storage.thumbnails, thumbnail, settings.max_image_bytes
         )
@@ -141,7 +141,10 @@ class Services:
             settings.daily_budget_usd,
             settings.monthly_budget_usd,
         )
+        self.trash = Trash(storage.table("trash"), now)
         self.cleanup = self._make_cleanup()
+        self.erasure = self._make_erasure()
+        self.undelete = Undelete(storage.images, self.catalog, self.trash, now)
         limit = RecaptionLimit(self._state, settings.recaptions_per_hour, now)
         self._recaption = Recaption(storage.images, self.catalog, storage.deferrals, limit)
         self.pipeline = self._make_pipeline()
@@ -175,7 +178,7 @@ class Services:
             estimates=Estimate(asking, self._price, self.catalog, self._reuse),
         )
 
-    def restore(self, policy: Policy, *, dry_run: bool = False) -> Restore:
+    def importer(self, policy: Policy, *, dry_run: bool = False) -> Restore:
         """Puts records back. No webhook is notified of them."""
         return Restore(self.catalog, self._records, self.images, policy, dry_run=dry_run)
 
@@ -184,6 +187,13 @@ class Services:
         self.catalog.close()
         self._clients.close()
         self._storage.close()
+
+    def _make_outbox(self) -> RecordWriter:
+        """Runs and cleanup save through this catalogue, which queues a notification before it saves
+        a final status. Records saved through the plain one would not reach the webhook."""
+        if self._settings.webhook:
+            return OutboxCatalog(self.catalog, self._storage.notices, self._now)
+        return self.catalog
 
     def _make_pipeline(self) -> CaptionPipeline:
         settings, storage, now = self._settings, self._storage, self._now
@@ -226,6 +236,23 @@ class Services:
             self._now,
             self._settings.ignore_files,
             self._is_own_container,
+            self.trash,
+        )
+
+    def _make_erasure(self) -> Erasure:
+        storage = self._storage
+        return Erasure(
+            images=storage.images,
+            catalog=self.catalog,
+            outbox=self._outbox,
+            thumbnails=storage.thumbnails,
+            trash=self.trash,
+            missing=MissingBlobs(self._state),
+            answers=self._reuse,
+            frames=BurstTable(storage.table("bursts"), self._broken.skipped),
+            is_own=self._is_own_container,
+            languages=self.languages,
+            now=self._now,
         )
 
     def _is_own_container(self) -> bool:
@@ -262,6 +289,7 @@ class Services:
             lease=timedelta(seconds=self._settings.claim_seconds),
             now=self._now,
             ignore=self._settings.ignore_files,
+            trash=self.trash,
         )
 
     def _make_backup(self) -> Backup:
@@ -292,7 +320,7 @@ class Services:
                 images=images,
                 records=catalog,
                 check=partial(check_header, min_side=analyzer.limits.min_side if analyzer else 1),
-                forget=self.cleanup.forget,
+                erase=self.erasure.erase,
                 forget_record=self.cleanup.forget_record,
                 max_image_bytes=settings.max_image_bytes,
                 ignore=settings.ignore_files,

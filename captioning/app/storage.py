@@ -21,7 +21,7 @@ from captioning.storage.queues import MessageQueue
 from captioning.storage.tables import Table
 from captioning.storage.thumbnails import ThumbnailContainer
 
-TABLES = ("catalog", "words", "reuse", "bursts", "usage", "state")
+TABLES = ("catalog", "words", "reuse", "bursts", "usage", "state", "trash")
 """Suffixes of the tables' names; CAPTIONS_TABLE comes before them."""
 OLDER_TABLES = ("", "index")
 """Those of the first layout, which `migrate` moves."""

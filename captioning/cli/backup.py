@@ -66,7 +66,7 @@ def import_(
     report = None
     with local_services() as services:
         lines = _lines(services, files, name)
-        restore = services.restore(policy, dry_run=dry_run)
+        restore = services.importer(policy, dry_run=dry_run)
         for report in restore.run(lines, _complain):
             console.say(f"{report.lines:,} lines")
         hours = services.forget_after_hours

@@ -17,6 +17,7 @@ from captioning.cli.context import DAYS, images_in, local_services, reported, wa
 from captioning.cli.migrate import migrate
 from captioning.cli.reconcile import reconcile
 from captioning.cli.reprocess import reprocess, revert
+from captioning.cli.trash import forget, restore
 from captioning.cli.try_command import try_
 from captioning.domain.record import Status
 
@@ -194,6 +195,8 @@ cli.command()(reprocess)
 cli.command()(migrate)
 cli.command()(reconcile)
 cli.command()(revert)
+cli.command()(restore)
+cli.command()(forget)
 
 
 @cli.command()

@@ -59,7 +59,8 @@ class NotificationMessage:
     """Send the record of this path, as it was saved at `updated` or later, to the receiver.
 
     So many `attempts` have failed, the first of them at `since`. Storage has failed `unread` times
-    in a row when the record was to be read.
+    in a row when the record was to be read. With `is_deleted`, say instead that the record was
+    removed at `updated`.
     """
 
     path: str
@@ -67,13 +68,15 @@ class NotificationMessage:
     attempts: int = 0
     since: datetime | None = None
     unread: int = 0
+    is_deleted: bool = False
 
     def to_json(self) -> str:
         """The message's text."""
         known = {"path": self.path, "updated": self.updated.isoformat()}
         since = self.since and self.since.isoformat()
         failed = {"attempts": self.attempts, "since": since, "unread": self.unread}
-        return json.dumps(known | {name: value for name, value in failed.items() if value})
+        rest = {**failed, "is_deleted": self.is_deleted}
+        return json.dumps(known | {name: value for name, value in rest.items() if value})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> NotificationMessage:
@@ -85,7 +88,8 @@ class NotificationMessage:
         if updated is None:
             raise ValueError("a notice needs `updated`")
         attempts, unread = (_count(document, name) for name in ("attempts", "unread"))
-        return cls(document["path"], updated, attempts, _time(document, "since"), unread)
+        since, is_deleted = _time(document, "since"), document.get("is_deleted") is True
+        return cls(document["path"], updated, attempts, since, unread, is_deleted)
 
 
 def _count(document: dict[str, object], name: str) -> int:

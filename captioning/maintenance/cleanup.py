@@ -11,9 +11,10 @@ from captioning.domain.blobs import BlobDescription, is_ignored
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL, CaptionRecord, RecordError
 from captioning.errors import BlobGone, BlobRefused
-from captioning.ports import BlobReader, MessageQueue, RecordWriter, ThumbnailStore
+from captioning.ports import BlobReader, MessageQueue, RecordTrash, RecordWriter, ThumbnailStore
 from captioning.records.edits import may_be_same, record_of, with_etag_of
 from captioning.records.history import after_failure
+from captioning.records.written import has_human_text
 from captioning.resilience.backoff import GIVE_UP, storage_pause
 from captioning.resilience.optimistic import until_saved
 from captioning.telemetry import log_image
@@ -25,7 +26,8 @@ MOST_REMINDERS = 5
 class RecordCleanup:
     """Brings records in line with deletions and poison messages. These may arrive late, twice or
     out of order, so each is checked against the blob as it is now. `is_own` says whether the
-    records are known to be about this container."""
+    records are known to be about this container; records with what people wrote go to the `trash`.
+    """
 
     def __init__(
         self,
@@ -36,7 +38,9 @@ class RecordCleanup:
         now: Callable[[], datetime],
         ignore: Sequence[str] = (),
         is_own: Callable[[], bool] = lambda: True,
+        trash: RecordTrash | None = None,
     ) -> None:
+        self._trash = trash
         self._images = images
         self._catalog = catalog
         self._thumbnails = thumbnails
@@ -90,6 +94,9 @@ class RecordCleanup:
         self._thumbnails.prune(path, None)
         if stored is None:
             return False
+        # Before the record goes: what people wrote is in one of the two places at any time.
+        if self._trash and has_human_text(stored.record):
+            self._trash.put(stored)
         self._catalog.remove(stored)
         return True
 

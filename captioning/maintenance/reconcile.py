@@ -26,6 +26,7 @@ from captioning.maintenance.brake import Brake, Reason
 from captioning.maintenance.missing import Mark, MissingBlobs
 from captioning.ports import MessageQueue, StateStore
 from captioning.records.catalog import Catalog
+from captioning.records.trash import Trash
 from captioning.resilience.backoff import LONGEST_FOR_STORAGE
 
 log = logging.getLogger("captioning.maintenance")
@@ -92,7 +93,8 @@ class Reconciler:
 
     A record whose blob is missing is marked, and removed once it has been missing for
     `forget_after`. `forget` removes the record of a path whose blob is gone, and returns whether
-    there was one. A run's claim lasts a `lease`. Files that match `ignore` are not queued.
+    there was one. A run's claim lasts a `lease`. Files that match `ignore` are not queued. What has
+    been in the `trash` for long enough is deleted.
 
     A run walks `blob_pages` and `record_pages` pages of `page` items, with `readers` threads. From
     `deepest` messages on no more are queued: the same blobs would be found and queued again.
@@ -111,6 +113,7 @@ class Reconciler:
         lease: timedelta,
         now: Callable[[], datetime],
         ignore: Sequence[str] = (),
+        trash: Trash | None = None,
         page: int = 500,
         blob_pages: int = 20,
         record_pages: int = 2,
@@ -129,6 +132,7 @@ class Reconciler:
         self._lease = lease
         self._now = now
         self._ignore = ignore
+        self._trash = trash
         self._page, self._blob_pages, self._record_pages = page, blob_pages, record_pages
         self._deepest = deepest
         self._readers = readers
@@ -160,6 +164,8 @@ class Reconciler:
         self._walk_blobs(pool, report)
         self._walk_own_records(pool, report)
         report.settled = self._catalog.settle()
+        if self._trash:
+            self._state.put(KIND, "trash", self._trash.purge(self._state.get(KIND, "trash")))
 
     def _walk_own_records(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
         """Walks records where they are about this container, or about none yet."""

@@ -25,11 +25,12 @@ from captioning.records.layout import (
 from captioning.records.table import STUB, record_in, stored_in
 from captioning.records.unreadable import names_no_path, refuse_unreadable
 from captioning.records.writer import MOST_WRITES, RecordRows
-from captioning.search.dictionary import Dictionary
+from captioning.search.dictionary import Dictionary, Entry
 from captioning.search.places import BEGINNING, END, Page, id_at, is_place, place_of
 from captioning.search.query import Query
 from captioning.search.search import Search
-from captioning.text.words import tag_key
+from captioning.search.terms import FROM
+from captioning.text.words import ALWAYS, stem, tag_key
 
 ABANDONED = timedelta(hours=1)
 """A creation or removal whose stub is older has ended, one way or the other."""
@@ -83,6 +84,26 @@ class Catalog:
     def remove(self, stored: StoredRecord) -> None:
         """Removes a record and its rows; RecordChanged where another version is there."""
         self._rows(stored.record.id).remove(stored)
+
+    def copies_of(self, identity: str) -> Iterator[CaptionRecord]:
+        """The records whose texts were paid for the image with this id."""
+        for partition in self._layout.partitions:
+            for place in self._index.places(partition, f"{FROM}{identity}", BEGINNING, END, _MOST):
+                if stored := self.get_by_id(id_at(place)):
+                    yield stored.record
+
+    def unlearn(self, record: CaptionRecord, languages: Sequence[str]) -> None:
+        """Removes the words and tags from the dictionary that no other record has: four requests
+        for each and language."""
+        tongues = {*languages, ALWAYS, *record.translations, *filter(None, [record.language])}
+
+        def forget(entry: Entry) -> None:
+            kind, _, word = entry.key.partition("~")
+            stems = {f"word~{stem(word, tongue)}" for tongue in tongues}
+            terms = stems if kind == "word" else {entry.key}
+            self._dictionary.erase(entry, lambda: self._others_have(terms, record.id))
+
+        list(self._readers.map(forget, self._dictionary.entries(record)))
 
     def search(self, query: Query, limit: int, position: str = BEGINNING) -> Page:
         """Up to `limit` records that answer the query, newest first, from a position on."""
@@ -164,6 +185,15 @@ class Catalog:
     def _rows(self, identity: str) -> RecordRows:
         partition = self._layout.partition_of(identity)
         return RecordRows(self._table, partition, identity, self._most_writes)
+
+    def _others_have(self, terms: set[str], identity: str) -> bool:
+        """Whether another record has one of the terms."""
+        return any(
+            id_at(place) != identity
+            for term in sorted(terms)
+            for partition in self._layout.partitions
+            for place in self._index.places(partition, term, BEGINNING, END, 2)
+        )
 
     def _is_used(self, tag: str) -> bool:
         """Whether any record has the tag."""

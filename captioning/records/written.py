@@ -106,3 +106,13 @@ def without_returning(history: History, sha256: str | None) -> History:
 
 def _is_same(one: Written, other: Written) -> bool:
     return replace(one, until=other.until) == other
+
+
+def has_human_text(record: CaptionRecord) -> bool:
+    """Whether anything of the record was written by people; True where it cannot be read."""
+    return bool(
+        record.status == "unreadable"
+        or record.provenance.edited_by_human
+        or edits_before(record.previous)
+        or record.history
+    )

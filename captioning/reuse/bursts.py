@@ -91,7 +91,7 @@ class Bursts:
         includes that storage fails. ContentInProgress while the other frame is being paid for, by a
         run whose claim `holds`."""
         frame = Frame(
-            _group(entry.fingerprint, blob.path, picture),
+            group_of(entry.fingerprint, blob.path, picture.width, picture.height),
             entry.sha256,
             blob.modified,
             self._now(),
@@ -147,8 +147,8 @@ def _turn(frame: Frame) -> tuple[datetime, str]:
     return frame.since, frame.sha256
 
 
-def _group(fingerprint: str, path: str, picture: Picture) -> str:
-    """A hash of what the frames of a burst have in common."""
+def group_of(fingerprint: str, path: str, width: int, height: int) -> str:
+    """A hash of what the frames of a burst have in common; the size is in pixels."""
     folder = path.rpartition("/")[0]
-    parts = [fingerprint, folder, picture.width, picture.height]
+    parts = [fingerprint, folder, width, height]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -14,8 +14,9 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from captioning.domain.record import CaptionRecord
 from captioning.images.sketch import Sketch
-from captioning.reuse.bursts import Frame
+from captioning.reuse.bursts import Frame, group_of
 from captioning.reuse.entries import ReuseEntry, StoredEntry
 from captioning.storage.broken_rows import Skipped, log_skipped
 from captioning.storage.entities import ENTITY_BYTES, size, to_document, to_properties
@@ -26,6 +27,8 @@ _PLAIN = frozenset({"sha256", "fingerprint", "path", "run", "is_done", "afresh",
 """Fields that are columns as they are; others are JSON text."""
 _END_OF_TIME = 99_999_999_999_999
 """Milliseconds from which upload times are counted down; 14 digits."""
+_MOST = 1_000
+"""Entries of one content that are looked at."""
 _PIXELS = "pixels"
 """Stored as base64 text: bytes would go through the SDK, which is slower."""
 _LISTED = ["PartitionKey", "RowKey", "uploaded", "since", "hash"]
@@ -60,6 +63,18 @@ class ReuseTable:
         """Replaces the version with this ETag, or creates the entry if it is None, and returns the
         new ETag. RecordChanged when another version is there."""
         return self._table.put(_to_entity(entry), etag)
+
+    def erase(self, sha256: str, now: datetime, path: str | None = None) -> None:
+        """Removes the entries of these bytes, but for those that a run is paying for; only those
+        that were paid for the blob at `path` if it is given."""
+        for row in self._table.page(sha256, "", "~", _MOST):
+            fingerprint = str(row["RowKey"])
+            stored = self.get(sha256, fingerprint)
+            claim = stored.work.claim if stored else None
+            is_paying = claim is not None and claim.until > now
+            if is_paying or (path is not None and row.get("path") != path):
+                continue
+            self._table.delete(sha256, fingerprint)
 
 
 def _to_entity(entry: ReuseEntry) -> dict[str, Any]:
@@ -113,6 +128,13 @@ class BurstTable:
         except (KeyError, TypeError, ValueError):
             self._skipped("bursts", frame.group, _place(frame.uploaded, frame.sha256))
             return None
+
+    def erase(self, record: CaptionRecord) -> None:
+        """Removes the row of the record's image, if there is one."""
+        image, fingerprint = record.image, record.provenance.fingerprint
+        if fingerprint and image.width and image.height and image.sha256:
+            group = group_of(fingerprint, record.path, image.width, image.height)
+            self._table.delete(group, _place(image.modified, image.sha256))
 
     def remove(self, frame: Frame) -> None:
         """Removes the frame's row, if it is there."""

@@ -2,7 +2,8 @@
 
 One partition, `dictionary`, with a row for each word as it is written (`word~surfing`: folded, not
 stemmed) and each tag (`tag~golden retriever`). It is written before the record whose words it has,
-and stays behind when a record goes: a word too many costs a look, a missing one hides a record.
+and stays behind when a record goes, unless that is erased: a word too many costs a look, a missing
+one hides a record.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -57,7 +59,7 @@ class Dictionary:
         before = self._seconds()
         news = {
             entry.key: entry
-            for entry in _entries(record)
+            for entry in self.entries(record)
             if self._known.get(entry.key, -KNOWN_SECONDS) <= before - KNOWN_SECONDS
         }
         entries = iter(news.values())
@@ -67,6 +69,25 @@ class Dictionary:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             self._known.update(dict.fromkeys(news, before))
+
+    def entries(self, record: CaptionRecord) -> list[Entry]:
+        """The record's words and tags."""
+        return list(_entries(record))
+
+    def erase(self, entry: Entry, is_used: Callable[[], bool]) -> None:
+        """Removes an entry that no record has."""
+        row = self._table.get(PARTITION, entry.key)
+        if row is None or is_used():
+            return
+        with self._changing:
+            self._known.pop(entry.key, None)
+        # Of the version that was read before the look: whoever writes the entry meanwhile is about
+        # to save a record with it. One that was saved since by a process that knows the entry
+        # writes none, so it is looked for again.
+        with suppress(RecordChanged):
+            self._table.transact([Write("delete", row.entity, row.etag)])
+            if is_used():
+                self._table.transact([Write("upsert", row.entity)])
 
     def words(self, beginning: str, most: int) -> list[str]:
         """Up to so many words that begin so, alphabetically."""

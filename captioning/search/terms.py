@@ -5,6 +5,7 @@ word~surf                       a stem of path, caption, alt text, description, 
 tag~golden retriever            a tag, folded
 status~failed, review~needed    the state of the record; `review~none` is not indexed
 made~0f3a…                      how a final record was made: its fingerprint
+from~51c2…                      the id of the record whose answers it reuses
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from captioning.domain.record import FINAL, CaptionRecord
+from captioning.domain.record import FINAL, CaptionRecord, record_id
 from captioning.text.words import ALWAYS, is_common, stem, tag_key, words
 
 MOST_WORDS = 200
 """Different words of a record that are indexed beside those of its path, the first ones."""
 MADE = "made~"
+FROM = "from~"
 
 
 class Wording:
@@ -47,6 +49,7 @@ class Wording:
             found.add(f"review~{record.review}")
         if record.status in FINAL and record.provenance.fingerprint:
             found.add(f"{MADE}{record.provenance.fingerprint}")
+        found |= {f"{FROM}{record_id(path)}" for path in _reused_from(record)}
         return frozenset(found)
 
     @cached_property
@@ -63,6 +66,14 @@ class Wording:
                 if len(kept) < most and not is_common(word, language):
                     kept[word, language] = None
         return frozenset(kept)
+
+
+def _reused_from(record: CaptionRecord) -> Iterator[str]:
+    """The paths of the images whose answers its texts, present or previous, were paid for."""
+    earlier = record.previous.provenance.get("reused_from") if record.previous else None
+    for path in (record.provenance.reused_from, earlier):
+        if path and isinstance(path, str):
+            yield path
 
 
 def _texts(record: CaptionRecord) -> Iterator[tuple[str, str]]:

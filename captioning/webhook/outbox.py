@@ -1,4 +1,4 @@
-"""Queues a message for the webhook before a final record is saved.
+"""Queues a message for the webhook before a final record is saved, or a record removed.
 
 Everything that ends images saves their records by an OutboxCatalog, so that no record becomes final
 without a message on the queue. A message whose save was never made does no harm: the sender reads
@@ -6,6 +6,9 @@ the record first.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
 
 from captioning.domain.messages import NotificationMessage
 from captioning.domain.record import FINAL, CaptionRecord, StoredRecord
@@ -16,13 +19,20 @@ FIRST_LOOK = 2.0
 
 
 class OutboxCatalog:
-    """A catalogue that sends a message whenever it is about to save a final record."""
+    """A catalogue that sends a message whenever it is about to save a final record, or to remove
+    one."""
 
-    def __init__(self, catalog: RecordWriter, queue: MessageQueue[NotificationMessage]) -> None:
+    def __init__(
+        self,
+        catalog: RecordWriter,
+        queue: MessageQueue[NotificationMessage],
+        now: Callable[[], datetime],
+    ) -> None:
         self.get, self.get_by_id = catalog.get, catalog.get_by_id
-        self.remove = catalog.remove
+        self._remove = catalog.remove
         self._save = catalog.save
         self._queue = queue
+        self._now = now
 
     def save(self, record: CaptionRecord, previous: StoredRecord | None) -> StoredRecord:
         """Replaces `previous`, or creates the record if it is None.
@@ -35,3 +45,10 @@ class OutboxCatalog:
         if record.status in FINAL:
             self._queue.put(NotificationMessage(record.path, record.updated), FIRST_LOOK)
         return self._save(record, previous)
+
+    def remove(self, stored: StoredRecord) -> None:
+        """Removes this version; RecordChanged and StorageUnavailable as for `save`."""
+        # Before the removal, for the same reason.
+        gone = NotificationMessage(stored.record.path, self._now(), is_deleted=True)
+        self._queue.put(gone, FIRST_LOOK)
+        self._remove(stored)

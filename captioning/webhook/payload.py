@@ -14,9 +14,10 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
-from captioning.domain.record import CaptionRecord
+from captioning.domain.record import CaptionRecord, record_id
 
 PREFIX = "whsec_"
 SHORTEST_KEY, LONGEST_KEY = 24, 64
@@ -36,12 +37,32 @@ class Delivery:
         """The delivery of a record; another version of the record has another identity."""
         document = record.to_json()
         version = f"{record.id} {record.image.etag} {document['updated']}"
+        return cls._signed(
+            f"image.{record.status}", document["updated"], document, version, keys, now
+        )
+
+    @classmethod
+    def of_deletion(
+        cls, path: str, deleted: datetime, keys: Sequence[bytes], now: datetime
+    ) -> Delivery:
+        """The delivery that says that the record of a path was removed; without any text of it."""
+        timestamp = deleted.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        document = {"path": path, "id": record_id(path)}
+        version = f"{document['id']} deleted {timestamp}"
+        return cls._signed("image.deleted", timestamp, document, version, keys, now)
+
+    @classmethod
+    def _signed(
+        cls,
+        kind: str,
+        when: str,
+        document: dict[str, Any],
+        version: str,
+        keys: Sequence[bytes],
+        now: datetime,
+    ) -> Delivery:
         identity = f"msg_{hashlib.sha256(version.encode()).hexdigest()[:32]}"
-        event = {
-            "type": f"image.{record.status}",
-            "timestamp": document["updated"],
-            "data": document,
-        }
+        event = {"type": kind, "timestamp": when, "data": document}
         body = json.dumps(event).encode()
         timestamp = str(int(now.timestamp()))
         headers = {

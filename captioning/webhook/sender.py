@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from captioning.domain.messages import NotificationMessage
@@ -87,19 +88,37 @@ class WebhookSender:
             return
         message = replace(message, unread=0)
         record = stored.record if stored else None
+        if message.is_deleted:
+            self._notify_of_deletion(record, message)
+            return
         if record and record.status == "unreadable":
             _note("dropped", message)
             return
         age = self._now() - message.updated
         is_final = record is not None and record.status in FINAL
         if record and is_final and (record.updated >= message.updated or age > LATEST_SAVE):
-            self._send(record, message)
+            self._send(partial(Delivery.of, record, self._keys), message)
         elif age > LATEST_SAVE:
             _note("dropped", message)
         else:  # the save may still be under way: look again after twice the time
             self._queue.put(message, max(age.total_seconds(), FIRST_LOOK))
 
-    def _send(self, record: CaptionRecord, message: NotificationMessage) -> None:
+    def _notify_of_deletion(
+        self, record: CaptionRecord | None, message: NotificationMessage
+    ) -> None:
+        age = self._now() - message.updated
+        if record is None:
+            self._send(
+                partial(Delivery.of_deletion, message.path, message.updated, self._keys), message
+            )
+        elif record.created > message.updated or age > LATEST_SAVE:
+            _note("dropped", message)  # uploaded again since, or never removed
+        else:  # the removal may still be under way
+            self._queue.put(message, max(age.total_seconds(), FIRST_LOOK))
+
+    def _send(
+        self, delivery_at: Callable[[datetime], Delivery], message: NotificationMessage
+    ) -> None:
         try:
             epoch = self._gate.enter(PATIENCE)
         except (
@@ -107,7 +126,7 @@ class WebhookSender:
         ) as error:  # It was not sent, so this is no attempt that makes the delay longer.
             self._put_off(message, error)
             return
-        delivery = Delivery.of(record, self._keys, self._now())
+        delivery = delivery_at(self._now())
         message = replace(message, attempts=message.attempts + 1)
         try:
             self._receiver.post(delivery.body, delivery.headers)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,8 +15,11 @@ from requests import PreparedRequest, Response
 
 from captioning.domain.blobs import BlobDescription
 from captioning.errors import BlobChanged
+from captioning.maintenance.erasure import Erasure
+from captioning.maintenance.missing import MissingBlobs
 from captioning.records.catalog import Catalog
 from captioning.records.layout import Layout
+from captioning.records.trash import Trash
 from captioning.reuse.table import BurstTable, ReuseTable
 from captioning.search.dictionary import Dictionary
 from captioning.storage.accounts import BlobAccount, TableAccount
@@ -121,6 +125,33 @@ class Storage:
     @cached_property
     def reuse(self) -> ReuseTable:
         return ReuseTable(self.account.table(f"{self.name}reuse"))
+
+    @cached_property
+    def words(self) -> Table:
+        """The table of the dictionary."""
+        return self.account.table(f"{self.name}words")
+
+    def trash(self, now: Callable[[], datetime]) -> Trash:
+        """Removed records."""
+        self.account.create(f"{self.name}trash")
+        return Trash(self.account.table(f"{self.name}trash"), now)
+
+    def erasure(self, now: Callable[[], datetime], **parts: Any) -> Erasure:
+        """Erases images from this storage, or from the given parts."""
+        given: dict[str, Any] = {
+            "images": self.images,
+            "catalog": self.catalog,
+            "outbox": self.catalog,
+            "thumbnails": self.thumbnails,
+            "trash": self.trash(now),
+            "missing": MissingBlobs(self.state),
+            "answers": self.reuse,
+            "frames": self.bursts,
+            "is_own": lambda: True,
+            "languages": ("en", "de"),
+            "now": now,
+        }
+        return Erasure(**(given | parts))
 
     @cached_property
     def state(self) -> StateTable:

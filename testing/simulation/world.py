@@ -211,7 +211,7 @@ class Process:
         )
         endings: RecordWriter = self.catalog
         if store.notices:
-            endings = OutboxCatalog(self.catalog, injector.wrap(store.notices))
+            endings = OutboxCatalog(self.catalog, injector.wrap(store.notices), store.now)
         self.ledger = Ledger(injector.wrap(store.usage), name, store.now, store.daily_usd)
         services = injector.wrap(store.services)
         providers = Providers(Vision(services), Model(services), store.caption_input)

@@ -18,6 +18,7 @@ from captioning.domain.record import record_id
 from captioning.errors import BadRequest, StorageUnavailable
 from captioning.images.picture import check_header
 from testing.factories import pictures
+from testing.fakes.faults import FaultInjector
 from testing.harness.maintenance import InterceptedOnce, MaintenanceLab
 from testing.harness.storage import Storage, blobs_in
 
@@ -35,11 +36,12 @@ def lab(storage: Storage) -> MaintenanceLab:
 
 def changes(lab: MaintenanceLab, **parts: Any) -> ImageChanges:
     """The routes over this storage, or over parts that do something in between."""
+    images = parts.get("images", lab.storage.images)
     given: dict[str, Any] = {
         "images": lab.storage.images,
         "records": lab.storage.catalog,
         "check": partial(check_header, min_side=50),
-        "forget": lab.cleanup().forget,
+        "erase": lab.storage.erasure(lab.now, images=images).erase,
         "forget_record": lab.cleanup().forget_record,
         "max_image_bytes": LIMIT,
     }
@@ -351,11 +353,11 @@ class TestDelete:
     def test_one_that_broke_off_half_way_is_finished_by_the_next(self, lab: MaintenanceLab) -> None:
         lab.record(lab.upload("a.jpg"))
 
-        def dies(_: str) -> None:
-            raise StorageUnavailable("storage answered 503")
-
+        faults = FaultInjector()
+        faults.fail()
+        dying = lab.storage.erasure(lab.now, outbox=faults.wrap(lab.storage.catalog))
         with pytest.raises(StorageUnavailable):
-            changes(lab, forget=dies).delete(removal("a.jpg"))
+            changes(lab, erase=dying.erase).delete(removal("a.jpg"))
         assert lab.stored("a.jpg")
         assert code(changes(lab).delete(removal("a.jpg"))) == (404, "not_found")
         assert lab.stored("a.jpg") is None

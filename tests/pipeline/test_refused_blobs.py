@@ -205,7 +205,7 @@ def test_the_api_says_what_to_do(lab: PipelineLab) -> None:
         images=storage.images,
         records=storage.catalog,
         check=partial(check_header, min_side=50),
-        forget=lab.cleanup.forget,
+        erase=lab.storage.erasure(lab.clock).erase,
         forget_record=lab.cleanup.forget_record,
         max_image_bytes=1_000_000,
     )

@@ -42,7 +42,7 @@ class App:
     def __init__(self, lab: PipelineLab) -> None:
         self.lab, self.notices = lab, MemoryNotices(lab.clock)
         self.catalog = lab.storage.catalog
-        self._outbox = OutboxCatalog(self.catalog, self.notices)
+        self._outbox = OutboxCatalog(self.catalog, self.notices, lab.clock)
 
     def run(self, wake: CaptionMessage | None = None, languages: Any = OLD) -> CaptionRecord:
         """The record after a delivery."""

@@ -101,7 +101,7 @@ def images(lab: MaintenanceLab) -> ImageChanges:
         images=lab.storage.images,
         records=lab.storage.catalog,
         check=lambda _: None,  # type: ignore[arg-type, return-value]  # nothing is uploaded
-        forget=cleanup.forget,
+        erase=lab.storage.erasure(lab.now).erase,
         forget_record=cleanup.forget_record,
         max_image_bytes=1_000,
     )

@@ -171,7 +171,7 @@ def test_no_name_gets_into_a_header(hostile: Hostile) -> None:
         images=Taking(),  # type: ignore[arg-type]  # as much of one as an upload needs
         records=None,  # type: ignore[arg-type]  # not looked at
         check=lambda data: check_header(data, 1),
-        forget=lambda _: None,
+        erase=lambda *_: False,
         forget_record=lambda _: False,
         max_image_bytes=1_000_000,
     )

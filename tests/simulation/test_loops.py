@@ -370,6 +370,8 @@ LISTED = {
     "maintenance.recaption.ask": "an operator asks",
     "maintenance.retag.all": "once in each run of the command",
     "webhook.outbox.save": "once in each save",
+    "webhook.outbox.remove": "once in each removal",
+    "webhook.sender._notify_of_deletion": "the removal is still to come: ends after LATEST_SAVE",
     # Optimistic concurrency without a limit. Each conflict is a save that another process has made,
     # so that somebody gets on; whoever conflicts pauses for a request to storage.
     "pipeline.record_claim.save": "another process has saved",
@@ -378,6 +380,9 @@ LISTED = {
     "maintenance.cleanup.forget_record": "another process has saved",
     "maintenance.cleanup.poisoned": "another process has saved",
     "maintenance.recaption._reopen": "another process has saved",
+    "maintenance.undelete.restore": "another process has saved",
+    "maintenance.erasure._forget": "another process has saved",
+    "maintenance.erasure.forget_copy": "another process has saved",
     "maintenance.recaption_limit.take": "another instance has counted",
     "backup.restore._put": "another process has saved",
     "backup.files._lines": "the end of a file",

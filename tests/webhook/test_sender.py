@@ -45,7 +45,7 @@ class Lab:
             self.injector.wrap(self.table), MemoryTable(self.clock), self.clock
         )
         self.notices, self.receiver = MemoryNotices(self.clock), MemoryReceiver()
-        self.endings = OutboxCatalog(self.catalog, self.injector.wrap(self.notices))
+        self.endings = OutboxCatalog(self.catalog, self.injector.wrap(self.notices), self.clock)
         self.outages: list[ServiceDeferred] = []
         self.notifier = WebhookSender(
             catalog=self.catalog,
