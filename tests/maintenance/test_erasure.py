@@ -111,7 +111,6 @@ def test_one_that_breaks_off_is_finished_by_the_next(traced: PipelineLab) -> Non
         try:
             storage.erasure(traced.clock, **parts).erase(PATH)
         except Crash:
-            assert traces(storage)
             continue
         break
     assert calls > 5
