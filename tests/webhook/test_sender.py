@@ -358,7 +358,7 @@ def test_an_image_that_is_there_again_was_not_deleted(
 def test_a_removal_that_is_late_is_waited_for(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     """And dropped when it never comes: the process died before it."""
     lab.catalog.save(short("a.jpg"), None)
-    lab.injector.fail(2)
+    lab.injector.fail(3)
     with pytest.raises(StorageUnavailable):
         removed(lab)
     lab.clock.advance(FIRST_LOOK)
