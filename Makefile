@@ -10,6 +10,8 @@
 #   make eval INPUTS=tags       the same for one CAPTION_INPUT
 #   make test                   lint, type checks, all tests (installs Chromium on Debian if missing)
 #   make test JOBS=1            the same, one test at a time instead of two
+#   make lock                   write requirements*.txt from requirements*.in; UPGRADE=1 takes newer releases
+#   make sbom                   write build/sbom.cdx.json, the bill of materials of what is deployed
 
 SHELL := /bin/sh
 PYTHON ?= $(shell sh scripts/find-python)
@@ -25,7 +27,9 @@ endif
 UP = $(BIN)/python -m captioning up --port $(PORT) --storage-port $(STORAGE_PORT) --host $(HOST) \
 	--data "$(DATA)"
 
-.PHONY: run bench eval test lint types pytest setup setup-dev chromium clean
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: run bench eval test lint types pytest lock sbom setup setup-dev chromium clean
 .DEFAULT_GOAL := help
 
 help:
@@ -52,9 +56,16 @@ types: setup-dev
 pytest: setup-dev chromium
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+lock: .venv-lock/stamp
+	UV=.venv-lock/bin/uv sh scripts/lock $(if $(filter-out 0,$(UPGRADE)),--upgrade)
+
+sbom: setup .venv-sbom/stamp
+	@mkdir -p build
+	.venv-sbom/bin/python scripts/make_sbom.py --python $(BIN)/python --output build/sbom.cdx.json
+
 setup: .venv/local.stamp node_modules/.stamp
 
-setup-dev: .venv/dev.stamp .venv-checkov/stamp node_modules/.stamp
+setup-dev: .venv/dev.stamp .venv-checkov/stamp .venv-sbom/stamp node_modules/.stamp
 	@sh scripts/need shellcheck shellcheck
 	@sh scripts/need exiftool libimage-exiftool-perl
 	-@sh scripts/need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core 2>/dev/null
@@ -66,17 +77,18 @@ chromium:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/local.stamp: .venv/bin/python requirements.txt requirements-local.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-local.txt
+.venv/local.stamp: .venv/bin/python requirements-local.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements-local.txt
 	@touch $@
 
-.venv/dev.stamp: .venv/bin/python requirements.txt requirements-local.txt requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+.venv/dev.stamp: .venv/bin/python requirements-dev.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@ .venv/local.stamp
 
-.venv-checkov/stamp: .venv/bin/python requirements-checkov.txt
-	$(BIN)/python -m venv .venv-checkov
-	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-checkov.txt
+# Tools in environments of their own: their packages are many, in versions that may be others.
+.venv-%/stamp: requirements-%.txt | .venv/bin/python
+	$(BIN)/python -m venv .venv-$*
+	.venv-$*/bin/python $(PIP_INSTALL) -r requirements-$*.txt
 	@touch $@
 
 node_modules/.stamp: package.json package-lock.json
@@ -85,4 +97,4 @@ node_modules/.stamp: package.json package-lock.json
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-checkov node_modules build .azurite* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* node_modules build .azurite* .mypy_cache .pytest_cache .ruff_cache

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from testing.harness.deployment import deployment
+from testing.locks import layers, read
 from testing.markdown import DEPLOY, rows
 from testing.paths import ROOT
 
 AZURE_YAML = (ROOT / "azure.yaml").read_text("utf-8")
-LOCAL_ONLY = re.findall(
-    r"^([\w-]+)==", (ROOT / "requirements-local.txt").read_text("utf-8"), re.MULTILINE
-)
+DEPLOYED, LOCAL = (read(file).versions("3.12").keys() for file in layers()[:2])
+LOCAL_ONLY = sorted(LOCAL - DEPLOYED)
 START = """
 import importlib.abc, sys
 
@@ -63,7 +63,7 @@ def test_only_the_app_is_deployed(package: set[str]) -> None:
 def test_what_is_made_on_a_laptop_stays_there(tmp_path: Path) -> None:
     """None of it is in git, whose rules are asked all the same."""
     junk = [
-        *(".azure/env/.env", ".azurite/x", ".venv/bin/python", ".venv-checkov/bin/python"),
+        *(".azure/env/.env", ".azurite/x", ".venv/bin/python", ".venv-sbom/bin/python"),
         *("node_modules/a/b.js", "captioning/__pycache__/a.pyc", "local.settings.json"),
         *(".mypy_cache/x", ".pytest_cache/x", ".ruff_cache/x", ".hypothesis/x", "build/x.png"),
     ]
