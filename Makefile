@@ -59,7 +59,7 @@ pytest: setup-dev chromium
 lock: .venv-lock/stamp
 	UV=.venv-lock/bin/uv sh scripts/lock $(if $(filter-out 0,$(UPGRADE)),--upgrade)
 
-sbom: setup .venv-sbom/stamp
+sbom: .venv/local.stamp .venv-sbom/stamp
 	@mkdir -p build
 	.venv-sbom/bin/python scripts/make_sbom.py --python $(BIN)/python --output build/sbom.cdx.json
 

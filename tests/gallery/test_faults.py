@@ -218,6 +218,21 @@ def test_an_app_that_does_not_answer_is_named(gallery: GalleryPage) -> None:
     expect(page.locator("#list-problem")).to_be_hidden()
 
 
+def test_a_refused_request_is_told(gallery: GalleryPage, app: RunningApp) -> None:
+    """More images were to be captioned again than RECAPTIONS_PER_HOUR allows."""
+    page = gallery.page
+    app.upload("refused.png", picture(9))
+    app.record("refused.png")
+    gallery.open_image("refused.png")
+    detail = "100 images have been requested again this hour."
+    refused = {"status": 429, "code": "too_many_requests", "detail": detail}
+    page.route("**/api/recaption/**", lambda route: route.fulfill(status=429, json=refused))
+    button = page.get_by_role("button", name="Caption again (charged)")
+    button.click()
+    expect(page.locator("#image-problem")).to_have_text(detail)
+    expect(button).to_be_enabled()
+
+
 def test_a_link_to_no_image_says_so(gallery: GalleryPage) -> None:
     gallery.open(f"?image={record_id('nowhere.png')}")
     expect(gallery.page.locator("#image-problem")).to_contain_text("There is no such image")

@@ -75,6 +75,7 @@ NEVER_IN_A_RECORD = {
     "too_many_requests",
 }
 NUMBERS = ("never", "once", "twice")
+NAMED = {10: "ten", 11: "eleven", 12: "twelve"}
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
 FIGURES = [row for page in (INTERNALS, CAPTIONS) for row in rows(page, "what | figure")]
 """What, the figure with its unit, and where it is in the code."""
@@ -106,6 +107,15 @@ def test_every_route_is_documented_with_its_method_and_level() -> None:
         for b in bindings("httpTrigger").values()
     ]
     assert sorted(row[:3] for row in rows(USE, "method")) == sorted(served)
+
+
+def test_every_function_with_a_key_is_in_the_table_of_keys() -> None:
+    told = [name for row in rows(SECURITY, "may") for name in re.findall(r"`(\w+)`", row[1])]
+    triggers = bindings("httpTrigger").items()
+    assert sorted(told) == sorted(n for n, b in triggers if b["authLevel"] == "FUNCTION")
+    assert f"at all {NAMED[len(told)]} functions" in prose(SECURITY)
+    in_loop = re.findall(r"for FUNCTION in (.*?);", SECURITY)
+    assert in_loop == [" ".join(told[:4])]
 
 
 def test_every_other_function_is_documented_with_its_trigger() -> None:
