@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from captioning.api.messages import Response, json_response
 from captioning.errors import BudgetSpent, ServiceDeferred, SettingsError, StorageUnavailable
@@ -11,10 +13,12 @@ BROKEN_ROWS = (
     "Rows that cannot be read are skipped; the app's log names them. If a newer version wrote them,"
     " upgrade the app; otherwise correct or delete them."
 )
+KEPT = timedelta(seconds=5)
+"""How long an answer holds: anybody may ask, and storage is charged for each check."""
 
 
 class HealthApi:
-    """Checks each part at every request.
+    """Checks each part, at most once in five seconds.
 
     `checks` call storage. `services` are all services; `troubles` gives the error codes of those
     that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
@@ -32,6 +36,7 @@ class HealthApi:
         stopped: Callable[[], str | None] = lambda: None,
         backup: Callable[[], str | None] = lambda: None,
         broken: Callable[[], Iterable[str]] = tuple,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._checks = checks
         self._troubles = troubles
@@ -40,12 +45,21 @@ class HealthApi:
         self._stopped = stopped
         self._backup = backup
         self._broken = broken
+        self._now = now
+        self._lock = Lock()
+        self._answer: tuple[datetime, Response] | None = None
 
     def get_health(self) -> Response:
         """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent, the
         webhook fails, reconcile has stopped, the backup is late or rows of a table cannot be read.
         It needs no key, so it gives the states of the parts, error codes and what to do, and
         nothing else."""
+        with self._lock:  # whoever comes meanwhile gets the same answer
+            if self._answer is None or not timedelta() <= self._now() - self._answer[0] < KEPT:
+                self._answer = self._now(), self._checked()
+            return self._answer[1]
+
+    def _checked(self) -> Response:
         parts = {"settings": "ok"}
         parts |= {name: "ok" if check() else "down" for name, check in self._checks.items()}
         if "down" in parts.values():

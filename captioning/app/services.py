@@ -335,6 +335,7 @@ class Services:
                 Brake(self._state, self._now).reason,
                 self.backup.lateness,
                 self._broken.tables,
+                self._now,
             ),
             tools=ImageTools(catalog, self.languages),
         )

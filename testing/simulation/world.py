@@ -29,6 +29,7 @@ from captioning.ports import EntityTable, RecordWriter
 from captioning.providers import Providers
 from captioning.records.catalog import Catalog
 from captioning.records.layout import Layout
+from captioning.records.trash import Trash
 from captioning.resilience.calls import Calls, Memory
 from captioning.reuse.cache import CaptionCache
 from captioning.search.dictionary import Dictionary
@@ -189,6 +190,7 @@ class Store:
         self.notices = MemoryNotices(self.now) if has_webhook else None
         self.daily_usd, self.caption_input = daily_usd, caption_input
         self.table, self.words = MemoryTable(self.now), MemoryTable(self.now)
+        self.trash = MemoryTable(self.now)
         self.reuse, self.usage, self.state = MemoryReuse(), MemoryUsage(), MemoryState()
         self.images, self.deferrals = MemoryImages(self.now), MemoryDeferrals(self.now)
         self.services = Services()
@@ -217,7 +219,10 @@ class Process:
         providers = Providers(Vision(services), Model(services), store.caption_input)
         # no thread of its own, so that a sequence of calls can be replayed
         providers._beside = InlineExecutor()  # type: ignore[assignment]
-        cleanup = RecordCleanup(images, endings, MemoryThumbnails(), deferrals, store.now)
+        trash = Trash(injector.wrap(store.trash), store.now)
+        cleanup = RecordCleanup(
+            images, endings, MemoryThumbnails(), deferrals, store.now, trash=trash
+        )
         self.forget, self.poisoned = cleanup.forget, cleanup.poisoned
         cache = CaptionCache(
             store=injector.wrap(store.reuse),

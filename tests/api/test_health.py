@@ -117,3 +117,25 @@ def test_a_stopped_reconcile_degrades() -> None:
         "parts": FINE | {"reconcile": "stopped"},
         "reasons": {"reconcile": "images_missing"},
     }
+
+
+def test_an_answer_holds_for_five_seconds() -> None:
+    """Anybody may ask, as often as they like."""
+    clock, left = Clock(), iter([True, False, True])
+    api = HealthApi({"images": lambda: next(left)}, dict, lambda: None, now=clock)
+    assert {api.get_health().status for _ in range(20)} == {200}
+    clock.advance(4.9)
+    assert api.get_health().status == 200
+    clock.advance(0.1)
+    assert [api.get_health().status for _ in range(3)] == [503] * 3
+    clock.advance(5)
+    assert [api.get_health().status for _ in range(3)] == [200] * 3
+    assert next(left, None) is None
+
+
+def test_an_answer_of_a_clock_that_was_ahead_does_not_last() -> None:
+    clock, left = Clock(), iter([False, True])
+    api = HealthApi({"images": lambda: next(left)}, dict, lambda: None, now=clock)
+    assert api.get_health().status == 503
+    clock.advance(-3_600)
+    assert api.get_health().status == 200

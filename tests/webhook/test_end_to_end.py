@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +139,7 @@ def test_what_is_tampered_with_or_old_or_seen_is_not_genuine(
 def test_a_receiver_that_is_down_gets_it_later_and_health_tells(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("captioning.api.health.KEPT", timedelta())
     deployed.turn_on()
     assert health() == ("ok", "ok")
     deployed.event("notes.txt", b"Dear diary.")
