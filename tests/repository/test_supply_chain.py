@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,18 @@ def test_a_lock_has_what_is_asked_for(lock: Lock) -> None:
             found = lock.versions(python).get(canonicalize_name(wanted.name))
             assert found is not None, f"{wanted} on {python}: make lock"
             assert wanted.specifier.contains(found), f"{wanted} is locked as {found}: make lock"
+
+
+@pytest.mark.parametrize("file", layers(), ids=lambda file: file.stem)
+def test_a_lock_has_what_its_packages_need(file: Path) -> None:
+    """As far as they are installed: pip would not install without it."""
+    locked = read(file).versions(f"{sys.version_info.major}.{sys.version_info.minor}")
+    for name in locked:
+        for needed in map(Requirement, distribution(name).requires or ()):
+            if not needed.marker or needed.marker.evaluate({"extra": ""}):
+                found = locked.get(canonicalize_name(needed.name))
+                assert found, f"{name} needs {needed}: make lock"
+                assert needed.specifier.contains(found, prereleases=True), f"{name}: {needed}"
 
 
 @pytest.mark.parametrize("python", PYTHONS)
