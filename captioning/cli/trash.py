@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SAID = {
     "restored": "restored",
+    "pending": "the image is not captioned yet: the text returns if it is the same picture",
     "in_history": "another picture is there now: the text is in its history; --force applies it",
     "no_image": "there is no image at this path: upload it, then restore the text",
     "unreadable": "this version of the app cannot read the removed record: upgrade it",
@@ -48,7 +49,7 @@ def restore(
         failed = False
         for path in paths or dict.fromkeys(entry.path for entry in services.trash.all()):
             outcome = services.undelete.restore(path, force=force, dry_run=dry_run)
-            is_done = outcome in {"restored", "in_history"}
+            is_done = outcome in {"restored", "pending", "in_history"}
             failed = failed or not (is_done or everything)
             say = console.say if is_done else console.complain
             said = f"would be {outcome}" if dry_run and outcome == "restored" else _SAID[outcome]

@@ -58,14 +58,16 @@ class Erasure:
     def erase(self, path: str, etag: str | None = None) -> bool:
         """Erases the image at this path; False where there was no blob. BlobChanged where the blob
         has another ETag than the one given. Repeated after a crash, it finishes."""
-        # The blob goes first: a blob without a record would be captioned again.
+        # Read first: the event of the deleted blob may have the record removed before this does.
+        known = self.catalog.get(path)
+        # The blob goes before its record: without one it would be captioned again.
         try:
             self.images.delete(path, etag)
         except BlobGone:
             if self.is_own():  # what a broken-off erasure, or a deletion by others, has left
-                self._forget(path)
+                self._forget(path, known)
             return False
-        self._forget(path)
+        self._forget(path, known)
         return True
 
     def copies(self, path: str) -> Iterator[CaptionRecord]:
@@ -81,7 +83,7 @@ class Erasure:
         if copy.image.sha256:
             self.answers.erase(copy.image.sha256, self.now(), path)
 
-    def _forget(self, path: str) -> None:
+    def _forget(self, path: str, known: StoredRecord | None) -> None:
         # The record leads to all the rest, so it goes last; without one the rest is what has the
         # path or its hash in the key.
         self.thumbnails.prune(path, None)
@@ -89,7 +91,7 @@ class Erasure:
         self.missing.clear(path)
         for copy in self.catalog.copies_of(record_id(path)):
             self.forget_copy(copy, path)
-        until_saved(partial(self._remove, path))
+        until_saved(partial(self._remove, path, known))
         # Once more: the event of the deleted blob may have come meanwhile.
         self._empty_trash(path)
 
@@ -98,14 +100,16 @@ class Erasure:
             self._erase_answers(entry.record)
             self.trash.remove(entry)
 
-    def _remove(self, path: str) -> None:
+    def _remove(self, path: str, known: StoredRecord | None) -> None:
         stored = self.catalog.get(path)
-        if stored is None or self._is_there_again(path):
+        if self._is_there_again(path):
             return
-        if stored.record.status != "unreadable":
-            self._erase_answers(stored.record)
-            self.catalog.unlearn(stored.record, self.languages)
-        self.outbox.remove(stored)
+        for each in {one.etag: one for one in (known, stored) if one}.values():
+            if each.record.status != "unreadable":
+                self._erase_answers(each.record)
+                self.catalog.unlearn(each.record, self.languages)
+        if stored:
+            self.outbox.remove(stored)
 
     def _erase_answers(self, record: CaptionRecord) -> None:
         known = {record.image.sha256, *(entry.sha256 for entry in record.history)}

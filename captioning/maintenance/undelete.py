@@ -18,8 +18,9 @@ from captioning.records.trash import Trash, Trashed
 from captioning.records.unreadable import refuse_unreadable
 from captioning.resilience.optimistic import until_saved
 
-Outcome = Literal["restored", "in_history", "no_image", "unreadable", "nothing"]
-"""`in_history`: another picture is there now, and the text is in the history of its record;
+Outcome = Literal["restored", "pending", "in_history", "no_image", "unreadable", "nothing"]
+"""`pending`: the picture has not been looked at yet, and the text returns if it is the same one;
+`in_history`: another picture is there now, and the text is in the history of its record;
 `no_image`: the trash keeps the text until the image is back; `unreadable`: this version cannot read
 the removed record."""
 
@@ -73,7 +74,9 @@ class Undelete:
                 made = after_edit(returned, stored.record)
             elif force and made.history:
                 made = restored(made, made.history[0], self._now())
-            outcome = "restored" if force or (is_same and made.image.sha256) else "in_history"
+            is_restored = force or (is_same and made.image.sha256 is not None)
+            waits: Outcome = "in_history" if made.image.sha256 else "pending"
+            outcome = "restored" if is_restored else waits
         if not dry_run:
             self._catalog.save(made, stored)
             # After the save, so that the text is in one of the two places at any time.

@@ -138,3 +138,12 @@ def test_the_webhook_is_told_first(traced: PipelineLab) -> None:
     traced.storage.erasure(traced.clock, outbox=outbox).erase(PATH)
     [(message, _)] = notices.held
     assert (message.path, message.is_deleted) == (PATH, True)
+
+
+def test_the_event_of_the_deleted_blob_may_come_first(traced: PipelineLab) -> None:
+    """It has the record removed while the image is being erased."""
+    storage = traced.storage
+    faults = FaultInjector()
+    faults.plan(lambda: traced.cleanup.forget(PATH), after=True)
+    storage.erasure(traced.clock, images=faults.wrap(storage.images)).erase(PATH)
+    assert traces(storage) == []

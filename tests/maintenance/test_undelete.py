@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -122,6 +123,21 @@ def test_text_about_another_picture_goes_into_the_history(desk: Desk) -> None:
     assert record.history[0].edits["caption"] == ANNA["caption"]
     assert desk.undelete().restore("a.jpg", force=True) == "restored"
     assert desk.lab.stored("a.jpg").record.caption == ANNA["caption"]
+
+
+def test_text_waits_for_a_picture_that_nobody_has_looked_at(desk: Desk) -> None:
+    desk.captioned()
+    desk.edited()
+    desk.removed()
+    desk.lab.storage.upload("a.jpg", oriented(1))
+    blob = desk.lab.storage.images.describe("a.jpg")
+    claimed = short("a.jpg", status="processing")
+    image = replace(claimed.image, etag=blob.etag, modified=blob.modified, bytes=blob.bytes)
+    desk.lab.storage.catalog.save(replace(claimed, image=image), None)
+    assert desk.undelete().restore("a.jpg") == "pending"
+    record = desk.lab.pipeline().process(on("a.jpg"))
+    assert record
+    assert record.caption == ANNA["caption"]
 
 
 def test_text_of_an_overwritten_image_is_restored_on_request(desk: Desk) -> None:
