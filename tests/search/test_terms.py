@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from captioning.domain.record import CaptionText, DetectedObject, Status, Tag, TextLine
+from captioning.domain.record import (
+    CaptionText,
+    DetectedObject,
+    Status,
+    Tag,
+    TextLine,
+    record_id,
+)
 from captioning.search.terms import MOST_WORDS, Wording
 from captioning.text.words import LONGEST_TAG, tag_key
 from testing.factories.records import FULL, short
@@ -22,6 +29,7 @@ def test_a_record_is_found_by_all_it_says() -> None:
         *("word~hund", "word~strand", "word~braun"),
         *("tag~dog", "tag~hundin"),
         *("status~deferred", "review~needed"),
+        f"from~{record_id('other.jpg')}",
     }
 
 

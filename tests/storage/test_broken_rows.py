@@ -87,6 +87,12 @@ STATE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _fresh_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request checks: the clock of these tests stands still."""
+    monkeypatch.setattr("captioning.api.health.KEPT", timedelta())
+
+
 @pytest.mark.parametrize("columns", STATE.values(), ids=STATE.keys())
 def test_a_state_document_counts_as_not_there(columns: dict[str, Any], storage: Storage) -> None:
     clock = Clock()
