@@ -53,9 +53,9 @@ class RunningApp:
         self.images = self._account.images(name)
         self._connection = storage or connection
         self._name = name
-        environ = self._environ() | dict(settings or {})
+        self.environ = self._environ() | dict(settings or {})
         self.workers = [
-            HostProcess(host, folder / f"host-{number}", environ, hidden)
+            HostProcess(host, folder / f"host-{number}", self.environ, hidden)
             for number in range(workers)
         ]
         self._open = ExitStack()

@@ -54,7 +54,7 @@ class RecordState:
 
 class ChaosRun:
     """The app with its storage and services, for the duration of a `with` block. With `proxied`,
-    storage can be made to fail (`proxy`)."""
+    storage can be made to fail (`proxy`); a `persistent` one can be killed (`azurite`)."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class ChaosRun:
         proxied: bool = False,
         workers: int = 1,
         hidden: int | None = None,
+        persistent: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.services = services
@@ -73,7 +74,8 @@ class ChaosRun:
         self.name = f"chaos{uuid.uuid4().hex[:12]}"
         self._numbers: dict[str, int] = {}
         with ExitStack() as stack:
-            azurite = stack.enter_context(Azurite())
+            self.azurite = azurite = stack.enter_context(Azurite(persistent=persistent))
+            self.connection = azurite.connection_string
             self.proxy = stack.enter_context(StorageProxy(azurite.ports)) if proxied else None
             self._tables = TableAccount(connection_string=azurite.connection_string)
             stack.callback(self._tables.close)
@@ -114,7 +116,9 @@ class ChaosRun:
     def seen(self) -> dict[str, RecordState]:
         """The states of all records, by path."""
         table = self._tables.table(f"{self.name}catalog")
-        rows = [row for row in table.between("0", "9") if row.get("kind") == RECORD]
+        rows = [
+            row for row in table.between("0", "9") if row.get("kind") == RECORD and "save" in row
+        ]
         return {
             row["path"]: RecordState(
                 row["status"],
