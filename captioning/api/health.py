@@ -56,7 +56,8 @@ class HealthApi:
         nothing else."""
         with self._lock:  # whoever comes meanwhile gets the same answer
             if self._answer is None or not timedelta() <= self._now() - self._answer[0] < KEPT:
-                self._answer = self._now(), self._checked()
+                answer = self._checked()
+                self._answer = self._now(), answer  # after the checks, which may take longer
             return self._answer[1]
 
     def _checked(self) -> Response:

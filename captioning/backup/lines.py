@@ -1,8 +1,9 @@
 """A record as a line of JSON, and back.
 
 A line is the record as the API returns it, as in `export --format jsonl`. Columns of the row that
-this version does not know follow under `other`. The row of a record that cannot be read is kept as
-it is: `{"id": …, "unreadable": {…}}`.
+this version does not know follow under `other`; under `newer` follow those that it knows, where a
+newer version has written more into them. The row of a record that cannot be read is kept as it is:
+`{"id": …, "unreadable": {…}}`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from captioning.records.table import (
     columns_from_json,
     columns_in,
     columns_to_json,
+    newer_columns_in,
     record_in,
     unknown_columns_in,
 )
@@ -56,13 +58,18 @@ class Unreadable:
 def written(identity: str, row: Entity) -> tuple[str, bool]:
     """The line of a record's row, in ASCII, and whether the record can be read."""
     try:
-        document = record_in(row).to_json()
+        record = record_in(row)
+        if record.id != identity:
+            raise ValueError("a record of another image")
+        document = record.to_json()
     except (ValueError, TypeError):  # its text is not logged: it quotes the record
         # Without the list of postings, which are those of the table that the row is read from.
         own = columns_to_json(columns_in(row))
         return json.dumps({"id": identity, "unreadable": own}), False
     if other := unknown_columns_in(row):
         document["other"] = columns_to_json(other)
+    if newer := newer_columns_in(row, document):
+        document["newer"] = columns_to_json(newer)
     return json.dumps(document), True
 
 
@@ -71,13 +78,13 @@ def read(text: str) -> Readable | Unreadable:
     could not read is a record where this one can."""
     try:
         document = json.loads(text, parse_constant=_refuse)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadLine("is not JSON") from None
     if not isinstance(document, dict):
         raise BadLine("is not a JSON object")
     if "unreadable" in document:
         return _unreadable(document)
-    other = document.pop("other", {})
+    other, newer = document.pop("other", {}), document.pop("newer", {})
     try:
         record = CaptionRecord.from_json(document)
     except ValidationError as error:
@@ -86,28 +93,41 @@ def read(text: str) -> Readable | Unreadable:
         raise BadLine("is not a record: `id` is not the SHA-256 of `path`")
     if record.status == "unreadable":
         raise BadLine("is not a record: whoever exported it could not read it")
-    if not _is_row(other):
-        raise BadLine("is not a record: `other` is not columns with plain values")
-    return Readable(record, columns_from_json(other))
+    unknown, known = _columns(other), _columns(newer)
+    if unknown is None or known is None:
+        raise BadLine("is not a record: `other` and `newer` must be columns with plain values")
+    if unknown_columns_in(unknown) != unknown or unknown_columns_in(known):
+        raise BadLine("is not a record: `other` has columns of the app itself, or `newer` others")
+    return Readable(record, unknown | known)
 
 
 def _unreadable(document: dict[str, Any]) -> Readable | Unreadable:
     identity, row = document.get("id"), document["unreadable"]
-    if not isinstance(identity, str) or not _ID.fullmatch(identity) or not _is_row(row):
+    columns = _columns(row)
+    if not isinstance(identity, str) or not _ID.fullmatch(identity) or columns is None:
         raise BadLine("is not a row: it needs an `id` in hex and plain values in `unreadable`")
-    columns = columns_from_json(row)
     try:
-        return Readable(record_in(columns))
+        record = record_in(columns)
     except (ValueError, TypeError):
         return Unreadable(identity, columns)
+    if record.id != identity:
+        return Unreadable(identity, columns)
+    newer = newer_columns_in(columns, record.to_json())
+    return Readable(record, unknown_columns_in(columns) | newer)
 
 
-def _is_row(value: object) -> bool:
-    """Whether this can be columns of a row."""
-    return isinstance(value, dict) and all(
-        _COLUMN.fullmatch(name) and isinstance(each, str | bool | int | float)
-        for name, each in value.items()
-    )
+def _columns(value: object) -> Entity | None:
+    """The columns of a row; None where these cannot be any."""
+    if not isinstance(value, dict) or not all(map(_COLUMN.fullmatch, value)):
+        return None
+    if not all(isinstance(each, str | bool | int | float) for each in value.values()):
+        return None
+    try:
+        columns = columns_from_json(value)
+        columns_to_json(columns)  # fails where a table cannot hold them
+    except (ValueError, TypeError):
+        return None
+    return columns
 
 
 def _refuse(constant: str) -> NoReturn:

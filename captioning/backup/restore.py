@@ -14,10 +14,11 @@ from typing import Literal
 from captioning.backup.files import Line, Problem
 from captioning.backup.lines import BadLine, Readable, Unreadable, read
 from captioning.backup.rows import RecordTable
-from captioning.domain.record import CaptionRecord
+from captioning.domain.record import CaptionRecord, StoredRecord
 from captioning.errors import BlobGone, RecordUnreadable
-from captioning.ports import BlobReader
+from captioning.ports import BlobReader, Entity
 from captioning.records.catalog import Catalog
+from captioning.records.table import columns_to_json
 from captioning.resilience.optimistic import until_saved
 
 Policy = Literal["keep-newer", "keep-mine", "overwrite"]
@@ -82,7 +83,7 @@ class Restore:
             return found
         content = found.content
         if isinstance(content, Unreadable):
-            is_new = self._dry_run or self._table.insert(content.identity, content.row)
+            is_new = self._table.insert(content.identity, content.row, dry_run=self._dry_run)
             return _Done("raw" if is_new else "kept")
         try:
             return until_saved(partial(self._save, content))
@@ -100,7 +101,11 @@ class Restore:
         record = content.record
         stored = self._catalog.get_by_id(record.id)
         if stored and stored.record == record:
-            return _Done("equal")
+            if _has(stored, content.other):
+                return _Done("equal")
+            if not self._dry_run:  # an import was stopped before it, or has none of its own
+                self._table.merge(record.id, content.other, stored.etag)
+            return _Done("replaced")
         if stored and self._stays(stored.record, record):
             return _Done("kept")
         if not self._dry_run:
@@ -120,6 +125,12 @@ class Restore:
         except BlobGone:
             return True
         return False
+
+
+def _has(stored: StoredRecord, columns: Entity) -> bool:
+    """Whether a record has these columns, with their values and types."""
+    there = {name: stored.columns[name] for name in columns if name in stored.columns}
+    return columns_to_json(there) == columns_to_json(columns)
 
 
 @dataclass(frozen=True, slots=True)

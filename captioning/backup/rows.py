@@ -7,11 +7,13 @@ the front, which the walk has left behind.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from captioning.errors import RecordChanged
-from captioning.ports import Entity, EntityTable, Write
-from captioning.records.layout import Layout, record_key
-from captioning.records.table import RECORD, STUB
+from captioning.ports import Entity, EntityTable, Row, Write
+from captioning.records.layout import Layout, copy_key, record_key
+from captioning.records.table import COPY, RECORD, STUB, stored_in
+from captioning.search.places import place_of
 
 START, END = "", "end"
 """Positions before and behind all rows. Others are the partition and the first key to read."""
@@ -48,11 +50,17 @@ class RecordTable:
         following = partitions[partitions.index(partition) + 1 :]
         return Rows(rows, f"{following[0]}|{_FIRST}" if following else END)
 
-    def insert(self, identity: str, columns: Entity) -> bool:
-        """Writes a row that cannot be read; False where the record has one. No list shows it."""
+    def insert(self, identity: str, columns: Entity, *, dry_run: bool = False) -> bool:
+        """Writes a row that cannot be read, and the copy by which lists show it; False where the
+        record has one. A dry run writes nothing."""
         row = self._row(identity, {**columns, "kind": RECORD})
+        key = {"PartitionKey": row["PartitionKey"]}
+        if dry_run:
+            return self._table.get(str(row["PartitionKey"]), str(row["RowKey"])) is None
+        found = stored_in(Row(row, "", datetime.now(UTC)), identity).record
+        copy = {**columns, **key, "RowKey": copy_key(place_of(found)), "kind": COPY}
         try:
-            self._table.transact([Write("insert", row)])
+            self._table.transact([Write("insert", row), Write("upsert", copy)])
         except RecordChanged:
             return False
         return True

@@ -14,7 +14,13 @@ import typer
 
 from captioning.cli import console
 from captioning.domain.record import Status
-from captioning.errors import BadName, BadRequest, ServiceUnavailable, SettingsError
+from captioning.errors import (
+    BadName,
+    BadRequest,
+    CaptioningError,
+    ServiceUnavailable,
+    SettingsError,
+)
 from captioning.search.query import Query, parse
 
 if TYPE_CHECKING:
@@ -69,6 +75,9 @@ def reported() -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, ServiceUnavailable) else error
         text = explain(cause) if isinstance(cause, AzureError) else str(error).rstrip(".")
         console.complain(f"{text[0].upper()}{text[1:]}.")
+        raise typer.Exit(1) from error
+    except CaptioningError as error:
+        console.complain(error.message)
         raise typer.Exit(1) from error
 
 

@@ -9,7 +9,7 @@ import typer
 from captioning.cli import console
 from captioning.cli.context import local_services
 from captioning.domain.blobs import BY_ID
-from captioning.errors import BadRequest
+from captioning.errors import BlobInUse, BlobRefused, RecordUnreadable
 
 if TYPE_CHECKING:
     from captioning.app.services import Services
@@ -64,16 +64,18 @@ def forget(paths: ToForget, *, erase: Erase = False, yes: Yes = False) -> None:
     if erase and not yes:
         images = "1 image" if len(paths) == 1 else f"{len(paths):,} images"
         typer.confirm(f"Erase {images} for good?", abort=True)
+    for path in paths:
+        if path.startswith(BY_ID):
+            raise typer.BadParameter("forget needs paths: only DELETE of the API takes ids")
     failed = False
     with local_services() as services:
         for path in paths:
-            if path.startswith(BY_ID):
-                raise BadRequest(
-                    "bad_path", "forget takes paths; DELETE of the API takes ids, too."
-                )
-            failed = (
-                not (_erased(services, path) if erase else _forgotten(services, path)) or failed
-            )
+            try:
+                is_done = _erased(services, path) if erase else _forgotten(services, path)
+            except (BlobInUse, BlobRefused, RecordUnreadable) as error:
+                console.complain(f"{console.readable(path)}: {error.message}")
+                is_done = False
+            failed = failed or not is_done
     if erase:
         console.say("What stays elsewhere, and for how long: docs/operate.md, “Deleted images”.")
     if failed:

@@ -25,8 +25,8 @@ class RecaptionLimit:
         self._now = now
 
     def take(self, request: str) -> None:
-        """Counts the request with this id, once however often it is sent; RecaptionLimitReached
-        where the hour has no room for it."""
+        """Counts the request with this id, once an hour however often it is sent;
+        RecaptionLimitReached where the hour has no room for it."""
         until_saved(lambda: self._take(request[:ID_LENGTH]))
 
     def _take(self, request: str) -> None:

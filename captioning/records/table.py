@@ -157,6 +157,27 @@ def unknown_columns_in(entity: Entity) -> Entity:
     return {n: value for n, value in columns_in(entity).items() if field_of(n) not in known}
 
 
+def newer_columns_in(entity: Entity, document: Mapping[str, Any]) -> Entity:
+    """The columns of fields into which a newer version has written more than this one reads;
+    `document` is the record as this one does."""
+    found: Entity = {}
+    for name in _FIELDS:
+        if name not in _PLAIN and name in entity:
+            written = to_document(entity, (name,), _PLAIN)[name]
+            if _has_more(written, document.get(name)):
+                found |= {n: value for n, value in entity.items() if field_of(n) == name}
+    return found
+
+
+def _has_more(written: object, read: object) -> bool:
+    """Whether JSON has fields that were not read."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        return any(name not in read or _has_more(written[name], read[name]) for name in written)
+    if isinstance(written, list) and isinstance(read, list):
+        return any(map(_has_more, written, read))
+    return False
+
+
 def columns_to_json(columns: Entity) -> dict[str, Any]:
     """The columns as JSON values, their types beside them as the Table service has them."""
     document: dict[str, Any] = json.loads(encoded(columns))

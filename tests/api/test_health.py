@@ -139,3 +139,17 @@ def test_an_answer_of_a_clock_that_was_ahead_does_not_last() -> None:
     assert api.get_health().status == 503
     clock.advance(-3_600)
     assert api.get_health().status == 200
+
+
+def test_an_answer_that_took_long_holds_as_long_as_others() -> None:
+    clock = Clock()
+    asked = []
+
+    def slow() -> bool:
+        asked.append(1)
+        clock.advance(60)
+        return False
+
+    api = HealthApi({"images": slow}, dict, lambda: None, now=clock)
+    assert [api.get_health().status for _ in range(3)] == [503] * 3
+    assert len(asked) == 1

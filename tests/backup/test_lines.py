@@ -11,7 +11,7 @@ from captioning.backup.lines import BadLine, Readable, Unreadable, read, written
 from captioning.export.tabular import write_jsonl
 from captioning.records.table import record_properties, save_properties
 from testing.factories.archive import archive
-from testing.factories.records import FULL
+from testing.factories.records import FULL, short
 
 KEYS = {"PartitionKey": "1", "RowKey": f"record~{FULL.id}", "kind": "record"}
 ROW = {**KEYS, **record_properties(FULL, frozenset()), **save_properties(())}
@@ -84,3 +84,34 @@ def test_a_line_without_a_record_says_what_is_wrong(text: str, problem: str) -> 
         read(text)
     assert problem in str(raised.value)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(short("a.jpg").to_json() | {"other": {"n@odata.type": "Edm.Int64", "n": "x"}}),
+        json.dumps(short("a.jpg").to_json() | {"other": {"kind": "stub"}}),
+        json.dumps(short("a.jpg").to_json() | {"other": {"caption": "Not mine."}}),
+        json.dumps(short("a.jpg").to_json() | {"newer": {"mood": "calm"}}),
+        json.dumps({"id": "a" * 64, "unreadable": {"n": 2**70}}),
+        "[" * 100_000,
+    ],
+    ids=["type", "stub", "known", "unknown", "number", "deep"],
+)
+def test_columns_that_no_backup_writes_are_refused(text: str) -> None:
+    with pytest.raises(BadLine):
+        read(text)
+
+
+def test_a_record_under_the_key_of_another_is_kept_as_that_row() -> None:
+    row = record_properties(short("a.jpg"), frozenset())
+    line, is_readable = written("a" * 64, row)
+    assert not is_readable
+    assert read(line) == Unreadable("a" * 64, row)
+
+
+def test_a_row_that_this_version_can_read_keeps_unknown_columns() -> None:
+    row = record_properties(short("a.jpg"), frozenset()) | {"mood": "calm"}
+    found = read(json.dumps({"id": short("a.jpg").id, "unreadable": row}))
+    assert isinstance(found, Readable)
+    assert found.other == {"mood": "calm"}

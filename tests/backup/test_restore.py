@@ -12,12 +12,14 @@ import pytest
 
 from captioning.backup.backup import Backup
 from captioning.backup.files import Line, Problem, in_store
+from captioning.backup.lines import written
 from captioning.backup.restore import Policy, Restore, RestoreReport
 from captioning.backup.rows import RecordTable
 from captioning.domain.record import CaptionRecord, record_id
 from captioning.ports import Entity
 from captioning.records.catalog import Catalog
 from captioning.records.layout import Layout, record_key
+from captioning.records.table import record_properties
 from captioning.search.query import parse
 from testing.factories.archive import archive
 from testing.factories.records import minutes, short
@@ -216,3 +218,45 @@ def test_records_that_are_put_back_without_images_wait_for_them(storage: Storage
         lab.pass_time(hours=30)
     assert len(lab.listed()) == 31
     assert record_id("there.jpg") in {record.id for record in storage.catalog.walk()}
+
+
+def test_an_import_that_stops_before_the_other_columns_is_finished_by_the_next(
+    storage: Storage,
+) -> None:
+    given = lines(MINE.to_json() | {"other": {"mood": "calm"}})
+
+    class Stopped(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    table: Any = InterceptedOnce(table_of(storage), "merge", stop)
+    restore = Restore(storage.catalog, table, storage.images, "overwrite")
+    with pytest.raises(Stopped):
+        list(restore.run(given, lambda _: None))
+    assert storage.catalog.get("a.jpg")
+    report, _ = put_back(storage, given)
+    row = row_of(storage, MINE)
+    assert row
+    assert (report.replaced, row["mood"]) == (1, "calm")
+    report, _ = put_back(storage, given)
+    assert report.equal == 1
+
+
+def test_a_row_that_cannot_be_read_is_listed_again(storage: Storage) -> None:
+    row = record_properties(MINE, frozenset()) | {"status": "resting"}
+    report, _ = put_back(storage, lines({"id": MINE.id, "unreadable": row}))
+    assert report.raw == 1
+    found = [(one.id, one.status) for one in storage.catalog.walk()]
+    assert found == [(MINE.id, "unreadable")]
+
+
+def test_what_a_newer_version_wrote_into_a_column_comes_back(storage: Storage) -> None:
+    row = record_properties(MINE, frozenset())
+    image = json.loads(row["image"]) | {"color": "Display P3"}
+    line, _ = written(MINE.id, row | {"image": json.dumps(image), "mood": "calm"})
+    put_back(storage, [Line("a.jsonl", 1, line)])
+    there = row_of(storage, MINE)
+    assert there
+    assert (json.loads(there["image"])["color"], there["mood"]) == ("Display P3", "calm")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from azure.storage.blob import ContainerClient
+
 from captioning.records.edits import edited
 from testing.factories.pictures import oriented
 from testing.factories.records import short
@@ -75,3 +77,17 @@ def test_the_command_finds_copies_of_earlier_versions(
     stored = storage.catalog.get("b.jpg")
     assert stored
     assert stored.record.provenance.reused_from == ""
+
+
+def test_one_that_cannot_be_erased_stops_no_other(command: CommandLine, storage: Storage) -> None:
+    for path in ("a.jpg", "b.jpg"):
+        described(storage, path)
+    with ContainerClient.from_connection_string(storage.connection, storage.name) as container:
+        lease = container.get_blob_client("a.jpg").acquire_lease()
+        result = command("forget", "a.jpg", "b.jpg", "--erase", "--yes")
+        lease.release()
+    assert result.exit_code == 1
+    assert result.stderr.startswith("a.jpg: ")
+    assert "lease" in result.stderr
+    assert result.stdout.startswith("b.jpg: erased\n")
+    assert storage.catalog.get("a.jpg")
