@@ -10,13 +10,15 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from dataclasses import dataclass
 
 import pillow_heif
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from captioning.errors import CorruptImage, UnsupportedFormat
-from captioning.images.rendition import TURNED
+from captioning.images.color import ColorSpace, color_space_of, to_srgb
+from captioning.images.orientation import orientation_of, upright
+from captioning.images.samples import eight_bits
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "HEIF", "AVIF")
 """Pillow's names; a JPEG with several pictures is opened as MPO."""
@@ -53,77 +55,53 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         yield image
 
 
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as a viewer shows the image, by its header: nothing is decoded. A PNG with
-    its orientation after the pixels is taken as it is stored."""
-    has_orientation = image.format != "PNG" or "exif" in image.info
-    if image.format == "TIFF" or not has_orientation:  # Pillow's size of a TIFF is upright already
-        return image.size
-    with corrupt_if_it_fails():
-        return image.size[::-1] if _orientation(image) in TURNED else image.size
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The upright first frame as RGB in sRGB, the orientation that it is stored in (1 to 8), and
+    the colour space."""
+
+    pixels: Image.Image
+    orientation: int
+    space: ColorSpace
 
 
-def decode(image: Image.Image, side: int, least: int) -> tuple[Image.Image, int]:
-    """The upright first frame as RGB, at most `side` px long, and the EXIF orientation it had.
+def decode(image: Image.Image, side: int, least: int) -> Decoded:
+    """The opened image, at most `side` px long.
 
     If the decoder can scale by itself, its result is used as it is, down to a long side of `least`
     px. Transparency becomes white. Raises CorruptImage.
     """
     with _slots, corrupt_if_it_fails():
-        # Pillow rotates a TIFF while loading it; a PNG may have its orientation after the pixels.
-        before = _orientation(image) if image.format == "TIFF" else None
+        orientation, space = orientation_of(image), color_space_of(image)
         scale = least / max(image.size)
         if scale < 1:
             wanted = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
             image.draft(None, wanted)
         image.load()
-        orientation = before or _orientation(image)
-        upright = at_most(_eight_bits(image), side)
-        ImageOps.exif_transpose(upright, in_place=True)
-        return _on_white(upright), orientation
+        pixels = at_most(eight_bits(image), side)
+        if image.format != "TIFF":  # Pillow turns a TIFF while it loads it
+            pixels = upright(pixels, orientation)
+        return Decoded(_on_white(to_srgb(pixels, space)), orientation, space)
 
 
 def at_most(image: Image.Image, side: int) -> Image.Image:
     """The image scaled down to a long side of `side` px, or itself if it is smaller."""
     if max(image.size) <= side:
         return image
-    if image.mode in {"P", "1"}:
+    if image.mode in {"P", "1"} or "transparency" in image.info:
         image = image.convert("RGBA")
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    smaller = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
-    smaller.info = image.info
-    return smaller
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """The image with 8 bits per sample. The range of deeper samples is scaled, where Pillow would
-    clip them to 255."""
-    if image.mode.startswith("I;16"):
-        return image.point(lambda value: value * (1 / 256)).convert("L")
-    if image.mode in {"I", "F"}:
-        low, high = cast(tuple[float, float], image.getextrema())  # one band: one pair
-        span = (high - low) or 1.0
-        return image.point(lambda value: value * (255 / span) - low * 255 / span).convert("L")
-    return image
+    return image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """The image as RGB on white, without metadata."""
-    if image.has_transparency_data:
-        with_alpha = image.convert("RGBA")
-        page = Image.new("RGB", image.size, "white")
-        page.paste(with_alpha, mask=with_alpha.getchannel("A"))
-        return page
-    plain = image if image.mode == "RGB" else image.convert("RGB")
-    plain.info = {}
-    return plain
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if there is no valid one."""
-    value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return value if value in range(1, 9) else 1
+    """RGB or RGBA as RGB on white."""
+    if image.mode == "RGB":
+        return image
+    page = Image.new("RGB", image.size, "white")
+    page.paste(image, mask=image.getchannel("A"))
+    return page
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from captioning.errors import ImageTooLarge, ImageTooSmall
-from captioning.images.decoding import at_most, corrupt_if_it_fails, decode, opened, upright_size
+from captioning.images.color import ColorSpace
+from captioning.images.decoding import at_most, corrupt_if_it_fails, decode, opened
 from captioning.images.likeness import sketch
+from captioning.images.orientation import upright_size
 from captioning.images.rendition import TURNED, InputLimits, Rendition
 from captioning.images.sketch import Sketch
 
@@ -53,6 +55,7 @@ class Picture:
     height: int
     frames: int
     orientation: int
+    space: ColorSpace
     sha256: str
     preview: Image.Image = field(repr=False)
 
@@ -109,7 +112,7 @@ class Picture:
 
     def _decoded(self, side: int) -> Image.Image:
         with opened(self.data) as image:
-            return decode(image, side, side)[0]
+            return decode(image, side, side).pixels
 
     def _encoded(self, pixels: Image.Image, quality: int = 90) -> Rendition:
         return Rendition(
@@ -127,22 +130,20 @@ def inspect(data: bytes) -> Picture:
     UnsupportedFormat or CorruptImage."""
     with opened(data) as image:
         _check_size(image)
-        size, file_format = image.size, image.format or ""
+        (width, height), file_format = upright_size(image), image.format or ""
         with corrupt_if_it_fails():
             frames = getattr(image, "n_frames", 1)
-        preview, orientation = decode(image, _preview_side(*size), PREVIEW_MIN_SIDE)
-    turned = (
-        orientation in TURNED and file_format != "TIFF"
-    )  # Pillow's size of a TIFF is upright already
+        decoded = decode(image, _preview_side(width, height), PREVIEW_MIN_SIDE)
     return Picture(
         data=data,
         format=file_format,
-        width=size[1] if turned else size[0],
-        height=size[0] if turned else size[1],
+        width=width,
+        height=height,
         frames=frames,
-        orientation=orientation,
+        orientation=decoded.orientation,
+        space=decoded.space,
         sha256=hashlib.sha256(data).hexdigest(),
-        preview=preview,
+        preview=decoded.pixels,
     )
 
 
@@ -172,7 +173,7 @@ def thumbnail(data: bytes, width: int) -> bytes:
     with opened(data) as image:
         _check_size(image)
         side = max(_fitted(*upright_size(image), width))
-        pixels = decode(image, side, side)[0]
+        pixels = decode(image, side, side).pixels
     fitted = _fitted(*pixels.size, width)
     if fitted != pixels.size:
         pixels = pixels.resize(fitted, Image.Resampling.BICUBIC)
