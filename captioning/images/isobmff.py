@@ -1,0 +1,107 @@
+"""Reads the properties of the primary item of an ISOBMFF image: AVIF, HEIF.
+
+These say how its pixels are cropped (clap), turned (irot, imir) and coloured (colr). Pillow tells
+only some of them. The boxes are those of ISO/IEC 14496-12 and 23008-12.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import IO
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Bytes of a meta box. That of a grid of a thousand tiles has some 100 KiB."""
+MOST_BOXES = 4_096
+"""Boxes beside each other that are read."""
+
+Properties = tuple[tuple[bytes, bytes], ...]
+"""The type of each property, four bytes, and its content, in the order of their association."""
+
+
+def primary_properties(file: IO[bytes]) -> Properties:
+    """The properties of the image that a viewer shows, none where the boxes cannot be read.
+
+    Reads the whole of `file`, wherever it stands, and leaves it there.
+    """
+    position = file.tell()
+    try:
+        return _properties(_meta(file))
+    except (struct.error, ValueError):
+        return ()
+    finally:
+        file.seek(position)
+
+
+def _meta(file: IO[bytes]) -> bytes:
+    """The content of the meta box. Raises ValueError."""
+    start = 0
+    for _ in range(MOST_BOXES):
+        file.seek(start)
+        head = file.read(16)
+        kind, content, size = _head(head)
+        if kind == b"meta":
+            if size > MOST_BYTES:
+                break
+            file.seek(start + content)
+            return file.read(size - content) if size else file.read(MOST_BYTES)
+        if not size:
+            break
+        start += size
+    raise ValueError("There is no meta box that can be read")
+
+
+def _head(head: bytes) -> tuple[bytes, int, int]:
+    """Type of a box, where its content begins, and its size: 0 if it ends with what holds it.
+    Raises ValueError or struct.error."""
+    size, kind = struct.unpack_from(">I4s", head)
+    content = 8
+    if size == 1:
+        [size] = struct.unpack_from(">Q", head, 8)
+        content = 16
+    if 0 < size < content:
+        raise ValueError("A box is smaller than its head")
+    return kind, content, size
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of the boxes in the content of another one."""
+    start = 0
+    for _ in range(MOST_BOXES):
+        if start + 8 > len(data):
+            return
+        kind, content, size = _head(data[start : start + 16])
+        end = start + size if size else len(data)
+        if end > len(data):
+            raise ValueError("A box is larger than what holds it")
+        yield kind, data[start + content : end]
+        start = end
+
+
+def _properties(meta: bytes) -> Properties:
+    boxes = dict(_boxes(meta[4:]))  # after version and flags
+    primary = boxes.get(b"pitm", b"")
+    [item] = struct.unpack_from(">I" if primary[:1] > b"\0" else ">H", primary, 4)
+    properties = [*_boxes(boxes.get(b"iprp", b""))]
+    known = [each for kind, content in properties if kind == b"ipco" for each in _boxes(content)]
+    return tuple(
+        known[index - 1]
+        for kind, content in properties
+        if kind == b"ipma"
+        for index in _associated(content, item)
+        if 0 < index <= len(known)
+    )
+
+
+def _associated(ipma: bytes, item: int) -> Iterator[int]:
+    """The numbers, from 1, of the properties of an item."""
+    version, wide = ipma[:1] > b"\0", ipma[3:4] > b"\0" and ipma[3] & 1
+    [entries] = struct.unpack_from(">I", ipma, 4)
+    start = 8
+    for _ in range(min(entries, len(ipma))):
+        owner, count = struct.unpack_from(">IB" if version else ">HB", ipma, start)
+        start += 5 if version else 3
+        numbers = struct.unpack_from(f">{count}{'H' if wide else 'B'}", ipma, start)
+        start += count * (2 if wide else 1)
+        if owner == item:  # the highest bit says whether a reader must know the property
+            yield from (number & (0x7FFF if wide else 0x7F) for number in numbers)
