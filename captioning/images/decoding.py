@@ -17,6 +17,8 @@ from PIL import Image, UnidentifiedImageError
 
 from captioning.errors import CorruptImage, UnsupportedFormat
 from captioning.images.color import ColorSpace, color_space_of, to_srgb
+from captioning.images.first_frame import first_frame
+from captioning.images.isobmff import without_exif
 from captioning.images.orientation import orientation_of, upright
 from captioning.images.samples import eight_bits
 
@@ -43,7 +45,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     if not data:
         raise CorruptImage("The blob is empty. Upload the image again.")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(without_exif(data)), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise UnsupportedFormat(
             f"The content is {_looks_like(data)}, not an image the app reads "
@@ -77,8 +79,7 @@ def decode(image: Image.Image, side: int, least: int) -> Decoded:
         if scale < 1:
             wanted = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
             image.draft(None, wanted)
-        image.load()
-        pixels = at_most(eight_bits(image), side)
+        pixels = at_most(eight_bits(first_frame(image)), side)
         if image.format != "TIFF":  # Pillow turns a TIFF while it loads it
             pixels = upright(pixels, orientation)
         return Decoded(_on_white(to_srgb(pixels, space)), orientation, space)

@@ -6,6 +6,7 @@ only some of them. The boxes are those of ISO/IEC 14496-12 and 23008-12.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from typing import IO
@@ -22,7 +23,7 @@ Properties = tuple[tuple[bytes, bytes], ...]
 def primary_properties(file: IO[bytes]) -> Properties:
     """The properties of the image that a viewer shows, none where the boxes cannot be read.
 
-    Reads the whole of `file`, wherever it stands, and leaves it there.
+    Reads `file` from its beginning, and leaves it where it stands.
     """
     position = file.tell()
     try:
@@ -31,6 +32,21 @@ def primary_properties(file: IO[bytes]) -> Properties:
         return ()
     finally:
         file.seek(position)
+
+
+def without_exif(data: bytes) -> bytes:
+    """An AVIF whose EXIF a reader does not find; other data as they are.
+
+    Pillow refuses a file whose EXIF it cannot read. Nothing in it matters: irot and imir turn the
+    image, and browsers do not look for more.
+    """
+    if data[4:12] not in {b"ftypavif", b"ftypavis"}:
+        return data
+    try:
+        items = dict(_boxes(_meta(io.BytesIO(data))[4:])).get(b"iinf", b"")
+    except (struct.error, ValueError):
+        return data
+    return data.replace(items, items.replace(b"Exif", b"skip"), 1) if b"Exif" in items else data
 
 
 def _meta(file: IO[bytes]) -> bytes:

@@ -16,8 +16,9 @@ from PIL import Image
 from captioning.errors import ImageTooLarge, ImageTooSmall
 from captioning.images.color import ColorSpace
 from captioning.images.decoding import at_most, corrupt_if_it_fails, decode, opened
+from captioning.images.first_frame import frames_of, is_plain
 from captioning.images.likeness import sketch
-from captioning.images.orientation import upright_size
+from captioning.images.orientation import is_undisputed, upright_size
 from captioning.images.rendition import TURNED, InputLimits, Rendition
 from captioning.images.sketch import Sketch
 
@@ -47,7 +48,9 @@ class ImageHeader:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An inspected image. `width` x `height` are upright, as a viewer shows it, in pixels."""
+    """An inspected image. `width` x `height` are upright, as a viewer shows it, in pixels.
+    `is_unambiguous`: whether a service that gets the bytes sees the same as a browser, or the size
+    that it sees shows how it differs."""
 
     data: bytes = field(repr=False)
     format: str
@@ -55,6 +58,7 @@ class Picture:
     height: int
     frames: int
     orientation: int
+    is_unambiguous: bool
     space: ColorSpace
     sha256: str
     preview: Image.Image = field(repr=False)
@@ -79,7 +83,8 @@ class Picture:
 
     def _is_taken(self, limits: InputLimits) -> bool:
         return (
-            self.format in limits.formats
+            self.is_unambiguous
+            and self.format in limits.formats
             and len(self.data) < limits.max_bytes
             and max(self.width, self.height) <= limits.max_side
         )
@@ -132,7 +137,7 @@ def inspect(data: bytes) -> Picture:
         _check_size(image)
         (width, height), file_format = upright_size(image), image.format or ""
         with corrupt_if_it_fails():
-            frames = getattr(image, "n_frames", 1)
+            frames, is_unambiguous = frames_of(image), is_plain(image) and is_undisputed(image)
         decoded = decode(image, _preview_side(width, height), PREVIEW_MIN_SIDE)
     return Picture(
         data=data,
@@ -141,6 +146,7 @@ def inspect(data: bytes) -> Picture:
         height=height,
         frames=frames,
         orientation=decoded.orientation,
+        is_unambiguous=is_unambiguous,
         space=decoded.space,
         sha256=hashlib.sha256(data).hexdigest(),
         preview=decoded.pixels,

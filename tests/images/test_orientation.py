@@ -1,0 +1,130 @@
+"""Which way up and how large: as Chromium shows the file, in record, renditions and boxes."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+
+import pytest
+from PIL import Image, ImageChops, ImageOps, ImageStat, TiffImagePlugin
+from playwright.sync_api import Browser, Page
+
+from captioning.domain.record import DetectedObject, ImageAnalysis
+from captioning.images.picture import inspect, read_header, thumbnail
+from captioning.images.rendition import InputLimits
+from testing.factories import pictures
+from testing.factories.turned_pictures import LONG, all_of, exif, jpeg, told, xmp
+from testing.harness.browser_pictures import as_shown
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+"""Pillow warns of broken EXIF."""
+FILES = all_of(pictures.quadrants(64, 48))
+EVERY = InputLimits(
+    frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP", "ICO", "TIFF", "MPO"}), max_bytes=1_000_000
+)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page()
+    yield opened
+    opened.close()
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """The mean difference of two pictures of a size, in levels of 255."""
+    return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_as_large_and_as_turned_as_a_browser_shows_it(name: str, page: Page) -> None:
+    data, media_type = FILES[name]
+    shown = as_shown(page, data, media_type)
+    header, picture = read_header(data), inspect(data)
+    assert (header.width, header.height) == (picture.width, picture.height) == shown.size
+    for made in (picture.for_model().data, thumbnail(data, 320)):
+        image = pictures.opened(made)
+        assert image.size == shown.size
+        assert difference(image, shown) < 20
+
+
+def lime(image: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is lime."""
+    red, green, blue = image.convert("RGB").split()
+    others = ImageChops.lighter(red, blue)
+    box = ImageChops.subtract(green, others).point(lambda level: 255 * (level > 150)).getbbox()
+    assert box is not None
+    return box
+
+
+def as_stored(image: Image.Image) -> Image.Image:
+    """The reading of a service that turns nothing."""
+    return image.copy()
+
+
+def as_it_says(image: Image.Image) -> Image.Image:
+    """The reading of a service that believes more than browsers do."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 - it cannot read the EXIF
+        return image.copy()
+
+
+@pytest.mark.parametrize("read", [as_stored, as_it_says])
+@pytest.mark.parametrize("name", [name for name in FILES if "crop" not in name])
+def test_boxes_lie_where_a_browser_shows_the_thing_however_a_service_reads_the_file(
+    name: str, read: Callable[[Image.Image], Image.Image], page: Page
+) -> None:
+    data, media_type = FILES[name]
+    rendition = inspect(data).for_service(EVERY)
+    with Image.open(io.BytesIO(rendition.data)) as opened:
+        seen = read(opened)
+    left, top, right, bottom = lime(seen)
+    found = DetectedObject("lime", 0.9, (left, top, right - left, bottom - top))
+    placed = rendition.to_stored(ImageAnalysis("test", *seen.size, objects=(found,)))
+    x, y, width, height = placed.objects[0].box
+    expected = lime(as_shown(page, data, media_type))
+    for value, true in zip((x, y, x + width, y + height), expected, strict=True):
+        assert abs(value - true) <= 2
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "is_sent"),
+    [
+        (pictures.oriented(1), (400, 300), True),
+        (pictures.oriented(6), (400, 300), True),
+        (pictures.oriented(3), (400, 300), False),
+        (jpeg(pictures.quadrants(300, 300), told(exif(6))), (300, 300), False),
+        (jpeg(pictures.quadrants(), told(exif(6, kind=LONG))), (400, 300), False),
+        (jpeg(pictures.quadrants(), told(b"garbage bytes here")), (400, 300), True),
+    ],
+)
+def test_an_original_is_sent_where_its_size_shows_how_a_service_turned_it(
+    data: bytes, size: tuple[int, int], *, is_sent: bool
+) -> None:
+    rendition = inspect(data).for_service(EVERY)
+    assert (rendition.data == data) == is_sent
+    assert rendition.upright == size
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize(("orientation", "in_xmp"), [(6, 1), (1, 6), (None, 6), (0, 6), (9, 8)])
+def test_a_tiff_is_turned_by_its_tag_and_not_by_xmp(
+    orientation: int | None, in_xmp: int, compression: str | None
+) -> None:
+    """Browsers do not show it. Pillow takes its size by the tag, and its turn by XMP too."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[700], tags.tagtype[700] = xmp(in_xmp), 7
+    if orientation is not None:
+        tags[274] = 1
+    data = pictures.encoded(pictures.quadrants(), "TIFF", tiffinfo=tags, compression=compression)
+    if orientation is not None:
+        data = data.replace(
+            struct.pack("<HHIH", 274, 3, 1, 1), struct.pack("<HHIH", 274, 3, 1, orientation)
+        )
+    header, picture = read_header(data), inspect(data)
+    expected = (300, 400) if orientation == 6 else (400, 300)
+    assert (header.width, header.height) == (picture.width, picture.height) == expected
+    assert picture.preview.size == expected
+    assert pictures.is_upright(picture.preview) == (orientation != 6)
