@@ -81,14 +81,12 @@ def _clean_aperture(image: Image.Image) -> tuple[int, int] | None:
         return None
     properties = primary_properties(image.fp)
     clap = next((value for kind, value in properties if kind == b"clap"), b"")
-    ispe = next((value for kind, value in properties if kind == b"ispe"), b"")
     try:
         values = struct.unpack_from(">iIiIiIiI", clap)
-        full = struct.unpack_from(">II", ispe, 4)
     except struct.error:
         return None
-    across = _from_origin(values[0:2], values[4:6], full[0])
-    down = _from_origin(values[2:4], values[6:8], full[1])
+    across = _from_origin(values[0:2], values[4:6], image.width)
+    down = _from_origin(values[2:4], values[6:8], image.height)
     return (across, down) if across and down else None
 
 

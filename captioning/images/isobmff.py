@@ -1,4 +1,4 @@
-"""Reads the properties of the primary item of an ISOBMFF image: AVIF, HEIF.
+"""Reads the properties of the image in an ISOBMFF file: AVIF, HEIF.
 
 These say how its pixels are cropped (clap), turned (irot, imir) and coloured (colr). Pillow tells
 only some of them. The boxes are those of ISO/IEC 14496-12 and 23008-12.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of a meta box. That of a grid of a thousand tiles has some 100 KiB."""
+"""Bytes of a box that is read. The meta box of a grid of a thousand tiles has some 100 KiB."""
 MOST_BOXES = 4_096
 """Boxes beside each other that are read."""
 
@@ -21,13 +21,17 @@ Properties = tuple[tuple[bytes, bytes], ...]
 
 
 def primary_properties(file: IO[bytes]) -> Properties:
-    """The properties of the image that a viewer shows, none where the boxes cannot be read.
+    """The properties of the image that a viewer shows, in an animated AVIF those of its track;
+    none where the boxes cannot be read.
 
     Reads `file` from its beginning, and leaves it where it stands.
     """
     position = file.tell()
     try:
-        return _properties(_meta(file))
+        file.seek(0)
+        if file.read(12)[4:] == b"ftypavis":
+            return _of_track(_content(file, b"moov"))
+        return _of_item(_content(file, b"meta"))
     except (struct.error, ValueError):
         return ()
     finally:
@@ -43,28 +47,25 @@ def without_exif(data: bytes) -> bytes:
     if data[4:12] not in {b"ftypavif", b"ftypavis"}:
         return data
     try:
-        items = dict(_boxes(_meta(io.BytesIO(data))[4:])).get(b"iinf", b"")
+        items = dict(_boxes(_content(io.BytesIO(data), b"meta")[4:])).get(b"iinf", b"")
     except (struct.error, ValueError):
         return data
     return data.replace(items, items.replace(b"Exif", b"skip"), 1) if b"Exif" in items else data
 
 
-def _meta(file: IO[bytes]) -> bytes:
-    """The content of the meta box. Raises ValueError."""
+def _content(file: IO[bytes], wanted: bytes) -> bytes:
+    """The content of a box that no other one holds. Raises ValueError."""
     start = 0
     for _ in range(MOST_BOXES):
         file.seek(start)
-        head = file.read(16)
-        kind, content, size = _head(head)
-        if kind == b"meta":
-            if size > MOST_BYTES:
-                break
+        kind, content, size = _head(file.read(16))
+        if kind == wanted and size <= MOST_BYTES:
             file.seek(start + content)
-            return file.read(size - content) if size else file.read(MOST_BYTES)
+            return file.read(size - content if size else MOST_BYTES)
         if not size:
             break
         start += size
-    raise ValueError("There is no meta box that can be read")
+    raise ValueError("There is no such box that can be read")
 
 
 def _head(head: bytes) -> tuple[bytes, int, int]:
@@ -94,7 +95,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         start = end
 
 
-def _properties(meta: bytes) -> Properties:
+def _of_item(meta: bytes) -> Properties:
     boxes = dict(_boxes(meta[4:]))  # after version and flags
     primary = boxes.get(b"pitm", b"")
     [item] = struct.unpack_from(">I" if primary[:1] > b"\0" else ">H", primary, 4)
@@ -107,6 +108,19 @@ def _properties(meta: bytes) -> Properties:
         for index in _associated(content, item)
         if 0 < index <= len(known)
     )
+
+
+def _of_track(moov: bytes) -> Properties:
+    """Of the first track of pictures: one of a mask calls itself otherwise."""
+    for kind, track in _boxes(moov):
+        media = dict(_boxes(track)).get(b"mdia", b"") if kind == b"trak" else b""
+        parts = dict(_boxes(media))
+        if parts.get(b"hdlr", b"")[8:12] == b"pict":
+            table = dict(_boxes(parts.get(b"minf", b""))).get(b"stbl", b"")
+            described = dict(_boxes(table)).get(b"stsd", b"")
+            entry = dict(_boxes(described[8:])).get(b"av01", b"")  # after version and count
+            return tuple(_boxes(entry[78:]))  # after the fields of a visual sample
+    return ()
 
 
 def _associated(ipma: bytes, item: int) -> Iterator[int]:

@@ -119,3 +119,42 @@ def _marked(numbers: list[int], properties: list[bytes]) -> list[int]:
     """With the bit that says whether a reader must know a property."""
     essential = (b"av1C", b"clap", b"irot", b"imir")
     return [number | (properties[number - 1][4:8] in essential) << 7 for number in numbers]
+
+
+_BEFORE_BOXES = {
+    b"moov": 0,
+    b"trak": 0,
+    b"mdia": 0,
+    b"minf": 0,
+    b"stbl": 0,
+    b"stsd": 8,
+    b"av01": 78,
+}
+"""By the boxes around the properties of a track: how many bytes stand before the boxes in them."""
+
+
+def moving_avif(images: list[Image.Image], *properties: bytes) -> bytes:
+    """An animation whose track has these properties."""
+    moving = {"save_all": True, "append_images": images[1:], "duration": 5_000}
+    data = encoded(images[0], "AVIF", **VERBATIM, **moving)
+    return _with(data, b"".join(properties))
+
+
+def _with(data: bytes, more: bytes) -> bytes:
+    """The boxes with more of them in the description of the samples, which lie later then."""
+    made, at = [], 0
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        content = data[at + 8 : at + size]
+        if kind in _BEFORE_BOXES:
+            start = _BEFORE_BOXES[kind]
+            content = content[:start] + _with(content[start:], more)
+            content += more if kind == b"av01" else b""
+        elif kind == b"stco":
+            count = (len(content) - 8) // 4
+            places = struct.unpack(f">{count}I", content[8:])
+            moved = (place + len(more) for place in places)
+            content = content[:8] + struct.pack(f">{count}I", *moved)
+        made.append(box(kind, content))
+        at += size
+    return b"".join(made)

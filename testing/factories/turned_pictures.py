@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from testing.factories.avif_files import avif, clap, imir, irot
+from testing.factories.avif_files import avif, clap, imir, irot, moving_avif
 from testing.factories.first_frames import apng, chunk, chunks, gif, ico
 from testing.factories.pictures import encoded
 
@@ -190,6 +190,8 @@ def avifs(image: Image.Image) -> Mapping[str, bytes]:
             clap(160, 128, 0, 0, (256, 128)),
             columns=2,
         ),
+        "crop of an animation": moving_avif([image, image.rotate(180)], part),
+        "crop of a turned animation": moving_avif([image, image.rotate(180)], part, irot(1)),
         "EXIF 6": avif(image, exif=exif(6)),
         "EXIF 6, irot 2": avif(image, irot(2), exif=exif(6)),
         "EXIF 6 of type LONG, irot 3": avif(image, irot(3), exif=exif(6, kind=LONG)),

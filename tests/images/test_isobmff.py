@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from captioning.images.isobmff import primary_properties
+from captioning.images.isobmff import primary_properties, without_exif
+from testing.factories.avif_files import avif, irot, moving_avif
 from testing.factories.pictures import encoded, quadrants
 
 
@@ -58,3 +59,18 @@ def test_what_is_cut_off_or_no_such_file_has_none() -> None:
         assert primary_properties(io.BytesIO(whole[:end])) == ()
     for other in (b"", b"GIF89a", encoded(quadrants(), "PNG"), bytes(100), b"\xff" * 100):
         assert primary_properties(io.BytesIO(other)) == ()
+
+
+def test_an_animation_has_the_properties_of_its_track() -> None:
+    data = moving_avif([quadrants(64, 48), quadrants(64, 48)], irot(1))
+    assert dict(primary_properties(io.BytesIO(data)))[b"irot"] == b"\1"
+    for end in range(data.index(b"mdat")):
+        primary_properties(io.BytesIO(data[:end]))
+
+
+def test_only_exif_is_hidden() -> None:
+    data = avif(quadrants(64, 48), exif=b"garbage")
+    hidden = without_exif(data)
+    assert hidden == data.replace(b"Exif", b"skip", 1) != data
+    for other in (hidden, data[:60], encoded(quadrants(), "HEIF"), b"Exif"):
+        assert without_exif(other) is other

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from PIL import Image, ImageChops, ImageOps, ImageStat, TiffImagePlugin
+from PIL import Image, ImageChops, ImageStat, TiffImagePlugin
 from playwright.sync_api import Browser, Page
 
-from captioning.domain.record import DetectedObject, ImageAnalysis
 from captioning.images.picture import inspect, read_header, thumbnail
-from captioning.images.rendition import InputLimits
 from testing.factories import pictures
 from testing.factories.turned_pictures import LONG, all_of, exif, jpeg, told, xmp
 from testing.harness.browser_pictures import as_shown
+from testing.harness.service_readings import (
+    EVERY_FORMAT,
+    READINGS,
+    Reading,
+    box_of_lime,
+    lime_in,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 """Pillow warns of broken EXIF."""
 FILES = all_of(pictures.quadrants(64, 48))
-EVERY = InputLimits(
-    frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP", "ICO", "TIFF", "MPO"}), max_bytes=1_000_000
-)
 
 
 @pytest.fixture(scope="module")
@@ -49,42 +50,14 @@ def test_a_file_is_as_large_and_as_turned_as_a_browser_shows_it(name: str, page:
         assert difference(image, shown) < 20
 
 
-def lime(image: Image.Image) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what is lime."""
-    red, green, blue = image.convert("RGB").split()
-    others = ImageChops.lighter(red, blue)
-    box = ImageChops.subtract(green, others).point(lambda level: 255 * (level > 150)).getbbox()
-    assert box is not None
-    return box
-
-
-def as_stored(image: Image.Image) -> Image.Image:
-    """The reading of a service that turns nothing."""
-    return image.copy()
-
-
-def as_it_says(image: Image.Image) -> Image.Image:
-    """The reading of a service that believes more than browsers do."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - it cannot read the EXIF
-        return image.copy()
-
-
-@pytest.mark.parametrize("read", [as_stored, as_it_says])
+@pytest.mark.parametrize("read", READINGS)
 @pytest.mark.parametrize("name", [name for name in FILES if "crop" not in name])
 def test_boxes_lie_where_a_browser_shows_the_thing_however_a_service_reads_the_file(
-    name: str, read: Callable[[Image.Image], Image.Image], page: Page
+    name: str, read: Reading, page: Page
 ) -> None:
     data, media_type = FILES[name]
-    rendition = inspect(data).for_service(EVERY)
-    with Image.open(io.BytesIO(rendition.data)) as opened:
-        seen = read(opened)
-    left, top, right, bottom = lime(seen)
-    found = DetectedObject("lime", 0.9, (left, top, right - left, bottom - top))
-    placed = rendition.to_stored(ImageAnalysis("test", *seen.size, objects=(found,)))
-    x, y, width, height = placed.objects[0].box
-    expected = lime(as_shown(page, data, media_type))
+    x, y, width, height = box_of_lime(data, read)
+    expected = lime_in(as_shown(page, data, media_type))
     for value, true in zip((x, y, x + width, y + height), expected, strict=True):
         assert abs(value - true) <= 2
 
@@ -103,7 +76,7 @@ def test_boxes_lie_where_a_browser_shows_the_thing_however_a_service_reads_the_f
 def test_an_original_is_sent_where_its_size_shows_how_a_service_turned_it(
     data: bytes, size: tuple[int, int], *, is_sent: bool
 ) -> None:
-    rendition = inspect(data).for_service(EVERY)
+    rendition = inspect(data).for_service(EVERY_FORMAT)
     assert (rendition.data == data) == is_sent
     assert rendition.upright == size
 
