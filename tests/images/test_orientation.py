@@ -10,8 +10,11 @@ from PIL import Image, ImageChops, ImageStat, TiffImagePlugin
 from playwright.sync_api import Browser, Page
 
 from captioning.images.picture import inspect, read_header, thumbnail
+from captioning.images.rendition import InputLimits
 from testing.factories import pictures
-from testing.factories.turned_pictures import LONG, all_of, exif, jpeg, told, xmp
+from testing.factories.avif_files import avif
+from testing.factories.first_frames import chunk
+from testing.factories.turned_pictures import LONG, all_of, exif, jpeg, png, told, xmp
 from testing.harness.browser_pictures import as_shown
 from testing.harness.service_readings import (
     EVERY_FORMAT,
@@ -48,6 +51,29 @@ def test_a_file_is_as_large_and_as_turned_as_a_browser_shows_it(name: str, page:
         image = pictures.opened(made)
         assert image.size == shown.size
         assert difference(image, shown) < 20
+    small = pictures.opened(thumbnail(data, 24))
+    assert small.size == (24, round(24 * shown.height / shown.width))
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1200, 900), (2000, 1500), (3000, 2000)])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_unreadable_exif_refuses_no_picture_of_any_size(
+    size: tuple[int, int], file_format: str
+) -> None:
+    said = exif(6, ">")
+    data = pictures.encoded(Image.new("RGB", size, "red"), file_format, exif=said)
+    if file_format == "AVIF":
+        data = avif(Image.new("RGB", size, "red"), exif=said)
+    broken = data.replace(said, b"MM\0\xd2" + said[4:])
+    if file_format == "PNG":
+        broken = png(pictures.opened(data), chunk(b"eXIf", b"MM\0\xd2" + said[4:]))
+    assert broken != data
+    picture = inspect(broken)
+    assert (picture.width, picture.height) == size
+    assert picture.for_service(InputLimits(frozenset(), 4_000_000, max_side=1024)).width == min(
+        size[0], 1024
+    )
+    assert pictures.opened(thumbnail(broken, 320)).width == 320
 
 
 @pytest.mark.parametrize("read", READINGS)
