@@ -39,12 +39,12 @@ def primary_properties(file: IO[bytes]) -> Properties:
 
 
 def without_exif(data: bytes) -> bytes:
-    """An AVIF whose EXIF a reader does not find; other data as they are.
+    """An AVIF, or what may be one, whose EXIF a reader does not find; other data as they are.
 
     Pillow refuses a file whose EXIF it cannot read. Nothing in it matters: irot and imir turn the
     image, and browsers do not look for more.
     """
-    if data[4:12] not in {b"ftypavif", b"ftypavis"}:
+    if data[4:12] not in {b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1"}:
         return data
     try:
         items = dict(_boxes(_content(io.BytesIO(data), b"meta")[4:])).get(b"iinf", b"")

@@ -72,5 +72,7 @@ def test_only_exif_is_hidden() -> None:
     data = avif(quadrants(64, 48), exif=b"garbage")
     hidden = without_exif(data)
     assert hidden == data.replace(b"Exif", b"skip", 1) != data
+    general = data.replace(b"ftypavif", b"ftypmif1")
+    assert without_exif(general) == hidden.replace(b"ftypavif", b"ftypmif1")
     for other in (hidden, data[:60], encoded(quadrants(), "HEIF"), b"Exif"):
         assert without_exif(other) is other
