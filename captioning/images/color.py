@@ -56,12 +56,14 @@ class Colors:
 
     def to_srgb(self, image: Image.Image) -> Image.Image:
         """The pixels, 8 bits a sample, as RGB or RGBA in sRGB, without metadata."""
+        has_alpha = image.has_transparency_data
         if self.conversion is None:
-            plain = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            plain = image.convert("RGBA" if has_alpha else "RGB")
         else:
-            plain = self.conversion.to_srgb(image.convert(self.conversion.mode))
-            if image.has_transparency_data:
-                plain.putalpha(image.convert("RGBA").getchannel("A"))
+            seen = image.convert("RGBA") if has_alpha else image
+            plain = self.conversion.to_srgb(seen.convert(self.conversion.mode))
+            if has_alpha:
+                plain.putalpha(seen.getchannel("A"))
         plain.info = {}
         return plain
 

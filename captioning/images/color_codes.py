@@ -44,7 +44,7 @@ PRIMARIES: dict[int, Primaries] = {
     12: ("Display P3", ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), D65),
     22: ("EBU 3213", ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077)), D65),
 }
-_VIDEO = ("video gamma", (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081))
+_VIDEO = ("gamma 2.4", (2.4, 1, 0, 0, 0))  # as displays do it (BT.1886), not cameras
 CURVES: dict[int, tuple[str, Curve]] = {
     **dict.fromkeys((1, 6, 14, 15), _VIDEO),
     4: ("gamma 2.2", (2.2, 1, 0, 0, 0)),

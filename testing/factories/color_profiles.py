@@ -61,13 +61,15 @@ class MatrixSpace:
         matrix = np.linalg.inv(to.to_xyz()) @ self.to_xyz()
         return to.encoded(self.linear(samples) @ matrix.T)
 
-    def profile(self, version: int = 4) -> bytes:
-        """The ICC profile, of version 2 or 4."""
+    def profile(self, version: int = 4, code_points: tuple[int, int] | None = None) -> bytes:
+        """The ICC profile, of version 2 or 4; `code_points` go into a tag of their own."""
         curve = _srgb_curve(version) if self.gamma == "sRGB" else gamma_curve(float(self.gamma))
         tags = {b"wtpt": _xyz_tag(D50)}
         for letter, column in zip(b"rgb", self.to_xyz().T, strict=True):
             tags[bytes([letter]) + b"XYZ"] = _xyz_tag(column)
             tags[bytes([letter]) + b"TRC"] = curve
+        if code_points:
+            tags[b"cicp"] = b"cicp\0\0\0\0" + bytes([*code_points, 0, 1])
         return icc(b"RGB ", b"XYZ ", tags, self.name, version)
 
 
@@ -98,7 +100,7 @@ def gray_profile(gamma: float, version: int = 4) -> bytes:
     return icc(b"GRAY", b"XYZ ", tags, f"Grey, gamma {gamma}", version)
 
 
-def cmyk_profile(sixteen_bit: bool = True) -> bytes:
+def cmyk_profile(*, sixteen_bit: bool = True) -> bytes:
     """A printer whose inks are less pure than the numbers: 5 nodes an ink, to Lab."""
     nodes = np.stack(np.meshgrid(*[np.linspace(0, 1, 5)] * 4, indexing="ij"), -1)
     lab = printed(nodes.reshape(-1, 4))
