@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -71,11 +71,15 @@ class Colors:
 def colors_of(image: Image.Image) -> Colors:
     """The colours of an opened image that is not loaded yet."""
     for source in (_png_codes, _icc_profile, _box_codes, _png_gamma):
-        with suppress(Exception):  # a stranger's bytes: browsers ignore what they cannot read
+        try:
             found = source(image)
-            if found is not None:
-                is_srgb = found.name == "sRGB"
-                return Colors() if is_srgb else Colors(ColorSpace(found.name), found)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001, S112 - strangers' bytes: browsers ignore the unreadable
+            continue
+        if found is not None:
+            is_srgb = found.name == "sRGB"
+            return Colors() if is_srgb else Colors(ColorSpace(found.name), found)
     return Colors(ColorSpace({"CMYK": "CMYK", "LAB": "Lab"}.get(image.mode, "sRGB")))
 
 
@@ -160,11 +164,13 @@ def _box_codes(image: Image.Image) -> Conversion | None:
     transfer = codes["transfer_characteristics"]
     light = info.get("content_light_level") or {}
     volume = info.get("mastering_display_colour_volume") or {}
-    peak = light.get("max_content_light_level") or volume.get("max_display_mastering_luminance")
+    peak = light.get("max_content_light_level") or (
+        volume.get("max_display_mastering_luminance", 0) / 10_000
+    )
     if transfer in VIDEO_CURVES:
         transfer = SRGB
     is_cut = image.format == "AVIF" and info["bit_depth"] > 8 and codes["matrix_coefficients"] > 0
-    lack = CUT_OFF if is_cut else NOTHING
+    lack = CUT_OFF[bool(codes["full_range_flag"])] if is_cut else NOTHING
     return by_codes(codes["color_primaries"], transfer, peak or PEAK_NITS, lack)
 
 

@@ -58,9 +58,11 @@ VIDEO_CURVES, UNSPECIFIED = frozenset({1, 6, 14, 15}), 2
 SRGB, PQ, HLG = 13, 16, 18
 WHITE_NITS, PEAK_NITS = 203.0, 1000.0
 """Of a picture's white, and of its brightest pixels unless the file says otherwise."""
-NOTHING, CUT_OFF = (0.0, 0.0, 0.0), (0.93, 0.10, 1.08)
-"""What an AVIF of 10 or 12 bits lacks in red, green and blue, in levels of 255: its decoder cuts
-off the low bits of Y, Cb and Cr instead of rounding them. PQ is so steep that it shows."""
+NOTHING = (0.0, 0.0, 0.0)
+CUT_OFF = {True: (0.5, -0.4, 0.8), False: (1.0, 0.1, 1.1)}
+"""By whether its range is full: what an AVIF of 10 or 12 bits lacks in red, green and blue, in
+levels of 255. Its decoder cuts off the low bits of Y, Cb and Cr instead of rounding them. PQ is so
+steep that it shows. See findings/pillow-avif-low-bits.sh."""
 _GRID = 33
 
 
@@ -76,7 +78,7 @@ def by_codes(
     of_primaries, points, white = PRIMARIES[primaries]
     if transfer in {PQ, HLG}:
         name = "PQ" if transfer == PQ else "HLG"
-        table = _tone_mapped(transfer, points, white, round(min(max(peak, 1.0), 10_000.0)), lack)
+        table = _tone_mapped(transfer, points, white, _rough(peak), lack)
         return Conversion(
             f"{name} {of_primaries or 'BT.709'}", "RGB", lambda pixels: pixels.filter(table)
         )
@@ -119,26 +121,36 @@ def _shaped(
     return made if made is None or made.name == "sRGB" else replace(made, name=name)
 
 
+def _rough(nits: float) -> float:
+    """Two digits, so that few tables serve for all files."""
+    return float(f"{min(max(nits, 1.0), 10_000.0):.1e}")
+
+
 @lru_cache(maxsize=8)
 def _tone_mapped(
-    transfer: int, points: tuple[Point, Point, Point], white: Point, peak: int, lack: Levels
+    transfer: int, points: tuple[Point, Point, Point], white: Point, peak: float, lack: Levels
 ) -> ImageFilter.Color3DLUT:
-    """From PQ or HLG samples to sRGB; about 0.1 s to make."""
-    to_2020, to_srgb = (_between(points, white, 9), _between(*PRIMARIES[9][1:], 1))
+    """From PQ or HLG samples to sRGB; takes 0.1 s to make."""
+    (rr, rg, rb), (gr, gg, gb), (br, bg, bb) = _between(points, white, 9)
+    to_srgb = _between(*PRIMARIES[9][1:], 1)
     steps = [step / (_GRID - 1) for step in range(_GRID)]
     to_light = _pq_light if transfer == PQ else _hlg_light
-    light = [{step: to_light(min(step + more / 255, 1)) for step in steps} for more in lack]
+    reds, greens, blues = (
+        {step: to_light(min(max(step + more / 255, 0), 1)) for step in steps} for more in lack
+    )
     gain = _gains(peak / WHITE_NITS)
 
     def shown(red: float, green: float, blue: float) -> tuple[float, ...]:
-        rgb = multiplied(to_2020, (light[0][red], light[1][green], light[2][blue]))
+        r, g, b = reds[red], greens[green], blues[blue]
+        r, g, b = rr * r + rg * g + rb * b, gr * r + gg * g + gb * b, br * r + bg * g + bb * b
+        scale = 1.0
         if transfer == HLG:  # the system gamma of a display of 1,000 nits
-            luminance = max(multiplied(((0.2627, 0.6780, 0.0593),), rgb)[0], 0.0)
-            rgb = tuple(value * luminance**0.2 * 1000 / WHITE_NITS for value in rgb)
-        scale = gain(max(rgb))
-        return tuple(_srgb_sample(value) for value in multiplied(to_srgb, [v * scale for v in rgb]))
+            luminance = max(0.2627 * r + 0.6780 * g + 0.0593 * b, 0.0)
+            scale = luminance**0.2 * 1000 / WHITE_NITS
+        scale *= gain(scale * max(r, g, b))
+        return tuple(_srgb_sample((x * r + y * g + z * b) * scale) for x, y, z in to_srgb)
 
-    return ImageFilter.Color3DLUT.generate(_GRID, lambda r, g, b: shown(r, g, b))
+    return ImageFilter.Color3DLUT.generate(_GRID, shown)
 
 
 def _between(

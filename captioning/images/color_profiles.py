@@ -73,9 +73,8 @@ def matrix_profile(primaries: Sequence[Point], white: Point, curve: Curve) -> by
     """A profile of RGB with these primaries (red, green, blue), white point and curve."""
     numbers = b"para\0\0\0\0\0\3\0\0" + _fixed(curve)
     tags = {b"wtpt": b"XYZ \0\0\0\0" + _fixed(_D50)}
-    for letter, column in zip(
-        (b"r", b"g", b"b"), _columns_under_d50(primaries, white), strict=True
-    ):
+    columns = zip(*rgb_to_xyz(primaries, white), strict=True)
+    for letter, column in zip((b"r", b"g", b"b"), columns, strict=True):
         tags[letter + b"XYZ"] = b"XYZ \0\0\0\0" + _fixed(column)
         tags[letter + b"TRC"] = numbers
     at, table, body = 132 + 12 * len(tags), b"", b""
@@ -105,11 +104,19 @@ def inverse(matrix: Matrix) -> Matrix:
 
 
 def rgb_to_xyz(primaries: Sequence[Point], white: Point) -> Matrix:
-    """The 3 x 3 matrix from linear RGB to XYZ. Raises ZeroDivisionError for what is no space."""
-    columns = [_xyz(point) for point in primaries]
-    rows = list(zip(*columns, strict=True))
+    """The 3 x 3 matrix from linear RGB to XYZ, adapted (as Bradford did) from its white point to
+    that of profiles, D50. Raises ZeroDivisionError for what is no space."""
+    rows = list(zip(*(_xyz(point) for point in primaries), strict=True))
     amounts = multiplied(inverse(rows), _xyz(white))
-    return [[a * b for a, b in zip(row, amounts, strict=True)] for row in rows]
+    wanted, found = multiplied(_BRADFORD, _D50), multiplied(_BRADFORD, _xyz(white))
+    columns = []
+    for column in zip(*rows, strict=True):
+        cones = multiplied(_BRADFORD, column)
+        adapted = [cone * to / of for cone, to, of in zip(cones, wanted, found, strict=True)]
+        columns.append(multiplied(inverse(_BRADFORD), adapted))
+    return [
+        [a * b for a, b in zip(row, amounts, strict=True)] for row in zip(*columns, strict=True)
+    ]
 
 
 def _read(icc: bytes) -> Conversion | None:
@@ -152,18 +159,6 @@ def _cleaned(text: str) -> str:
     """Printable text on one line, not too long: it is a stranger's."""
     shown = "".join(char if char.isprintable() else " " for char in text[: 4 * MOST_NAME])
     return " ".join(shown.split())[:MOST_NAME].strip()
-
-
-def _columns_under_d50(primaries: Sequence[Point], white: Point) -> list[tuple[float, ...]]:
-    """XYZ of full red, green and blue, adapted to the white point of profiles."""
-    wanted, found = multiplied(_BRADFORD, _D50), multiplied(_BRADFORD, _xyz(white))
-    back = inverse(_BRADFORD)
-    columns = []
-    for column in zip(*rgb_to_xyz(primaries, white), strict=True):
-        cones = multiplied(_BRADFORD, column)
-        adapted = [c * w / f for c, w, f in zip(cones, wanted, found, strict=True)]
-        columns.append(multiplied(back, adapted))
-    return columns
 
 
 def _xyz(point: Point) -> tuple[float, float, float]:

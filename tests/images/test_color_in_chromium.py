@@ -26,6 +26,7 @@ from testing.factories.colored_pictures import (
     chrm,
     cicp,
     clli,
+    deep_heic,
     gama,
     iccp,
     levels,
@@ -113,13 +114,20 @@ def test_transfers(browser: Browser, transfer: int) -> None:
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
-@pytest.mark.parametrize("primaries", [1, 9, 12])
+@pytest.mark.parametrize("primaries", [1, 9, 11, 12])
 def test_hdr(browser: Browser, primaries: int, transfer: int) -> None:
     deep = np.round(scene() * 0.75 * 65535).astype(np.uint16)
     coarse = Image.fromarray(levels(scene() * 0.75))
     assert differs(browser, png(deep, cicp(primaries, transfer)), "png") < 1.5
     assert differs(browser, png(levels(scene()), cicp(primaries, transfer)), "png") < 1.5
     assert differs(browser, with_nclx(coarse, primaries, transfer, "AVIF"), "avif") < 1.5
+
+
+@pytest.mark.parametrize("transfer", [PQ, HLG])
+def test_a_deep_heic_looks_like_the_same_codes_in_a_png(browser: Browser, transfer: int) -> None:
+    deep = np.round(scene() * 0.75 * 65535).astype(np.uint16)
+    heic = np.asarray(inspect(deep_heic(deep, 9, transfer)).preview)
+    assert mean_difference(heic, painted(browser, png(deep, cicp(9, transfer)), "image/png")) < 2
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
