@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from captioning.domain.record import CaptionRecord
 from captioning.images import color_profiles
 from captioning.images.color import colors_of
 from captioning.images.decoding import opened
@@ -42,6 +43,7 @@ from testing.factories.colored_pictures import (
     shown,
     with_nclx,
 )
+from testing.factories.records import FULL
 
 ANY = InputLimits(frozenset({"JPEG", "PNG", "TIFF", "BMP", "AVIF"}), max_bytes=4_000_000)
 BT2020 = MatrixSpace("BT.2020", ((0.708, 0.292), (0.17, 0.797), (0.131, 0.046)))
@@ -314,6 +316,12 @@ def test_what_exif_says_about_colours_is_ignored() -> None:
     data = saved(in_space(ADOBE), "JPEG", exif=exif)
     assert inspect(data).color == "sRGB"
     assert differs(inspect(data), truth(data, SRGB)) == 0
+
+
+def test_the_record_of_an_older_version_names_no_colour_space() -> None:
+    document = FULL.to_json()
+    assert document["image"].pop("color") == "Display P3"
+    assert CaptionRecord.from_json(document).image.color is None
 
 
 def test_the_colour_space_travels_between_processes() -> None:
