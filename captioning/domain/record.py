@@ -114,6 +114,8 @@ class ImageInfo:
     height: int | None = None
     frames: int | None = None
     sha256: str | None = None
+    color: str | None = None
+    """The colour space that the file names, for people: "sRGB" where it names none."""
 
 
 @dataclass(frozen=True, slots=True)

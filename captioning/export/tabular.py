@@ -32,6 +32,7 @@ COLUMNS: dict[str, Callable[[CaptionRecord], object]] = {
     "format": lambda record: record.image.format,
     "width": lambda record: record.image.width,
     "height": lambda record: record.image.height,
+    "color": lambda record: record.image.color,
     "bytes": lambda record: record.image.bytes,
     "uploaded": lambda record: record.image.modified.isoformat(),
     "model": lambda record: record.provenance.model,

@@ -16,7 +16,7 @@ import pillow_heif
 from PIL import Image, UnidentifiedImageError
 
 from captioning.errors import CorruptImage, UnsupportedFormat
-from captioning.images.color import ColorSpace, color_space_of, to_srgb
+from captioning.images.color import ColorSpace, colors_of
 from captioning.images.first_frame import first_frame
 from captioning.images.isobmff import without_exif
 from captioning.images.orientation import orientation_of, upright
@@ -74,7 +74,7 @@ def decode(image: Image.Image, side: int, least: int) -> Decoded:
     px. Transparency becomes white. Raises CorruptImage.
     """
     with _slots, corrupt_if_it_fails():
-        orientation, space = orientation_of(image), color_space_of(image)
+        orientation, colors = orientation_of(image), colors_of(image)
         scale = least / max(image.size)
         if scale < 1:
             wanted = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
@@ -82,7 +82,7 @@ def decode(image: Image.Image, side: int, least: int) -> Decoded:
         pixels = at_most(eight_bits(first_frame(image)), side)
         if image.format != "TIFF":  # Pillow turns a TIFF while it loads it
             pixels = upright(pixels, orientation)
-        return Decoded(_on_white(to_srgb(pixels, space)), orientation, space)
+        return Decoded(_on_white(colors.to_srgb(pixels)), orientation, colors.space)
 
 
 def at_most(image: Image.Image, side: int) -> Image.Image:

@@ -63,6 +63,11 @@ class Picture:
     sha256: str
     preview: Image.Image = field(repr=False)
 
+    @property
+    def color(self) -> str:
+        """The name of its colour space."""
+        return self.space.name
+
     def for_model(self) -> Rendition:
         """A JPEG of at most a megapixel, upright, free of metadata."""
         return self._encoded(self.preview)
@@ -84,6 +89,7 @@ class Picture:
     def _is_taken(self, limits: InputLimits) -> bool:
         return (
             self.is_unambiguous
+            and self.space.is_srgb
             and self.format in limits.formats
             and len(self.data) < limits.max_bytes
             and max(self.width, self.height) <= limits.max_side

@@ -162,6 +162,7 @@ def with_picture(image: ImageInfo, picture: Picture) -> ImageInfo:
         height=picture.height,
         frames=picture.frames,
         sha256=picture.sha256,
+        color=picture.color,
     )
 
 

@@ -38,6 +38,7 @@ FULL = CaptionRecord(
         height=3000,
         frames=2,
         sha256="ab" * 32,
+        color="Display P3",
     ),
     created=START - timedelta(microseconds=1),
     updated=START + timedelta(seconds=1),

@@ -64,6 +64,7 @@ class FakePicture:
     width: int = 8
     height: int = 8
     frames: int = 1
+    color: str = "sRGB"
 
     @property
     def sha256(self) -> str:

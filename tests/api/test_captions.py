@@ -19,7 +19,7 @@ KEYS = {
     "": "path id status review language caption alt_text decorative description translations tags "
     "objects text brands support image provenance usage error created updated seconds claim note "
     "previous history answered",
-    "image": "format width height frames bytes sha256 etag modified",
+    "image": "format width height frames bytes sha256 color etag modified",
     "provenance": "vision model input fingerprint reused_from burst vocabulary afresh "
     "edited_by_human reverted",
     "usage": "input_tokens cached_tokens output_tokens vision_calls usd",
@@ -28,8 +28,8 @@ KEYS = {
     "support": "score unsupported",
 }
 """Design section 6, and what was added since: `language`, `note`, `claim`, `history`, `previous`,
-`answered`, `image.frames`, `usage.cached_tokens`; of `provenance`: `burst`, `vocabulary`, `afresh`,
-`reverted`; of `error`: `since`, `fingerprint`, `afresh`."""
+`answered`, `image.frames`, `image.color`, `usage.cached_tokens`; of `provenance`: `burst`,
+`vocabulary`, `afresh`, `reverted`; of `error`: `since`, `fingerprint`, `afresh`."""
 URL = "https://app.example/api/captions"
 
 

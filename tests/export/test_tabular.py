@@ -39,6 +39,7 @@ def test_every_record_is_a_row_under_the_same_names(
     assert list(full) == list(COLUMNS)
     assert (full["caption"], full["tags"]) == (FULL.caption, "dog; Hündin 🐕")
     assert (full["uploaded"], full["error"]) == ("2026-11-22T10:00:00+00:00", "throttled")
+    assert full["color"] == "Display P3"
     assert "" not in full.values()
 
 

@@ -50,6 +50,7 @@ def test_a_captioned_record_holds_everything(lab: PipelineLab) -> None:
     )
     assert (made.image.format, made.image.width, made.image.height) == ("JPEG", 400, 300)
     assert (made.image.frames, made.image.sha256) == (1, blob.sha256)
+    assert made.image.color == "sRGB"
 
 
 def test_a_record_lacking_a_language_says_so(lab: PipelineLab) -> None:
