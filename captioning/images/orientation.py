@@ -31,7 +31,8 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as a viewer shows an opened image, by its header: nothing is decoded."""
     if image.format == "TIFF":  # Pillow's size of a TIFF is upright already
         return image.size
-    return image.size[::-1] if orientation_of(image) in TURNED else image.size
+    size: tuple[int, int] = image.info.get("full_size", image.size)  # a raw file's
+    return size[::-1] if orientation_of(image) in TURNED else size
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:

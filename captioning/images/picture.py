@@ -15,7 +15,7 @@ from PIL import Image
 
 from captioning.errors import ImageTooLarge, ImageTooSmall
 from captioning.images.color import ColorSpace
-from captioning.images.decoding import at_most, corrupt_if_it_fails, decode, opened
+from captioning.images.decoding import at_most, decode, frame_count, media_type_of, opened
 from captioning.images.likeness import sketch
 from captioning.images.orientation import upright_size
 from captioning.images.rendition import TURNED, InputLimits, Rendition
@@ -88,7 +88,7 @@ class Picture:
         turned = self.orientation in TURNED
         return Rendition(
             data=self.data,
-            media_type=Image.MIME.get(self.format, "application/octet-stream"),
+            media_type=media_type_of(self.format),
             width=self.height if turned else self.width,
             height=self.width if turned else self.height,
             orientation=self.orientation,
@@ -131,9 +131,8 @@ def inspect(data: bytes) -> Picture:
     with opened(data) as image:
         _check_size(image)
         (width, height), file_format = upright_size(image), image.format or ""
-        with corrupt_if_it_fails():
-            frames = getattr(image, "n_frames", 1)
         decoded = decode(image, _preview_side(width, height), PREVIEW_MIN_SIDE)
+        frames = frame_count(image)  # after the first frame: a later one may be broken
     return Picture(
         data=data,
         format=file_format,
@@ -188,9 +187,7 @@ def _fitted(across: int, down: int, width: int) -> tuple[int, int]:
 
 def _header(image: Image.Image) -> ImageHeader:
     name = image.format or ""
-    shown_as = "JPEG" if name == "MPO" else name  # viewers skip the pictures after the first
-    media_type = Image.MIME.get(shown_as, "application/octet-stream")
-    return ImageHeader(name, media_type, *upright_size(image))
+    return ImageHeader(name, media_type_of(name), *upright_size(image))
 
 
 def _jpeg(pixels: Image.Image, quality: int) -> bytes:
