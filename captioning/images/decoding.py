@@ -60,7 +60,7 @@ def frame_count(image: Image.Image) -> int:
     try:
         return max(1, getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001 - Pillow raises what its parsers happen to raise
-        return max(1, image.tell() + 1)
+        return max(1, image.tell() + (image.format != "TIFF"))  # Pillow has begun the broken page
 
 
 @dataclass(frozen=True, slots=True)

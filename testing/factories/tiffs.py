@@ -28,16 +28,15 @@ class Page:
 def packed(samples: np.ndarray, bits: int, order: str) -> bytes:
     """Rows of samples (height x columns, whole numbers or floats) as bytes."""
     if samples.dtype.kind == "f":
-        return samples.astype(samples.dtype.newbyteorder(order)).tobytes()
+        return samples.astype(f"{order}f{bits // 8}").tobytes()
     if bits in {8, 16, 32, 64}:
         kind = "i" if samples.dtype.kind == "i" else "u"
         return samples.astype(f"{order}{kind}{bits // 8}").tobytes()
     if bits == 24:
         whole = samples.astype(f"{order}u4").view(np.uint8).reshape(*samples.shape, 4)
         return (whole[..., :3] if order == "<" else whole[..., 1:]).tobytes()
-    ones = (
-        samples[..., None].astype(np.uint64) >> np.arange(bits - 1, -1, -1, dtype=np.uint64)
-    ) & 1
+    places = np.arange(bits - 1, -1, -1, dtype=np.uint64)
+    ones = (samples[..., None].astype(np.uint64) >> places) & 1
     return np.packbits(ones.reshape(len(samples), -1).astype(np.uint8), axis=1).tobytes()
 
 

@@ -24,8 +24,9 @@ def tidied(data: bytes, without: frozenset[bytes] = frozenset()) -> bytes:
     if it has none, as nearly every PNG. Pixels are not looked at."""
     kept, start, pixels = [data[:8]], 8, False
     for name, at, end in _chunks(data):
-        pixels = pixels or name == b"IDAT"
-        if name in without or not _is_harmless(data, name, at, end, pixels=pixels):
+        if name == b"IDAT":
+            pixels = True
+        elif name in without or not _is_harmless(data, name, at, end, pixels=pixels):
             kept.append(data[start:at])
             start = end
     return data if start == 8 else b"".join([*kept, data[start:]])

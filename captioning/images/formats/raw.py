@@ -12,11 +12,10 @@ import struct
 from dataclasses import dataclass
 from itertools import islice
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, JpegImagePlugin
 
-from captioning.images.formats import tiff
 from captioning.images.formats.jpeg import frame_of
-from captioning.images.formats.lazy import exif_of
+from captioning.images.formats.lazy import LazyImage, exif_of
 from captioning.images.formats.magic import refused
 from captioning.images.formats.tags import (
     COMPRESSION,
@@ -27,6 +26,14 @@ from captioning.images.formats.tags import (
     SUB_DIRECTORIES,
     Directory,
     directories,
+)
+from captioning.images.formats.tiff_samples import (
+    BLACK_IS_ZERO,
+    RGB,
+    UNPACKED,
+    Layout,
+    pixels_of,
+    unread_layout,
 )
 
 MEDIA_TYPES = {
@@ -117,9 +124,10 @@ def opened(data: bytes, name: str, pages: list[Directory]) -> Image.Image:
     if not longest or longest < min(_LEAST_SIDE, max(size) / _LEAST_SHARE):
         raise refused(f"a camera's raw file ({name}) without a preview")
     if page is not None:
-        image = tiff.opened(data, [page])
+        layout = Layout.of(page)  # not by Pillow, which would turn the page by its own tag
+        image: Image.Image = LazyImage(name, page.size, lambda: pixels_of(data, page, layout))
     else:
-        image = Image.open(io.BytesIO(data[at:]), formats=["JPEG"])
+        image = JpegImagePlugin.JpegImageFile(io.BytesIO(data[at:]))
     if raw.orientation:
         image.info["exif"] = exif_of(raw.orientation)
         exif = image.getexif()
@@ -160,7 +168,12 @@ def _previews(data: bytes) -> list[tuple[int, int, int]]:
 
 def _is_plain(page: Directory) -> bool:
     """Whether the page holds colours rather than what a sensor measured, and is no JPEG."""
-    return page.number(PHOTOMETRIC) in {1, 2} and page.number(COMPRESSION, 1) in {1, 5, 8}
+    layout = Layout.of(page)
+    return (
+        layout.photometric in {BLACK_IS_ZERO, RGB}
+        and layout.compression in UNPACKED
+        and not unread_layout(layout)
+    )
 
 
 def _crop(page: Directory) -> tuple[int, int]:

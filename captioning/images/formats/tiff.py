@@ -71,7 +71,8 @@ def _is_misread(data: bytes, page: Directory, layout: Layout) -> bool:
     wide = max(layout.bits) > 8
     raw = layout.compression == 1
     return (
-        (layout.planar and ((wide and raw) or layout.photometric in {0, 1}))
+        data.startswith(b"MM\0+")  # BigTIFF is known to Pillow in the other byte order only
+        or (layout.planar and ((wide and raw) or layout.photometric in {0, 1}))
         or (wide and layout.photometric == 0 and layout.sample_format == 1)
         or (layout.bits[0] == 12)
         or (layout.bits == (32,) and (layout.sample_format == 1 or layout.order == ">"))

@@ -91,7 +91,7 @@ class Layout:
             page.number(SAMPLES, 1),
             formats.pop() if len(formats) == 1 else 0,
             page.number(PHOTOMETRIC),
-            page.number(PLANAR, 1) == 2 and page.number(SAMPLES, 1) > 1,
+            page.number(PLANAR, 1) == 2,
             page.number(COMPRESSION, 1),
             page.number(PREDICTOR, 1),
             page.numbers(EXTRA),
