@@ -18,7 +18,7 @@ LIMITS = InputLimits(frozenset({"JPEG", "TIFF", "DNG"}), 4_000_000)
 
 @pytest.mark.parametrize("width", [200, 800, 4000])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-@pytest.mark.parametrize("name", [*TURNABLE, "RAF"])
+@pytest.mark.parametrize("name", TURNABLE)
 def test_the_preview_is_seen_under_the_name_and_size_of_the_raw_file(
     name: str, orientation: int, width: int
 ) -> None:
@@ -34,6 +34,13 @@ def test_the_preview_is_seen_under_the_name_and_size_of_the_raw_file(
     assert is_upright(picture.preview)
     assert is_upright(opened(thumbnail(data, 64)))
     assert f".{name.lower()}" in file_extensions()
+
+
+@pytest.mark.parametrize("width", [200, 4000])
+def test_a_raf_is_as_its_preview_says(width: int) -> None:
+    picture = inspect(raw_file("RAF", width))
+    assert (picture.format, picture.width, picture.orientation) == ("RAF", width, 1)
+    assert is_upright(picture.preview)
 
 
 def test_no_service_gets_the_raw_file_itself() -> None:

@@ -27,7 +27,8 @@ def scene(width: int, height: int) -> np.ndarray:
 
 def scaled(samples: np.ndarray, bits: int) -> np.ndarray:
     """Samples of 8 bits as samples of so many."""
-    return (samples / 255 * (2**bits - 1)).round().astype(WIDE.get(bits, np.uint32))
+    made: np.ndarray = (samples / 255 * (2**bits - 1)).round()
+    return made.astype(WIDE.get(bits, np.uint32))
 
 
 def differs(data: bytes, expected: np.ndarray) -> float:
@@ -128,7 +129,7 @@ def test_whole_numbers_that_are_signed_or_use_few_values_are_stretched(
     kind: type, low: int, high: int, order: str
 ) -> None:
     grey = scene(256, 20)[..., :1]
-    samples = (low + grey / 255 * (high - low)).round().astype(kind)
+    samples: np.ndarray = (low + grey / 255 * (high - low)).round().astype(kind)
     for compression in (1, 8):
         data = tiff(samples, samples.itemsize * 8, 1, order=order, compression=compression)
         assert differs(data, np.repeat(grey, 3, -1)) < 2

@@ -36,7 +36,8 @@ def heif_words(data: bytes) -> str:
 def merged_associations(data: bytes) -> bytes | None:
     """The file with one box of item properties' associations (ipma) in place of several of one
     version, which libavif refuses and browsers take; None if it has not several. It stays as
-    long as it was: what is saved becomes a free box, so that no offset changes."""
+    long as it was: what is saved becomes a free box behind the properties, so that no offset
+    changes."""
     place = _inside(data, 0, len(data), b"meta")
     place = _inside(data, place[0] + 4, place[1], b"iprp") if place else None
     if place is None:
@@ -44,8 +45,14 @@ def merged_associations(data: bytes) -> bytes | None:
     boxes = list(_boxes(data, *place))
     found = [(start, end) for name, start, end in boxes if name == b"ipma"]
     first, last = (found[0][0], found[-1][1]) if found else (0, 0)
+    behind = place[1] == last  # no other box of the properties follows
     kinds = {data[start + 8 : start + 12] for start, _ in found}
-    if len(found) < 2 or len(kinds) > 1 or last - first != sum(end - at for at, end in found):
+    if (
+        len(found) < 2
+        or len(kinds) > 1
+        or not behind
+        or last - first != sum(end - at for at, end in found)
+    ):
         return None
     wide_id, wide_index = data[first + 8] > 0, data[first + 11] & 1
     entries = []
@@ -62,6 +69,8 @@ def merged_associations(data: bytes) -> bytes | None:
     body = b"ipma" + kinds.pop() + len(entries).to_bytes(4, "big") + b"".join(entries)
     free = last - first - len(body) - 4
     padding = free.to_bytes(4, "big") + b"free" + bytes(free - 8)
+    size = (place[1] - place[0] + 8 - free).to_bytes(4, "big")
+    data = data[: place[0] - 8] + size + data[place[0] - 4 :]
     return data[:first] + (len(body) + 4).to_bytes(4, "big") + body + padding + data[last:]
 
 

@@ -42,7 +42,10 @@ def _jpeg(data: bytes) -> Image.Image:
 def _png(data: bytes) -> Image.Image:
     tidy = png.tidied(data)
     try:
-        return _by_pillow(tidy, "PNG")
+        image = _by_pillow(tidy, "PNG")
+        if tidy[24] > 8 and isinstance(color := image.info.get("transparency"), tuple):
+            image.info["transparency"] = tuple(level >> 8 for level in color)  # as its pixels
+        return image
     except Exception:
         still = png.tidied(tidy, without=png.ANIMATION)
         if still is tidy:
