@@ -16,6 +16,7 @@ from PIL import Image
 from captioning.errors import ImageTooLarge, ImageTooSmall
 from captioning.images.color import ColorSpace
 from captioning.images.decoding import at_most, decode, frame_count, media_type_of, opened
+from captioning.images.formats.lazy import MENDED
 from captioning.images.likeness import sketch
 from captioning.images.orientation import upright_size
 from captioning.images.rendition import TURNED, InputLimits, Rendition
@@ -29,6 +30,8 @@ PREVIEW_QUALITY = 85
 """JPEG quality of the preview: a quarter fewer bytes than at 90, without a visible difference."""
 PREVIEW_MIN_SIDE = 768
 """A preview that the JPEG decoder has scaled by itself is used as it is, down to this long side."""
+DRAWN_COLORS = 4_096
+"""A picture of at most so many colours is a drawing: its JPEG keeps colour for every pixel."""
 REENCODED_SIDE = 4_096
 """Long side for a service that cannot take the original: enough to read small print."""
 THUMBNAIL_RATIO = 2
@@ -56,6 +59,8 @@ class Picture:
     frames: int
     orientation: int
     space: ColorSpace
+    is_mended: bool
+    """Whether other programs may not read the bytes, or get another picture."""
     sha256: str
     preview: Image.Image = field(repr=False)
 
@@ -80,6 +85,7 @@ class Picture:
     def _is_taken(self, limits: InputLimits) -> bool:
         return (
             self.format in limits.formats
+            and not self.is_mended
             and len(self.data) < limits.max_bytes
             and max(self.width, self.height) <= limits.max_side
         )
@@ -131,6 +137,7 @@ def inspect(data: bytes) -> Picture:
     with opened(data) as image:
         _check_size(image)
         (width, height), file_format = upright_size(image), image.format or ""
+        mended = MENDED in image.info
         decoded = decode(image, _preview_side(width, height), PREVIEW_MIN_SIDE)
         frames = frame_count(image)  # after the first frame: a later one may be broken
     return Picture(
@@ -141,6 +148,7 @@ def inspect(data: bytes) -> Picture:
         frames=frames,
         orientation=decoded.orientation,
         space=decoded.space,
+        is_mended=mended,
         sha256=hashlib.sha256(data).hexdigest(),
         preview=decoded.pixels,
     )
@@ -192,7 +200,9 @@ def _header(image: Image.Image) -> ImageHeader:
 
 def _jpeg(pixels: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    pixels.save(buffer, "JPEG", quality=quality)
+    # Thin lines keep their colours. A photo would cost a sixth more bytes.
+    subsampling = 0 if pixels.getcolors(DRAWN_COLORS) else 2
+    pixels.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
     return buffer.getvalue()
 
 

@@ -69,8 +69,8 @@ def merged_associations(data: bytes) -> bytes | None:
     body = b"ipma" + kinds.pop() + len(entries).to_bytes(4, "big") + b"".join(entries)
     free = last - first - len(body) - 4
     padding = free.to_bytes(4, "big") + b"free" + bytes(free - 8)
-    size = (place[1] - place[0] + 8 - free).to_bytes(4, "big")
-    data = data[: place[0] - 8] + size + data[place[0] - 4 :]
+    inside = (place[1] - place[0] + 8 - free).to_bytes(4, "big")
+    data = data[: place[0] - 8] + inside + data[place[0] - 4 :]
     return data[:first] + (len(body) + 4).to_bytes(4, "big") + body + padding + data[last:]
 
 

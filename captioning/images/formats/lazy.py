@@ -7,6 +7,9 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
+MENDED = "mended"
+"""In `info`: other programs may not read the file, or get another picture."""
+
 
 class LazyImage(Image.Image):
     """Stands for an opened file that Pillow has no reader for. `make` gives the pixels."""
@@ -20,7 +23,7 @@ class LazyImage(Image.Image):
     ) -> None:
         super().__init__()
         self.format, self._size, self._mode = file_format, size, "RGB"
-        self.info = info or {}
+        self.info = {**(info or {}), MENDED: True}
         self._make: Callable[[], Image.Image] | None = make
 
     def load(self) -> Any:

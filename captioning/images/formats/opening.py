@@ -8,6 +8,7 @@ from PIL import Image, JpegImagePlugin
 
 from captioning.images.formats import bmp, jpeg, png, raw, tiff
 from captioning.images.formats.isobmff import avif_words, heif_words, merged_associations
+from captioning.images.formats.lazy import MENDED
 from captioning.images.formats.magic import described, format_of, refused
 from captioning.images.formats.tags import directories
 
@@ -25,6 +26,11 @@ def opened(data: bytes) -> Image.Image:
     return _by_pillow(data, name)
 
 
+def _mended(image: Image.Image) -> Image.Image:
+    image.info[MENDED] = True
+    return image
+
+
 def _by_pillow(data: bytes, name: str) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=[name])
 
@@ -33,7 +39,7 @@ def _jpeg(data: bytes) -> Image.Image:
     if words := jpeg.unread(data):
         raise refused(words)
     if jpeg.lacks_its_end(data):
-        return jpeg.UnendedJpeg(data)
+        return _mended(jpeg.UnendedJpeg(data))
     # Not by Image.open: it takes for MPO, with frames, what has further pictures (a gain map, a
     # larger preview, another eye's view) behind the first. Viewers show the first.
     return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
@@ -45,12 +51,12 @@ def _png(data: bytes) -> Image.Image:
         image = _by_pillow(tidy, "PNG")
         if tidy[24] > 8 and isinstance(color := image.info.get("transparency"), tuple):
             image.info["transparency"] = tuple(level >> 8 for level in color)  # as its pixels
-        return image
+        return image if tidy is data else _mended(image)
     except Exception:
         still = png.tidied(tidy, without=png.ANIMATION)
         if still is tidy:
             raise
-        return _by_pillow(still, "PNG")
+        return _mended(_by_pillow(still, "PNG"))
 
 
 def _bmp(data: bytes) -> Image.Image:
@@ -81,7 +87,7 @@ def _avif(data: bytes) -> Image.Image:
         merged = merged_associations(data)
         if merged is None:
             raise
-        return _by_pillow(merged, "AVIF")
+        return _mended(_by_pillow(merged, "AVIF"))
 
 
 def _heif(data: bytes) -> Image.Image:

@@ -7,7 +7,7 @@ import struct
 
 from PIL import Image, UnidentifiedImageError
 
-from captioning.images.formats.lazy import LazyImage, exif_of
+from captioning.images.formats.lazy import MENDED, LazyImage, exif_of
 from captioning.images.formats.magic import refused
 from captioning.images.formats.tags import (
     ICC_PROFILE,
@@ -52,7 +52,10 @@ def opened(data: bytes, pages: list[Directory]) -> Image.Image:
     layout = Layout.of(page)
     if not _is_misread(data, page, layout):
         try:
-            return Image.open(io.BytesIO(_from(data, page, pages)), formats=["TIFF"])
+            image = Image.open(io.BytesIO(_from(data, page, pages)), formats=["TIFF"])
+            if page is not pages[0] or max(layout.bits) > 8:
+                image.info[MENDED] = True
+            return image
         except (UnidentifiedImageError, KeyError):
             pass
     if _ends_before(data, page):
