@@ -5,7 +5,6 @@ One image per core is decoded at a time: decoding needs the CPU, and most of the
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections.abc import Iterator
@@ -13,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pillow_heif
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from captioning.errors import CorruptImage, UnsupportedFormat
+from captioning.errors import CorruptImage, ImageRejected
 from captioning.images.color import ColorSpace, colors_of
 from captioning.images.first_frame import first_frame
-from captioning.images.isobmff import without_exif
+from captioning.images.formats import opening, raw
 from captioning.images.orientation import orientation_of, upright
 from captioning.images.samples import eight_bits
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "HEIF", "AVIF")
-"""Pillow's names; a JPEG with several pictures is opened as MPO."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "HEIF", "AVIF", "JPEG2000")
+"""Pillow's names. Beside them, cameras' raw files are read that hold a preview."""
 
 Image.MAX_IMAGE_PIXELS = None  # the header is checked before decoding, with our limit and error
 pillow_heif.register_heif_opener()
@@ -35,7 +34,14 @@ _CORRUPT = "The file is damaged or cut off: it cannot be decoded. Upload it agai
 def file_extensions() -> frozenset[str]:
     """The lower-case extensions of these formats, with the dot."""
     known = Image.registered_extensions().items()
-    return frozenset(extension for extension, name in known if name in FORMATS)
+    pictures = {extension for extension, name in known if name in {*FORMATS, "MPO"}}
+    return frozenset(pictures | {f".{name.lower()}" for name in raw.MEDIA_TYPES})
+
+
+def media_type_of(file_format: str) -> str:
+    """The media type of a format as `opened` names it."""
+    known = raw.MEDIA_TYPES.get(file_format) or Image.MIME.get(file_format)
+    return known or "application/octet-stream"
 
 
 @contextmanager
@@ -44,15 +50,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     CorruptImage."""
     if not data:
         raise CorruptImage("The blob is empty. Upload the image again.")
-    try:
-        image = Image.open(io.BytesIO(without_exif(data)), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise UnsupportedFormat(
-            f"The content is {_looks_like(data)}, not an image the app reads "
-            f"({', '.join(FORMATS)}). Convert it and upload it again."
-        ) from error
-    except Exception as error:
-        raise CorruptImage(_CORRUPT) from error
+    with corrupt_if_it_fails():
+        image = opening.opened(data)
     with image:
         yield image
 
@@ -110,33 +109,7 @@ def corrupt_if_it_fails() -> Iterator[None]:
     """Raises CorruptImage for whatever a decoder raises on a broken file."""
     try:
         yield
-    except MemoryError:
+    except (MemoryError, ImageRejected):
         raise
     except Exception as error:
         raise CorruptImage(_CORRUPT) from error
-
-
-def _looks_like(data: bytes) -> str:
-    start = data[:1024].lstrip().lower()
-    if start.startswith(b"%pdf"):
-        return "a PDF"
-    if start.startswith((b"pk\3\4", b"rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
-        return "an archive"
-    if _is_video(data):
-        return "a video"
-    if b"<svg" in start:
-        return "an SVG drawing"
-    if b"\0" not in start and start.isascii():
-        return "text"
-    return "of an unknown kind"
-
-
-def _is_video(data: bytes) -> bool:
-    """Whether it begins as MP4 and QuickTime, Matroska and WebM, AVI, or MPEG do."""
-    return (
-        data[4:8] in {b"moov", b"mdat", b"wide"}
-        # HEIF, AVIF and some raw photos begin with ftyp, too.
-        or data[4:11] in {b"ftypiso", b"ftypmp4", b"ftypM4V", b"ftyp3gp", b"ftypavc", b"ftypqt "}
-        or data.startswith((b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3"))
-        or (data.startswith(b"RIFF") and data[8:12] == b"AVI ")
-    )

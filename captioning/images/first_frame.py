@@ -13,7 +13,7 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import Blend, PngImageFile
 
-from captioning.images.isobmff import primary_properties
+from captioning.images.formats.isobmff import primary_properties
 from captioning.images.samples import eight_bits
 
 Box = tuple[int, int, int, int]
@@ -41,10 +41,14 @@ def frame_size(image: Image.Image) -> tuple[int, int]:
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many frames browsers play: 1 for a still image. Raises what the decoder does."""
+    """How many frames browsers play, up to a broken one: 1 for a still image. The image may be left
+    at another frame."""
     hidden = 1 if _has_hidden_image(image) else 0
-    frames: int = getattr(image, "n_frames", 1)
-    return frames - hidden
+    try:
+        frames: int = getattr(image, "n_frames", 1)
+    except Exception:  # noqa: BLE001 - Pillow raises what its parsers happen to raise
+        frames = image.tell() + (image.format != "TIFF")  # Pillow has begun the broken page
+    return max(1, frames - hidden)
 
 
 def is_plain(image: Image.Image) -> bool:

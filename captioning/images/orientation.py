@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
 from captioning.images.first_frame import frame_size
+from captioning.images.formats.lazy import FULL_SIZE, ORIENTATION
 from captioning.images.rendition import TURNED
 
 _TURNS = {
@@ -35,6 +36,8 @@ _MOST_CHUNKS = 100_000
 def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation of an opened image that is not loaded yet, 1 to 8; 1 if there is none
     that browsers believe, or the decoder applies it by itself."""
+    if ORIENTATION in image.info:
+        return int(image.info[ORIENTATION])
     if image.format == "TIFF":
         return _of_tiff(image)
     find = _EXIF.get(image.format or "")
@@ -56,7 +59,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as a viewer shows an opened image, by its header: nothing is decoded."""
     if image.format == "TIFF":  # Pillow's size of a TIFF is upright already
         return image.size
-    width, height = frame_size(image)
+    width, height = image.info.get(FULL_SIZE) or frame_size(image)
     return (height, width) if orientation_of(image) in TURNED else (width, height)
 
 
@@ -145,7 +148,6 @@ def _of_avif(image: Image.Image) -> bytes:
 
 _EXIF: Mapping[str, Callable[[Image.Image], bytes]] = {
     "JPEG": _of_jpeg,
-    "MPO": _of_jpeg,
     "PNG": _of_png,
     "AVIF": _of_avif,
 }

@@ -7,7 +7,7 @@ import struct
 
 from PIL import Image
 
-from captioning.images.isobmff import primary_properties
+from captioning.images.formats.isobmff import primary_properties
 from testing.factories.pictures import encoded
 
 VERBATIM = {"quality": 95, "subsampling": "4:4:4"}

@@ -126,7 +126,7 @@ class TestOriginal:
         more = [pictures.quadrants()]
         data = pictures.encoded(pictures.quadrants(), "MPO", save_all=True, append_images=more)
         lab.upload("a.jpg", data)
-        assert read_header(data).format == "MPO"
+        assert read_header(data).format == "JPEG"
         assert view(lab).get(item("a.jpg")).headers["Content-Type"] == "image/jpeg"
 
     @pytest.mark.parametrize("query", ["", "?width=160"])

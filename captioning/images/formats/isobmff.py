@@ -1,7 +1,7 @@
-"""Reads the properties of the image in an ISOBMFF file: AVIF, HEIF.
+"""The boxes of an ISOBMFF file (AVIF, HEIF), and the properties of the image in it.
 
-These say how its pixels are cropped (clap), turned (irot, imir) and coloured (colr). Pillow tells
-only some of them. The boxes are those of ISO/IEC 14496-12 and 23008-12.
+Properties say how the pixels are cropped (clap), turned (irot, imir) and coloured (colr). Pillow
+tells only some of them. The boxes are those of ISO/IEC 14496-12 and 23008-12.
 """
 
 from __future__ import annotations
@@ -53,6 +53,20 @@ def without_exif(data: bytes) -> bytes:
     return data.replace(items, items.replace(b"Exif", b"skip"), 1) if b"Exif" in items else data
 
 
+def boxes_in(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """Of each box from `start` to `end`: its type, and where it, its content and its end are.
+    Raises ValueError or struct.error where they are broken."""
+    for _ in range(MOST_BOXES):
+        if start + 8 > end:
+            return
+        kind, content, size = _head(data[start : start + 16])
+        until = start + size if size else end
+        if until > end:
+            raise ValueError("A box is larger than what holds it")
+        yield kind, start, start + content, until
+        start = until
+
+
 def _content(file: IO[bytes], wanted: bytes) -> bytes:
     """The content of a box that no other one holds. Raises ValueError."""
     start = 0
@@ -83,16 +97,8 @@ def _head(head: bytes) -> tuple[bytes, int, int]:
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Type and content of the boxes in the content of another one."""
-    start = 0
-    for _ in range(MOST_BOXES):
-        if start + 8 > len(data):
-            return
-        kind, content, size = _head(data[start : start + 16])
-        end = start + size if size else len(data)
-        if end > len(data):
-            raise ValueError("A box is larger than what holds it")
-        yield kind, data[start + content : end]
-        start = end
+    for kind, _, content, end in boxes_in(data, 0, len(data)):
+        yield kind, data[content:end]
 
 
 def _of_item(meta: bytes) -> Properties:

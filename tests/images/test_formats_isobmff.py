@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from captioning.images.isobmff import primary_properties, without_exif
+from captioning.images.formats.isobmff import primary_properties, without_exif
 from testing.factories.avif_files import avif, irot, moving_avif
 from testing.factories.pictures import encoded, quadrants
 
