@@ -21,7 +21,8 @@ from captioning.config.settings import Settings
 from captioning.domain.record import Captioning, ImageAnalysis
 from captioning.domain.usage import NOTHING, Bill, Usage
 from captioning.errors import CaptioningError, ImageTooLarge, SettingsError
-from captioning.images.picture import Picture, inspect
+from captioning.images.inspected import Picture
+from captioning.images.picture import inspect
 from captioning.resilience.calls import FORGETFUL
 
 PROMPT, MODEL, LANGUAGES = "CAPTION_PROMPT_FILE", "CAPTION_MODEL", "CAPTION_LANGUAGES"
