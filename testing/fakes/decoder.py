@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 from captioning.images.helpers.channel import Said
 
@@ -19,7 +20,7 @@ def run(said: Said, data: bytes, _memory: int) -> tuple[Said, bytes]:
     if command == "sleep":
         threading.Event().wait()
     if command == "hold":  # until the test has written into this pipe
-        with open(value, "rb") as pipe:
+        with Path(value).open("rb") as pipe:
             pipe.read()
     if command == "burn":
         while True:

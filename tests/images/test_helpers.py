@@ -128,18 +128,21 @@ def test_a_refusal_is_the_same_as_without_helpers(real: Decoders, name: str) -> 
 def test_what_a_header_says_that_decoding_needs_is_enough(file_format: str, mode: str) -> None:
     if file_format == "JPEG" and mode != "RGB":
         pytest.skip("JPEG has no such pictures")
-    image = pictures.quadrants(4000, 3000).convert(mode)
-    data = pictures.encoded(image, file_format)
-    decoders = Decoders(2 * tasks.memory_needed(data), 60, ENVIRON)
+    image = pictures.quadrants(3200, 2400).convert(mode)
+    speed = {"speed": 10} if file_format == "AVIF" else {}
+    data = pictures.encoded(image, file_format, **speed)
+    decoders = Decoders(max(96, tasks.memory_needed(data)), 60, ENVIRON)
     try:
-        assert decoders.inspect(data).width == 4000
+        assert decoders.inspect(data).width == 3200
     finally:
         decoders.close()
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "AVIF", "TIFF"])
 def test_a_picture_that_needs_more_memory_is_too_large_and_not_damaged(file_format: str) -> None:
-    data = pictures.encoded(pictures.quadrants(6000, 5000).convert("RGBA"), file_format)
+    image = pictures.quadrants(6000, 5000).convert("RGBA")
+    speed = {"speed": 10} if file_format == "AVIF" else {}
+    data = pictures.encoded(image, file_format, **speed)
     decoders = Decoders(128, 60, ENVIRON)
     try:
         with pytest.raises(ImageTooLarge, match="DECODE_MEMORY_MIB"):
@@ -368,7 +371,7 @@ def test_a_malformed_message_is_not_read_on(sent: bytes) -> None:
     with ExitStack() as stack:
         near, far = (stack.enter_context(end) for end in socket.socketpair())
         far.sendall(sent)
-        with pytest.raises(ValueError, match=""):
+        with pytest.raises(ValueError):  # noqa: PT011 - of any parser
             Channel(near).receive(255)
 
 

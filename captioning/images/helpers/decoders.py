@@ -34,6 +34,8 @@ REQUESTS = 2
 SPARES = 2
 """Slow pictures of a lane that leave their slots to others."""
 LOW_PRIORITY = 5
+RESERVED = 48
+"""MiB of a helper that are not for the bytes of a file."""
 _REJECTED: dict[str, Callable[[str], ImageRejected]] = {
     each.code: each for each in (ImageTooLarge, ImageTooSmall, UnsupportedFormat, CorruptImage)
 }
@@ -113,8 +115,12 @@ class Decoders:
     def _ask(self, lane: Lane, data: bytes, said: Said) -> tuple[Said, bytes]:
         """A helper's answer. A picture that is too heavy for the lane is decoded in the other."""
         try:
-            answer, made = lane.ask({**said, "light": True}, data)
+            answer, made = {"heavy": True}, b""
+            if _has_room(self._memory // 2, data):
+                answer, made = lane.ask({**said, "light": True}, data)
             if "heavy" in answer or "lacks" in answer:
+                if not _has_room(self._memory, data):
+                    raise OutOfMemory
                 answer, made = self._ask_heavy(lane, data, {**said, "light": False})
         except OutOfTime:
             raise CorruptImage(
@@ -128,7 +134,7 @@ class Decoders:
         if "lacks" in answer:
             raise self._too_heavy()
         if "rejected" in answer:
-            raise _rejected(answer)
+            raise self._rejected(answer)
         if "fault" in answer:
             raise RuntimeError(f"decoding failed by a fault of the app: {answer['fault']!r:.100}")
         return answer, made
@@ -145,6 +151,13 @@ class Decoders:
         finally:
             self._next_event.release()
 
+    def _rejected(self, said: Said) -> ImageRejected:
+        """The error that a helper tells. Its text is not trusted to be short."""
+        make, message = _REJECTED.get(str(said["rejected"])), said.get("message")
+        if make is None or not isinstance(message, str):
+            return self._harmful()
+        return make(message[:_MOST_MESSAGE])
+
     def _too_heavy(self) -> ImageTooLarge:
         return ImageTooLarge(
             f"Decoding the image takes more than {self._memory} MiB of memory (DECODE_MEMORY_MIB)."
@@ -160,10 +173,9 @@ class Decoders:
         )
 
 
-def _rejected(said: Said) -> ImageRejected:
-    """The error that a helper tells. Its text is not trusted to be short."""
-    make = _REJECTED.get(str(said["rejected"]), CorruptImage)
-    return make(str(said.get("message"))[:_MOST_MESSAGE])
+def _has_room(memory: int, data: bytes) -> bool:
+    """Whether a helper can receive the bytes at all, and has some memory left then."""
+    return len(data) <= (memory - RESERVED) << 20
 
 
 def _picture(

@@ -19,8 +19,8 @@ START_SECONDS = 60.0
 PATIENCE = 1.0
 """Seconds after which a task counts as slow."""
 KEPT_BLOCKS = 16
-"""Mebibytes that Pillow keeps for the next picture. To get them anew from the system each time costs
-a third of the CPU time of a picture of a megapixel."""
+"""MiB that Pillow keeps for the next picture. To get them from the system each time would cost a
+third of the CPU time of a picture of a megapixel."""
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of an answer: more than any JPEG of 4,096 x 4,096 pixels has."""
 

@@ -14,7 +14,7 @@ from captioning.images.rendition import InputLimits, Rendition
 
 BASE = 32
 """MiB that a helper has allocated without a picture, rounded up."""
-BYTES_A_PIXEL = {"JPEG": 0.5, "MPO": 0.5, "GIF": 2.0, "HEIF": 8.0}
+BYTES_A_PIXEL = {"JPEG": 0.5, "MPO": 0.5, "HEIF": 8.0}
 OTHERS, PROGRESSIVE, WEBP = 10.0, 8.0, 17.0
 """What decoding allocates at most, measured at 99 megapixels. Only a JPEG that is not
 progressive is scaled down while it is read."""
@@ -40,9 +40,11 @@ def run(said: Said, data: bytes, memory: int) -> tuple[Said, bytes]:
 def memory_needed(data: bytes) -> int:
     """MiB that decoding takes at most, by the header."""
     if _is_webp(data):
-        return BASE + int(_webp_pixels(data) * WEBP / 2**20)
-    with opened(data) as image:
-        return BASE + int(image.width * image.height * _bytes_a_pixel(image) / 2**20)
+        needed = _webp_pixels(data) * WEBP
+    else:
+        with opened(data) as image:
+            needed = image.width * image.height * _bytes_a_pixel(image)
+    return BASE + int((len(data) + needed) / 2**20)
 
 
 def _bytes_a_pixel(image: Image.Image) -> float:
