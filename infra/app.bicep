@@ -152,6 +152,8 @@ var appSettings = {
   CAPTIONS_TABLE: captionsTable
   BLOB_TRIGGER_SOURCE: 'EventGrid'
   MAX_IMAGE_BYTES: '52428800'
+  DECODE_MEMORY_MIB: ''
+  DECODE_SECONDS: '20'
 
   VISION_PROVIDER: 'azure'
   VISION_ENDPOINT: 'https://${vision.properties.customSubDomainName}.cognitiveservices.azure.com'

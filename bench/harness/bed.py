@@ -19,6 +19,7 @@ from typing import Any, Self
 from azure.storage.blob import ContainerClient
 
 from bench.harness.photos import photo
+from bench.harness.processes import cpu_seconds
 from captioning.embedded.stack.azurite import is_taken
 from captioning.embedded.stack.child import Child
 from captioning.storage.accounts import BlobAccount
@@ -160,12 +161,3 @@ class Bed:
     def _ask(self, path: str, body: bytes | None) -> Any:
         with urllib.request.urlopen(self.services + path, body, timeout=10) as answer:
             return json.load(answer)
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU seconds of a process so far, in user and system mode (Linux; 0 elsewhere)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

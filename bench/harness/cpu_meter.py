@@ -13,9 +13,8 @@ from typing import Any
 STEPS: dict[str, tuple[str, ...]] = {
     "describe the blob": ("captioning.storage.blobs:ImageContainer.describe",),
     "download": ("captioning.storage.blobs:ImageContainer.read",),
-    "inspect and decode": ("captioning.images.picture:inspect",),
-    "rendition for the model": ("captioning.images.picture:Picture.for_model",),
-    "rendition for Vision": ("captioning.images.picture:Picture.for_service",),
+    "asking a helper": ("captioning.images.helpers.decoders:Decoders.inspect",),
+    "rendition for Vision": ("captioning.images.inspected:Picture.for_service",),
     "Vision client": ("captioning.vision.client:VisionClient.analyze",),
     "chat client": ("captioning.captioner.client:OpenAICaptioner.caption",),
     "content: claim and answers": (

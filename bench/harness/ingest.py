@@ -6,12 +6,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bench.harness.cpu_meter import Meter
+from bench.harness.processes import cpu_seconds_of_app, memory
 from captioning.domain.messages import CaptionMessage
 
 Process = Callable[[CaptionMessage], Any]
@@ -59,9 +58,9 @@ class Ingest:
         self._over.wait(plan.warm)
         if meter:
             meter.clear()
-        began, cpu = time.monotonic(), time.process_time()
+        began, cpu = time.monotonic(), cpu_seconds_of_app()
         self._over.wait(plan.window)
-        ended, cpu = time.monotonic(), time.process_time() - cpu
+        ended, cpu = time.monotonic(), cpu_seconds_of_app() - cpu
         steps, calls = meter.counted() if meter else ({}, {})
         self._over.set()
         for thread in threads:
@@ -70,7 +69,7 @@ class Ingest:
             **self.watched(self._ended, began, ended),
             "seconds": ended - began,
             "cpu_seconds": cpu,
-            "peak_bytes": peak_memory(),
+            "peak_bytes": memory("self", "VmHWM"),
             "steps": steps,
             "calls": calls,
         }
@@ -113,12 +112,3 @@ class Ingest:
         with self._lock:
             path = next(self._paths, None)
         return CaptionMessage(path) if path else None
-
-
-def peak_memory() -> int:
-    """The peak memory of this process in bytes (Linux; 0 elsewhere)."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-    return 0

@@ -19,6 +19,7 @@ from captioning.api.recaption import RecaptionApi
 from captioning.api.usage import UsageApi
 from captioning.app.clients import ServiceClients
 from captioning.app.credentials import identity_of
+from captioning.app.decoders import decoders
 from captioning.app.pipeline import bursts, call_maker, service_gate
 from captioning.app.storage import StorageAccount
 from captioning.backup.backup import Backup
@@ -29,7 +30,6 @@ from captioning.budget.prices import PriceList
 from captioning.budget.table import UsageTable
 from captioning.config.settings import Settings
 from captioning.domain.messages import NotificationMessage
-from captioning.images.picture import check_header, inspect, read_header, thumbnail
 from captioning.images.thumbnails import Thumbnails
 from captioning.maintenance.brake import Brake
 from captioning.maintenance.cleanup import RecordCleanup
@@ -119,6 +119,7 @@ class Services:
         self._state = StateTable(storage.table("state"), self._broken.skipped)
         called = (*SERVICES, "webhook") if settings.webhook else SERVICES
         self._health = ServiceHealth(self._state, now, called)
+        self.decoders = decoders(settings)
         self.languages = settings.caption_languages
         self.forget_after_hours = settings.forget_after_hours
         self.ignored_files = settings.ignore_files
@@ -132,7 +133,7 @@ class Services:
         )
         self._outbox = self._make_outbox()
         self.thumbnails = Thumbnails(
-            storage.images, storage.thumbnails, thumbnail, settings.max_image_bytes
+            storage.images, storage.thumbnails, self.decoders.thumbnail, settings.max_image_bytes
         )
         self.ledger = Ledger(
             UsageTable(storage.table("usage"), self._broken.skipped),
@@ -183,7 +184,8 @@ class Services:
         return Restore(self.catalog, self._records, self.images, policy, dry_run=dry_run)
 
     def close(self) -> None:
-        """Ends threads and connections."""
+        """Ends threads, processes and connections."""
+        self.decoders.close()
         self.catalog.close()
         self._clients.close()
         self._storage.close()
@@ -210,7 +212,7 @@ class Services:
         )
         return CaptionPipeline(
             images=storage.images,
-            inspect=inspect,
+            inspect=self.decoders.inspect,
             cache=cache,
             scorer=SupportScorer(settings.vision_features, settings.support_threshold),
             catalog=self._outbox,
@@ -313,13 +315,16 @@ class Services:
                 images=images,
                 records=catalog,
                 thumbnails=self.thumbnails,
-                read_header=read_header,
+                read_header=self.decoders.read_header,
                 max_image_bytes=settings.max_image_bytes,
             ),
             image_changes=ImageChanges(
                 images=images,
                 records=catalog,
-                check=partial(check_header, min_side=analyzer.limits.min_side if analyzer else 1),
+                check=partial(
+                    self.decoders.check_header,
+                    min_side=analyzer.limits.min_side if analyzer else 1,
+                ),
                 erase=self.erasure.erase,
                 forget_record=self.cleanup.forget_record,
                 max_image_bytes=settings.max_image_bytes,

@@ -20,8 +20,10 @@ of a record a read may have to find out whether it was made."""
 
 _VISION_CALL = CONNECT_SECONDS + settings.MAX_VISION_SECONDS
 _MODEL_CALL = CONNECT_SECONDS + settings.MAX_CAPTION_SECONDS
+_DECODING = settings.TIMES_TO_DECODE * settings.MAX_DECODE_SECONDS
 RUN_SECONDS = (
     STORAGE_OPERATIONS * OPERATION_SECONDS
+    + 2 * _DECODING  # for the model, and for a service that does not take the file
     + 2 * _VISION_CALL  # 4.0 and 3.2, or 3.2 and its text
     + READ_SECONDS
     + READ_POLL_SECONDS

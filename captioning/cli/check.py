@@ -18,7 +18,8 @@ from captioning.config.definitions import SETTINGS
 from captioning.config.settings import Settings
 from captioning.domain.record import ImageAnalysis, Tag
 from captioning.errors import CaptioningError, ServiceUnavailable, SettingsError
-from captioning.images.picture import Picture, inspect
+from captioning.images.inspected import Picture
+from captioning.images.picture import inspect
 from captioning.providers import Providers
 from captioning.resilience.calls import PLAIN
 from captioning.storage.errors import explain

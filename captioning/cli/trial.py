@@ -14,6 +14,7 @@ from pathlib import Path
 
 from captioning.app.clients import ServiceClients
 from captioning.app.credentials import identity_of
+from captioning.app.decoders import decoders
 from captioning.app.pipeline import call_maker
 from captioning.budget.prices import PriceList
 from captioning.config.sections import BUDGETS
@@ -21,7 +22,7 @@ from captioning.config.settings import Settings
 from captioning.domain.record import Captioning, ImageAnalysis
 from captioning.domain.usage import NOTHING, Bill, Usage
 from captioning.errors import CaptioningError, ImageTooLarge, SettingsError
-from captioning.images.picture import Picture, inspect
+from captioning.images.inspected import Picture
 from captioning.resilience.calls import FORGETFUL
 
 PROMPT, MODEL, LANGUAGES = "CAPTION_PROMPT_FILE", "CAPTION_MODEL", "CAPTION_LANGUAGES"
@@ -122,6 +123,9 @@ class Trial:
             for each in clients:
                 opened.callback(each.close)
             self._providers = [each.providers for each in clients]
+            decoding = decoders(self._settings)
+            opened.callback(decoding.close)
+            self._inspect = decoding.inspect
             self._open = opened.pop_all()
 
     def close(self) -> None:
@@ -133,10 +137,16 @@ class Trial:
         for file in files:
             tried = Tried(file)
             try:
-                self._ask(_picture(file, self._settings), tried)
+                self._ask(self._picture(file), tried)
             except CaptioningError as error:
                 tried.error = error
             yield tried
+
+    def _picture(self, file: Path) -> Picture:
+        most = self._settings.max_image_bytes
+        if file.stat().st_size > most:
+            raise ImageTooLarge(f"The file has more bytes than MAX_IMAGE_BYTES: {most:,}.")
+        return self._inspect(file.read_bytes())
 
     def _ask(self, picture: Picture, tried: Tried) -> None:
         seen: ImageAnalysis | None = None
@@ -176,11 +186,3 @@ class _RunContext:
 
     def _billed(self, bill: Bill) -> None:
         (self.of_vision if bill.features else self.of_model).append(bill)
-
-
-def _picture(file: Path, settings: Settings) -> Picture:
-    if file.stat().st_size > settings.max_image_bytes:
-        raise ImageTooLarge(
-            f"The file has more bytes than MAX_IMAGE_BYTES: {settings.max_image_bytes:,}."
-        )
-    return inspect(file.read_bytes())

@@ -79,6 +79,19 @@ SETTINGS = (
         "52428800",
     ),
     Setting(
+        "DECODE_MEMORY_MIB",
+        "",
+        "Memory that decoding one image may take, 128 to 16384 MiB; images that need more are "
+        "rejected. Empty: a quarter of the instance's, and at least 256.",
+    ),
+    Setting(
+        "DECODE_SECONDS",
+        "20",
+        "How long decoding one image may take: 1 to 60. Four times as much must fit into "
+        "CLAIM_SECONDS.",
+        "20",
+    ),
+    Setting(
         "IGNORE_FILES",
         "*.xmp,*.aae,*.thm,*.json,*.txt,*.md,*.csv,*.mp4,*.mov,*.m4v,*.avi,*.mkv,*.mpg,*.3gp,*.zip,"
         "*.rar,*.7z,*.tar,*.gz",

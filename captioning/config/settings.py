@@ -36,8 +36,13 @@ from captioning.vision.features import FEATURES, ONLY_40
 
 MAX_VISION_SECONDS, MAX_CAPTION_SECONDS = 30, 120
 """The upper limits of VISION_TIMEOUT_SECONDS and CAPTION_TIMEOUT_SECONDS."""
+MAX_DECODE_SECONDS = 60
+"""The upper limit of DECODE_SECONDS."""
 CONNECT_SECONDS = 5
 """The timeout for connecting to a service, before the timeout for its answer begins."""
+TIMES_TO_DECODE = 4
+"""DECODE_SECONDS that a picture may take: it waits for a helper, is tried as a light one, waits for
+the one that has more memory, and is tried again."""
 VisionProvider = Literal["azure", "embedded", "none"]
 CaptionProvider = Literal["azure", "openai", "embedded"]
 BlobTriggerSource = Literal["EventGrid", "LogsAndContainerScan"]
@@ -52,6 +57,8 @@ class Settings:
     captions_table: str
     blob_trigger_source: BlobTriggerSource
     max_image_bytes: int
+    decode_memory_mib: int | None
+    decode_seconds: int
     ignore_files: tuple[str, ...]
     vision_provider: VisionProvider
     vision_endpoint: str
@@ -105,6 +112,12 @@ def load() -> Settings:
     return Settings.from_environ(os.environ)
 
 
+def helper_environ() -> dict[str, str]:
+    """What Python needs of this process's environment to start once more, and no secret."""
+    names = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def local_environ(folder: Path) -> dict[str, str]:
     """The environment of this process; unset values come from `local.settings.json`, or from the
     sample where there is none. Where the environment configures storage, the file's storage is
@@ -131,6 +144,10 @@ def _parse(env: Environment) -> Settings:
         captions_table=captions_table(env),
         blob_trigger_source=env.choice("BLOB_TRIGGER_SOURCE", "EventGrid", "LogsAndContainerScan"),
         max_image_bytes=env.whole("MAX_IMAGE_BYTES", 1, 100 * 1024 * 1024),
+        decode_memory_mib=(
+            env.whole("DECODE_MEMORY_MIB", 128, 16_384) if env.text("DECODE_MEMORY_MIB") else None
+        ),
+        decode_seconds=env.whole("DECODE_SECONDS", 1, MAX_DECODE_SECONDS),
         ignore_files=env.file_patterns("IGNORE_FILES"),
         vision_provider=vision_provider,
         vision_endpoint=env.url("VISION_ENDPOINT", required=vision_provider == "azure"),
@@ -197,7 +214,13 @@ def _check_together(settings: Settings, env: Environment) -> None:
 
 
 def _check_claim(settings: Settings, env: Environment) -> None:
-    """A claim must not expire while its run waits for an answer."""
+    """A claim must not expire while its run waits for an answer, or decodes the picture."""
+    if settings.claim_seconds < TIMES_TO_DECODE * settings.decode_seconds:
+        env.problem(
+            "CLAIM_SECONDS",
+            f"must be {TIMES_TO_DECODE * settings.decode_seconds} or more:"
+            f" {TIMES_TO_DECODE} times DECODE_SECONDS must fit into it",
+        )
     calls = {}
     if settings.vision_provider == "azure":
         calls["VISION_TIMEOUT_SECONDS"] = settings.vision_timeout_seconds

@@ -28,7 +28,7 @@ _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _KINDS = {"scnr", "mntr", "prtr", "spac"}
 _ALIKE = 2
 """Levels of 255 by which the colours of a profile that is as good as sRGB may differ from it."""
-_MOST_KEPT = 16
+_MOST_KEPT = 4
 """Transforms in memory: up to 2 MB each, for CMYK."""
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION

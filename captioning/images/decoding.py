@@ -1,12 +1,7 @@
-"""Decodes damaged, deep, rotated, transparent and huge images to plain pixels, by Pillow.
-
-One image per core is decoded at a time: decoding needs the CPU, and most of the memory.
-"""
+"""Decodes damaged, deep, rotated, transparent and huge images to plain pixels, by Pillow."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +21,6 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "HEIF", "AVIF", "
 
 Image.MAX_IMAGE_PIXELS = None  # the header is checked before decoding, with our limit and error
 pillow_heif.register_heif_opener()
-_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 _CORRUPT = "The file is damaged or cut off: it cannot be decoded. Upload it again."
 
@@ -72,7 +66,7 @@ def decode(image: Image.Image, side: int, least: int) -> Decoded:
     If the decoder can scale by itself, its result is used as it is, down to a long side of `least`
     px. Transparency becomes white. Raises CorruptImage.
     """
-    with _slots, corrupt_if_it_fails():
+    with corrupt_if_it_fails():
         orientation, colors = orientation_of(image), colors_of(image)
         scale = least / max(image.size)
         if scale < 1:

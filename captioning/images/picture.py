@@ -1,4 +1,5 @@
-"""Inspects the bytes of an image, and makes the rendition that each service gets.
+"""Inspects the bytes of an image, and makes the rendition that each service gets. The app has this
+done in processes of their own: see `helpers`.
 
 An image is decoded once, at reduced scale if its format allows that, to the preview that the
 caption model sees. This also proves that the file is complete.
@@ -6,29 +7,28 @@ caption model sees. This also proves that the file is complete.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
-from dataclasses import dataclass, field
+from functools import partial
 
 from PIL import Image
 
 from captioning.errors import ImageTooLarge, ImageTooSmall
-from captioning.images.color import ColorSpace
 from captioning.images.decoding import at_most, decode, media_type_of, opened
 from captioning.images.first_frame import frames_of, is_plain
 from captioning.images.formats.lazy import MENDED
+from captioning.images.inspected import Facts, ImageHeader, Picture, check_sides, picture_of
 from captioning.images.likeness import sketch
 from captioning.images.orientation import is_undisputed, upright_size
-from captioning.images.rendition import TURNED, InputLimits, Rendition
+from captioning.images.rendition import InputLimits, Rendition
 from captioning.images.sketch import Sketch
 
 MAX_PIXELS = 100_000_000
 PREVIEW_PIXELS = 1_000_000
 """Area of the preview: some models count tokens by area."""
 PREVIEW_SIDE = 1_536
-PREVIEW_QUALITY = 85
-"""JPEG quality of the preview: a quarter fewer bytes than at 90, without a visible difference."""
+RENDITION_QUALITY = 90
+"""JPEG quality of what services get."""
 PREVIEW_MIN_SIDE = 768
 """A preview that the JPEG decoder has scaled by itself is used as it is, down to this long side."""
 DRAWN_COLORS = 4_096
@@ -39,127 +39,61 @@ THUMBNAIL_RATIO = 2
 """The greatest height of a thumbnail, in widths, so that a tall strip stays small."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageHeader:
-    """What the header of an image says. `width` x `height` are upright, in pixels."""
-
-    format: str
-    media_type: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An inspected image. `width` x `height` are upright, as a viewer shows it, in pixels.
-    `is_unambiguous`: whether a service that gets the bytes sees the same as a browser, or the size
-    that it sees shows how it differs."""
-
-    data: bytes = field(repr=False)
-    format: str
-    width: int
-    height: int
-    frames: int
-    orientation: int
-    is_unambiguous: bool
-    space: ColorSpace
-    sha256: str
-    preview: Image.Image = field(repr=False)
-
-    @property
-    def color(self) -> str:
-        """The name of its colour space."""
-        return self.space.name
-
-    def for_model(self) -> Rendition:
-        """A JPEG of at most a megapixel, upright, free of metadata."""
-        return self._encoded(self.preview)
-
-    def sketch(self) -> Sketch:
-        """What it looks like, to recognise near-identical frames."""
-        return sketch(self.preview)
-
-    def for_service(self, limits: InputLimits) -> Rendition:
-        """The original bytes if they are within `limits`, else a JPEG that is.
-
-        Raises ImageTooSmall if no size is within the limits.
-        """
-        _check_sides(self.width, self.height, limits.min_side)
-        if self._is_taken(limits):
-            return self._original()
-        return self._reencoded(limits)
-
-    def _is_taken(self, limits: InputLimits) -> bool:
-        return (
-            self.is_unambiguous
-            and self.space.is_srgb
-            and self.format in limits.formats
-            and len(self.data) < limits.max_bytes
-            and max(self.width, self.height) <= limits.max_side
-        )
-
-    def _original(self) -> Rendition:
-        turned = self.orientation in TURNED
-        return Rendition(
-            data=self.data,
-            media_type=media_type_of(self.format),
-            width=self.height if turned else self.width,
-            height=self.width if turned else self.height,
-            orientation=self.orientation,
-            stored=(self.width, self.height),
-        )
-
-    def _reencoded(self, limits: InputLimits) -> Rendition:
-        side = min(limits.max_side, REENCODED_SIDE)
-        while True:
-            fits = side <= max(self.preview.size) or self.preview.size == (self.width, self.height)
-            pixels = self.preview if fits else self._decoded(side)
-            rendition = self._encoded(at_most(pixels, side))
-            if min(rendition.width, rendition.height) < limits.min_side:
-                raise ImageTooSmall(
-                    f"The image is {self.width} x {self.height} px: scaled down to what the vision "
-                    f"service takes, a side has fewer than {limits.min_side} px. Crop it."
-                )
-            if len(rendition.data) < limits.max_bytes:
-                return rendition
-            side = max(rendition.width, rendition.height) * 3 // 4
-
-    def _decoded(self, side: int) -> Image.Image:
-        with opened(self.data) as image:
-            return decode(image, side, side).pixels
-
-    def _encoded(self, pixels: Image.Image, quality: int = 90) -> Rendition:
-        return Rendition(
-            data=_jpeg(pixels, quality),
-            media_type="image/jpeg",
-            width=pixels.width,
-            height=pixels.height,
-            orientation=1,
-            stored=(self.width, self.height),
-        )
-
-
 def inspect(data: bytes) -> Picture:
     """The decoded picture; the format is detected from the content. Raises ImageTooLarge,
     UnsupportedFormat or CorruptImage."""
+    return picture_of(data, *examine(data), partial(rendition, data))
+
+
+def examine(data: bytes) -> tuple[Facts, Rendition, Sketch]:
+    """What is known of a picture, what the caption model sees of it, and its sketch. Raises what
+    `inspect` does."""
+    facts, pixels = look(data)
+    return facts, _encoded(pixels, (facts.width, facts.height)), sketch(pixels)
+
+
+def look(data: bytes) -> tuple[Facts, Image.Image]:
+    """What is known of a picture, and the preview: upright, RGB in sRGB. Raises what `inspect`
+    does."""
     with opened(data) as image:
         _check_size(image)
         (width, height), file_format = upright_size(image), image.format or ""
         is_unambiguous = MENDED not in image.info and is_plain(image) and is_undisputed(image)
         decoded = decode(image, _preview_side(width, height), PREVIEW_MIN_SIDE)
         frames = frames_of(image)  # after the first frame: a later one may be broken
-    return Picture(
-        data=data,
+    facts = Facts(
         format=file_format,
+        media_type=media_type_of(file_format),
         width=width,
         height=height,
         frames=frames,
         orientation=decoded.orientation,
         is_unambiguous=is_unambiguous,
-        space=decoded.space,
-        sha256=hashlib.sha256(data).hexdigest(),
-        preview=decoded.pixels,
+        color=decoded.space.name,
+        is_srgb=decoded.space.is_srgb,
     )
+    return facts, decoded.pixels
+
+
+def rendition(data: bytes, limits: InputLimits) -> Rendition:
+    """An upright JPEG within the limits of a service, free of metadata. Raises ImageTooSmall where
+    there is none, ImageTooLarge, UnsupportedFormat or CorruptImage."""
+    side = min(limits.max_side, REENCODED_SIDE)
+    with opened(data) as image:
+        _check_size(image)
+        stored = upright_size(image)
+        pixels = decode(image, side, side).pixels
+    while True:
+        pixels = at_most(pixels, side)
+        if min(pixels.size) < limits.min_side:
+            raise ImageTooSmall(
+                f"The image is {stored[0]} x {stored[1]} px: scaled down to what the vision "
+                f"service takes, a side has fewer than {limits.min_side} px. Crop it."
+            )
+        made = _encoded(pixels, stored)
+        if len(made.data) < limits.max_bytes:
+            return made
+        side = max(pixels.size) * 3 // 4
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -178,7 +112,7 @@ def check_header(data: bytes, min_side: int) -> ImageHeader:
     with opened(data) as image:
         _check_size(image)
         header = _header(image)
-    _check_sides(header.width, header.height, min_side)
+    check_sides(header.width, header.height, min_side)
     return header
 
 
@@ -206,20 +140,23 @@ def _header(image: Image.Image) -> ImageHeader:
     return ImageHeader(name, media_type_of(name), *upright_size(image))
 
 
+def _encoded(pixels: Image.Image, stored: tuple[int, int]) -> Rendition:
+    return Rendition(
+        data=_jpeg(pixels, RENDITION_QUALITY),
+        media_type="image/jpeg",
+        width=pixels.width,
+        height=pixels.height,
+        orientation=1,
+        stored=stored,
+    )
+
+
 def _jpeg(pixels: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
     # Thin lines keep their colours. A photo would cost a sixth more bytes.
     subsampling = 0 if pixels.getcolors(DRAWN_COLORS) else 2
     pixels.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
     return buffer.getvalue()
-
-
-def _check_sides(width: int, height: int, least: int) -> None:
-    if min(width, height) < least:
-        raise ImageTooSmall(
-            f"The image is {width} x {height} px; each side must have at least "
-            f"{least} px. Upload a larger version."
-        )
 
 
 def _preview_side(width: int, height: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from captioning.domain.record import Box, ImageAnalysis
+if TYPE_CHECKING:  # it would be a part of every start of a helper
+    from captioning.domain.record import Box, ImageAnalysis
 
 TURNED = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap width and height."""

@@ -32,6 +32,7 @@ from captioning.errors import (
     ImageRejected,
     ImageTooLarge,
     RecordChanged,
+    ServiceUnavailable,
     StorageUnavailable,
 )
 from captioning.pipeline import transitions
@@ -58,9 +59,9 @@ log = logging.getLogger("captioning.pipeline")
 class CaptionPipeline:
     """Captions one blob at a time; safe to share between threads.
 
-    `inspect` decodes the bytes of a blob, and raises ImageRejected. `forget` removes the record of
-    a blob that is gone. `quiet` saves what is no news for the webhook. Files that match `ignore`
-    get no record. A run is named in its claims by
+    `inspect` decodes the bytes of a blob, and raises ImageRejected or ServiceUnavailable. `forget`
+    removes the record of a blob that is gone. `quiet` saves what is no news for the webhook. Files
+    that match `ignore` get no record. A run is named in its claims by
     `worker`, the process, and a number; `lease` is how long a claim lasts.
     """
 
@@ -261,6 +262,8 @@ class CaptionPipeline:
             digest = hashlib.sha256(data).hexdigest()
             image = replace(record.image, sha256=digest)
             return with_returned(replace(record, image=image)), Result(error=error)
+        except ServiceUnavailable as error:  # no helper is free, or none starts
+            return record, Result(error=error)
         record = with_returned(replace(record, image=with_picture(record.image, picture)))
         # Its time is that of the upload, whatever has been changed about the blob since.
         blob = replace(blob, modified=record.image.modified)

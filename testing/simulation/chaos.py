@@ -32,6 +32,7 @@ from testing.simulation.chaos_faults import SERVICES, FaultyServices, Service
 SEED = 4
 SHORT_TIMES = {
     "CLAIM_SECONDS": "30",
+    "DECODE_SECONDS": "7",
     "VISION_TIMEOUT_SECONDS": "10",
     "CAPTION_TIMEOUT_SECONDS": "10",
 }

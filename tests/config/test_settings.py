@@ -304,9 +304,20 @@ def test_the_trigger_source_is_polling_only_when_asked(monkeypatch: pytest.Monke
 def test_a_claim_outlasts_the_longest_call_of_the_services_that_are_asked() -> None:
     assert Settings.from_environ({**AZURE, "CLAIM_SECONDS": "87"}).claim_seconds == 87
     assert "87 or more" in problems({**AZURE, "CLAIM_SECONDS": "86"})["CLAIM_SECONDS"]
-    assert Settings.from_environ({**EMBEDDED, "CLAIM_SECONDS": "5"}).claim_seconds == 5
-    alone = {**OPENAI, "VISION_PROVIDER": "none", "CAPTION_TIMEOUT_SECONDS": "1"}
+    assert (
+        Settings.from_environ(
+            {**EMBEDDED, "CLAIM_SECONDS": "5", "DECODE_SECONDS": "1"}
+        ).claim_seconds
+        == 5
+    )
+    alone = {
+        **OPENAI,
+        "VISION_PROVIDER": "none",
+        "CAPTION_TIMEOUT_SECONDS": "1",
+        "DECODE_SECONDS": "2",
+    }
     assert Settings.from_environ({**alone, "CLAIM_SECONDS": "8"}).claim_seconds == 8
+    assert "80 or more" in problems({**EMBEDDED, "CLAIM_SECONDS": "79"})["CLAIM_SECONDS"]
     assert CONNECT_SECONDS == timeouts.CONNECT_SECONDS
 
 

@@ -36,6 +36,7 @@ from testing.factories.colored_pictures import (
     with_nclx,
 )
 from testing.harness.browser_pixels import painted
+from testing.images import preview
 
 PQ, HLG = 16, 18
 Kind = Literal["png", "jpeg", "webp", "avif", "bmp"]
@@ -46,9 +47,7 @@ PIXELS = levels(scene())
 
 def differs(browser: Browser, data: bytes, kind: Kind) -> float:
     """Mean CIEDE2000 between the app and Chromium."""
-    return mean_difference(
-        np.asarray(inspect(data).preview), painted(browser, data, f"image/{kind}")
-    )
+    return mean_difference(np.asarray(preview(data)), painted(browser, data, f"image/{kind}"))
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
@@ -126,7 +125,7 @@ def test_hdr(browser: Browser, primaries: int, transfer: int) -> None:
 @pytest.mark.parametrize("transfer", [PQ, HLG])
 def test_a_deep_heic_looks_like_the_same_codes_in_a_png(browser: Browser, transfer: int) -> None:
     deep = np.round(scene() * 0.75 * 65535).astype(np.uint16)
-    heic = np.asarray(inspect(deep_heic(deep, 9, transfer)).preview)
+    heic = np.asarray(preview(deep_heic(deep, 9, transfer)))
     assert mean_difference(heic, painted(browser, png(deep, cicp(9, transfer)), "image/png")) < 2
 
 

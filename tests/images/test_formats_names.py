@@ -9,6 +9,7 @@ from captioning.images.formats.jpeg import END
 from captioning.images.picture import check_header, inspect, thumbnail
 from testing.factories.broken_pictures import avif_with_two_associations, masked_bmp
 from testing.factories.pictures import RED, encoded, is_upright, opened, quadrants
+from testing.images import preview
 
 JPEG = encoded(quadrants(), "JPEG")
 SOF = JPEG.index(b"\xff\xc0")
@@ -59,7 +60,7 @@ def test_a_jpeg_may_lack_its_end_but_no_pixel(width: int, *, progressive: bool) 
     jpeg = encoded(quadrants(width, width * 3 // 4), "JPEG", progressive=progressive)
     assert jpeg.endswith(END)
     for unended in (jpeg[:-2], jpeg[:-1]):
-        assert is_upright(inspect(unended).preview)
+        assert is_upright(preview(unended))
         assert is_upright(opened(thumbnail(unended, 40)))
     for cut in (20, len(jpeg) // 10, len(jpeg) // 2):
         with pytest.raises(CorruptImage):
@@ -81,12 +82,12 @@ def test_jpeg_2000(mode: str, *, bare: bool) -> None:
     picture = inspect(encoded(image, "JPEG2000", no_jp2=bare))
     assert (picture.format, picture.width) == ("JPEG2000", 400)
     if mode in {"L", "LA", "I;16"}:
-        assert [picture.preview.getpixel(at) for at in ((9, 9), (390, 290))] == [
+        assert [preview(picture.data).getpixel(at) for at in ((9, 9), (390, 290))] == [
             (76, 76, 76),
             (255, 255, 255),
         ]
     elif mode not in {"CMYK", "YCbCr"} or not bare:  # which a bare codestream does not say
-        assert is_upright(picture.preview)
+        assert is_upright(preview(picture.data))
 
 
 @pytest.mark.parametrize("upward", [True, False])
@@ -104,7 +105,7 @@ def test_any_bit_masks_of_a_bmp(bits: int, masks: tuple[int, ...], *, upward: bo
     for width in (40, 41):
         picture = inspect(masked_bmp(quadrants(width, 30), masks, bits, upward=upward))
         assert (picture.format, picture.width, picture.height) == ("BMP", width, 30)
-        assert is_upright(picture.preview)
+        assert is_upright(preview(picture.data))
 
 
 def test_an_avif_with_several_boxes_of_associations() -> None:
@@ -114,5 +115,5 @@ def test_an_avif_with_several_boxes_of_associations() -> None:
     assert data.count(b"ipma") == 2
     picture = inspect(data)
     assert (picture.format, picture.width) == ("AVIF", 400)
-    assert is_upright(picture.preview)
-    assert picture.preview.getpixel((0, 0)) != RED
+    assert is_upright(preview(picture.data))
+    assert preview(picture.data).getpixel((0, 0)) != RED

@@ -13,6 +13,7 @@ from testing.factories.broken_pictures import chunk
 from testing.factories.pictures import UNDO, encoded, is_close, quadrants
 from testing.factories.raw_files import raw_file
 from testing.factories.tiffs import file, page, tiff
+from testing.images import preview
 from testing.markdown import PAGES, rows
 
 ROWS = {row[0]: row for row in rows(PAGES["formats.md"], "file | image.format")}
@@ -97,12 +98,12 @@ def test_a_file_of_the_row_is_captioned_as_it_says(name: str) -> None:
         data = MAKERS[name](turn)
         header, picture = check_header(data, 1), inspect(data)
         assert (header.format, picture.format) == (file_format.strip("`"),) * 2
-        assert picture.space.name == color
+        assert picture.color == color
         assert picture.frames == 1
         is_turned = turn == 1 or turned != "no"
         size = (picture.width, picture.height)
         assert size == ((240, 180) if is_turned else (180, 240))
         assert (header.width, header.height) == size
-        corner = picture.preview.getpixel((8, 8))
+        corner = preview(picture.data).getpixel((8, 8))
         assert any(is_close(corner, known) for known in RED_OR_LIME | {(0, 0, 255)})
         assert is_close(corner, (255, 0, 0)) == is_turned

@@ -13,6 +13,7 @@ from captioning.images.formats.png import tidied
 from captioning.images.picture import check_header, inspect, thumbnail
 from testing.factories.broken_pictures import chunk, deep_png, with_chunks
 from testing.factories.pictures import encoded, is_upright, opened, quadrants
+from testing.images import preview
 
 NOISE = np.random.default_rng(1).bytes(1_800_000)
 MUCH_OR_BROKEN = {
@@ -42,7 +43,7 @@ def test_ancillary_chunks_that_are_large_or_broken_are_left_out(name: str, width
     header, picture = check_header(data, 1), inspect(data)
     assert header.format == picture.format == "PNG"
     assert (header.width, picture.width, picture.frames) == (width, width, 1)
-    assert is_upright(picture.preview)
+    assert is_upright(preview(picture.data))
     assert is_upright(opened(thumbnail(data, 40)))
 
 
@@ -51,7 +52,7 @@ def test_a_large_profile_is_kept() -> None:
     assert tidied(data) is data
     with Image.open(io.BytesIO(data)) as image:
         assert image.info["icc_profile"] == NOISE
-    assert is_upright(inspect(data).preview)
+    assert is_upright(preview(data))
 
 
 def test_an_ordinary_file_is_not_copied() -> None:
@@ -61,7 +62,7 @@ def test_an_ordinary_file_is_not_copied() -> None:
 
 def test_text_behind_the_pixels_may_be_cut() -> None:
     png = encoded(quadrants(), "PNG")
-    assert is_upright(inspect(png[:-12] + chunk(b"tEXt", b"a\0" + bytes(500))[:-50]).preview)
+    assert is_upright(preview(png[:-12] + chunk(b"tEXt", b"a\0" + bytes(500))[:-50]))
 
 
 def test_a_wrong_checksum_of_pixels_does_not_matter_if_they_are_right() -> None:
@@ -69,7 +70,7 @@ def test_a_wrong_checksum_of_pixels_does_not_matter_if_they_are_right() -> None:
     png = bytearray(encoded(quadrants(), "PNG"))
     at = png.index(b"IDAT")
     png[at + 4 + int.from_bytes(png[at - 4 : at], "big")] ^= 1
-    assert is_upright(inspect(bytes(png)).preview)
+    assert is_upright(preview(bytes(png)))
 
 
 @pytest.mark.parametrize("bands", [1, 3])
@@ -78,6 +79,6 @@ def test_a_transparent_colour_of_16_bits(bands: int) -> None:
     samples = np.repeat(grey, bands, 2).astype(">u2")
     color = samples[5, 5].tobytes()
     data = deep_png(samples.tobytes(), (120, 90), {1: 0, 3: 2}[bands], color)
-    preview = inspect(data).preview
-    assert preview.getpixel((5, 5)) == (255, 255, 255)
-    assert preview.getpixel((5, 7)) == (19, 19, 19)
+    shown = preview(data)
+    assert shown.getpixel((5, 5)) == (255, 255, 255)
+    assert shown.getpixel((5, 7)) == (19, 19, 19)

@@ -11,6 +11,7 @@ from captioning.images.picture import check_header, inspect, thumbnail
 from captioning.images.rendition import InputLimits
 from testing.factories.pictures import is_upright, opened
 from testing.factories.raw_files import dng_with_full_page, raw_file
+from testing.images import preview
 
 TURNABLE = ["DNG", "NEF", "ARW", "ORF", "RW2", "CR3"]
 LIMITS = InputLimits(frozenset({"JPEG", "TIFF", "DNG"}), 4_000_000)
@@ -31,7 +32,7 @@ def test_the_preview_is_seen_under_the_name_and_size_of_the_raw_file(
         (width, width * 3 // 4),
         (width, width // 4 * 3),
     }
-    assert is_upright(picture.preview)
+    assert is_upright(preview(picture.data))
     assert is_upright(opened(thumbnail(data, 64)))
     assert f".{name.lower()}" in file_extensions()
 
@@ -40,7 +41,7 @@ def test_the_preview_is_seen_under_the_name_and_size_of_the_raw_file(
 def test_a_raf_is_as_its_preview_says(width: int) -> None:
     picture = inspect(raw_file("RAF", width))
     assert (picture.format, picture.width, picture.orientation) == ("RAF", width, 1)
-    assert is_upright(picture.preview)
+    assert is_upright(preview(picture.data))
 
 
 def test_no_service_gets_the_raw_file_itself() -> None:
@@ -60,8 +61,8 @@ def test_either_byte_order(order: str) -> None:
 def test_a_full_page_of_colours_is_the_best_preview(width: int, orientation: int) -> None:
     picture = inspect(dng_with_full_page(width, orientation))
     assert (picture.format, picture.width) == ("DNG", width)
-    assert is_upright(picture.preview)
-    assert picture.preview.width > min(width, 1000) - 1
+    assert is_upright(preview(picture.data))
+    assert preview(picture.data).width > min(width, 1000) - 1
 
 
 @pytest.mark.parametrize("name", [*TURNABLE, "RAF"])

@@ -13,6 +13,7 @@ from captioning.errors import CorruptImage, UnsupportedFormat
 from captioning.images.picture import check_header, inspect
 from testing.factories.pictures import encoded, is_upright, quadrants
 from testing.factories.tiffs import Page, file, page, tiff
+from testing.images import preview
 
 WIDE = {8: np.uint8, 10: np.uint16, 12: np.uint16, 14: np.uint16, 16: np.uint16}
 
@@ -34,7 +35,7 @@ def scaled(samples: np.ndarray, bits: int) -> np.ndarray:
 def differs(data: bytes, expected: np.ndarray) -> float:
     """The mean difference in levels between what the model sees and what is expected."""
     check_header(data, 1)
-    return float(np.abs(np.asarray(inspect(data).preview).astype(int) - expected).mean())
+    return float(np.abs(np.asarray(preview(data)).astype(int) - expected).mean())
 
 
 LAYOUTS: list[dict[str, Any]] = [
@@ -145,7 +146,7 @@ def test_lab_of_16_bits(order: str, *, planar: bool) -> None:
     assert image is not None
     samples = np.asarray(image).astype(np.uint16) * 257  # a and b are signed in both
     data = tiff(samples, 16, 8, order=order, planar=planar)
-    assert is_upright(inspect(data).preview)
+    assert is_upright(preview(data))
 
 
 @pytest.mark.parametrize("across", [1, 2, 4])
@@ -162,7 +163,7 @@ def test_uncompressed_colours_at_fewer_places_than_brightness(down: int, across:
     )
     shape = {256: (4, [width]), 257: (4, [height]), 258: (3, [8, 8, 8]), 277: (3, [3])}
     tags: dict[int, Any] = {**shape, 262: (3, [6]), 278: (4, [height]), 530: (3, [across, down])}
-    assert is_upright(inspect(file([Page(tags, [units])])).preview)
+    assert is_upright(preview(file([Page(tags, [units])])))
 
 
 def test_what_is_missing_of_the_last_tile_may_lie_outside_the_picture() -> None:
@@ -172,7 +173,7 @@ def test_what_is_missing_of_the_last_tile_may_lie_outside_the_picture() -> None:
     bare = Page({**made.tags, 324: (4, places), 325: (4, sizes)})
     whole = file([bare]).ljust(1000, b"\0") + b"".join(made.blocks)
     outside = (64 - (90 - 64)) * 64 * 3
-    assert is_upright(inspect(whole[:-outside]).preview)
+    assert is_upright(preview(whole[:-outside]))
     with pytest.raises(CorruptImage):
         inspect(whole[: -outside - 1])
 
@@ -185,7 +186,7 @@ def test_the_page_that_is_shown_is_no_reduced_one(order: str) -> None:
     for big in (False, True):
         picture = inspect(file([small, full], order=order, big=big))
         assert (picture.width, picture.height) == (400, 300)
-        assert is_upright(picture.preview)
+        assert is_upright(preview(picture.data))
 
 
 @pytest.mark.parametrize("place", [10_000_000, 3, 4])
@@ -196,7 +197,7 @@ def test_a_later_page_that_is_broken_does_not_matter(place: int) -> None:
     data[at : at + 4] = struct.pack("<I", place)
     picture = inspect(bytes(data))
     assert picture.frames == 1
-    assert is_upright(picture.preview)
+    assert is_upright(preview(picture.data))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_directories_that_point_in_circles_end() -> None:
     at = int.from_bytes(data[4:8], "little")
     tag = at + 2 + 12 * len({**made.tags, 273: 0, 279: 0})
     data[tag : tag + 4] = struct.pack("<I", at)
-    assert is_upright(inspect(bytes(data)).preview)
+    assert is_upright(preview(bytes(data)))
 
 
 def test_packed_by_lzw_and_by_bits() -> None:

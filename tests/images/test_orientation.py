@@ -23,6 +23,7 @@ from testing.harness.service_readings import (
     box_of_lime,
     lime_in,
 )
+from testing.images import preview
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 """Pillow warns of broken EXIF."""
@@ -125,5 +126,5 @@ def test_a_tiff_is_turned_by_its_tag_and_not_by_xmp(
     header, picture = read_header(data), inspect(data)
     expected = (300, 400) if orientation == 6 else (400, 300)
     assert (header.width, header.height) == (picture.width, picture.height) == expected
-    assert picture.preview.size == expected
-    assert pictures.is_upright(picture.preview) == (orientation != 6)
+    assert preview(picture.data).size == expected
+    assert pictures.is_upright(preview(picture.data)) == (orientation != 6)

@@ -10,7 +10,7 @@ import pytest
 
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
-from captioning.images.picture import Picture
+from captioning.images.inspected import Picture
 from captioning.pipeline.pipeline import CaptionPipeline
 from testing.factories import pictures
 from testing.factories.records import START

@@ -22,6 +22,7 @@ SETTINGS = {
     "BLOB_TRIGGER_SOURCE": "EventGrid",
     "VISION_TIMEOUT_SECONDS": "25",
     "CLAIM_SECONDS": "60",
+    "DECODE_SECONDS": "15",
 }
 WEBHOOK = "/runtime/webhooks/blobs?functionName=Host.Functions.caption_image&code=key"
 LAST = {f"{number}.png": 1000 * VERSIONS + number for number in range(PATHS)}

@@ -17,7 +17,7 @@ FULL_SIZE = "full_size"
 
 class LazyImage(Image.Image):
     """Stands for an opened file that Pillow has no reader for. `make` gives the pixels, whose mode
-    may differ by an alpha channel."""
+    may differ by an alpha channel. `memory`: bytes a pixel that this takes."""
 
     def __init__(
         self,
@@ -26,8 +26,10 @@ class LazyImage(Image.Image):
         size: tuple[int, int],
         make: Callable[[], Image.Image],
         info: dict[str | tuple[int, int], Any] | None = None,
+        memory: int = 16,
     ) -> None:
         super().__init__()
+        self.memory = memory
         self.format, self._size, self._mode = file_format, size, mode
         self.info = {**(info or {}), MENDED: True}
         self._make: Callable[[], Image.Image] | None = make

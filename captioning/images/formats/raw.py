@@ -138,7 +138,9 @@ def opened(data: bytes, name: str, pages: list[Directory]) -> Image.Image:
 def _lazy(data: bytes, name: str, page: Directory) -> LazyImage:
     """A page of colours, not by Pillow, which would turn it by its own tag."""
     layout = Layout.of(page)
-    return LazyImage(name, layout.mode, page.size, lambda: pixels_of(data, page, layout))
+    return LazyImage(
+        name, layout.mode, page.size, lambda: pixels_of(data, page, layout), memory=layout.memory
+    )
 
 
 def _described(data: bytes, name: str, pages: list[Directory]) -> _Raw:

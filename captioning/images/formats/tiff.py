@@ -97,7 +97,9 @@ def _lazy(data: bytes, page: Directory, layout: Layout) -> LazyImage:
     def pixels() -> Image.Image:
         return upright(pixels_of(data, page, layout), turned)
 
-    return LazyImage("TIFF", layout.mode, size[::-1] if turned > 4 else size, pixels, info)
+    return LazyImage(
+        "TIFF", layout.mode, size[::-1] if turned > 4 else size, pixels, info, layout.memory
+    )
 
 
 def _from(data: bytes, page: Directory, pages: list[Directory]) -> bytes:

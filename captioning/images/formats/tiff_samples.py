@@ -52,6 +52,8 @@ _MODES = {WHITE_IS_ZERO: "L", BLACK_IS_ZERO: "L", RGB: "RGB", CMYK: "CMYK"}
 _MODES |= {YCBCR: "YCbCr", LAB: "LAB", ICC_LAB: "LAB"}
 _KINDS = {3: "a palette", 4: "a mask", 10: "ITU Lab colours", 32803: "a sensor's samples"}
 _MOST_BLOCK = 1 << 30
+_ROWS_AT_ONCE = 64
+"""A strip may be the whole picture, and samples take several times their memory on the way."""
 _MOST_SAMPLES = 64
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _MIRRORED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
@@ -106,6 +108,11 @@ class Layout:
     def mode(self) -> str:
         """Pillow's mode of the page without its alpha channel."""
         return _MODES.get(self.photometric, "RGB")
+
+    @property
+    def memory(self) -> int:
+        """Bytes a pixel that `pixels_of` and what follows allocate at most, as measured."""
+        return self.samples * (self.bits[0] // 8 + 4) + 10
 
     @property
     def together(self) -> int:
@@ -183,10 +190,11 @@ def _bands(data: bytes, page: Directory, layout: Layout) -> list[Image.Image]:
         for _ in range(min(layout.samples, _COLORS[layout.photometric] + 1))
     ]
     for first, x, y, block in _blocks(data, page, layout):
-        for number in range(layout.together):
-            if first + number < len(bands):
-                samples = _picked(block, layout, number, len(block) // layout.row)
-                bands[first + number].paste(samples, (x, y))
+        for start in range(0, len(block), _ROWS_AT_ONCE * layout.row):
+            part = block[start : start + _ROWS_AT_ONCE * layout.row]
+            for number in range(min(layout.together, len(bands) - first)):
+                samples = _picked(part, layout, number, len(part) // layout.row)
+                bands[first + number].paste(samples, (x, y + start // layout.row))
     return bands
 
 
