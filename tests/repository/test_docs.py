@@ -76,7 +76,7 @@ NEVER_IN_A_RECORD = {
 }
 NUMBERS = ("never", "once", "twice")
 NAMED = {10: "ten", 11: "eleven", 12: "twelve"}
-UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
+UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "%": 0.01, "MiB": 1.0, "": 1.0}
 FIGURES = [row for page in (INTERNALS, CAPTIONS) for row in rows(page, "what | figure")]
 """What, the figure with its unit, and where it is in the code."""
 
