@@ -36,6 +36,10 @@ MAX_TAGS = 10
 MOSTLY_TEXT = 0.2
 """The share of a picture that text must cover for it to get no tags: the tagger has no class for a
 page, and takes one for a web site or a menu. On a sign or a postcard text covers half of that."""
+LONG = 1.2
+"""How many times as long as its short side a picture's long side must be for its ends to count."""
+SURE_OF_AN_END = 0.8
+"""The confidence that an end needs, because each further look is one more chance to be wrong."""
 
 _LIMITS = InputLimits(
     frozenset({"JPEG", "PNG"}), max_bytes=20 * 1024 * 1024, min_side=50, max_side=1_024
@@ -75,13 +79,13 @@ class EmbeddedVision:
             )
         self._min_confidence = min_confidence
         self._max_tags = max_tags
-        self._tagger = _Tagger(model) if "tags" in features else None
+        self._tagger = Tagger(model) if "tags" in features else None
         self._reader = TextReader() if "read" in features else None
 
     @property
     def identity(self) -> str:
         """Models and thresholds; the numbers change with the rules that select tags and lines."""
-        tagger = f"{TAG_MODEL} 2 {self._min_confidence:g} {self._max_tags}"
+        tagger = f"{TAG_MODEL} 3 {self._min_confidence:g} {self._max_tags}"
         parts = [tagger if self._tagger else "", self._reader.identity if self._reader else ""]
         return f"embedded {' + '.join(filter(None, parts))}"
 
@@ -106,11 +110,15 @@ class EmbeddedVision:
         )
 
     def _tags(self, picture: Image.Image) -> tuple[Tag, ...]:
-        """The confident tags, for the square in the middle of the picture."""
+        """The confident tags of the square in the middle of the picture or, if it has none, of that
+        at one end of a long picture. bench/quality/crops.py measures why these."""
         if self._tagger is None:
             return ()
-        square = ImageOps.fit(picture, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
-        tags = self._tagger.tags(square)
+        tags = self._tagger.tags(square(picture, 0.5))
+        if tags[0].confidence < self._min_confidence and _is_long(picture):
+            ends = [self._tagger.tags(square(picture, place)) for place in (0.0, 1.0)]
+            surer = max(ends, key=lambda end: end[0].confidence)
+            tags = surer if surer[0].confidence >= SURE_OF_AN_END else tags
         confident = tuple(tag for tag in tags if tag.confidence >= self._min_confidence)
         return confident[: self._max_tags]
 
@@ -143,21 +151,35 @@ class _Vocabulary:
         return cls(terms, classes)
 
 
-class _Tagger:
-    """The model and its vocabulary."""
+class Tagger:
+    """The model and its vocabulary. Safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._loading = threading.Lock()
 
-    def tags(self, square: Image.Image) -> list[Tag]:
-        """Every term, the most probable first; of equally probable ones the most specific first."""
+    def tags(self, view: Image.Image) -> list[Tag]:
+        """Every term, by the mean of the square and its mirror image, which is right more often
+        than either. The most probable first; of equally probable ones the most specific first."""
+        return self.ranked(
+            np.mean([self.odds(each) for each in (view, ImageOps.mirror(view))], axis=0)
+        )
+
+    def odds(self, view: Image.Image) -> Floats:
+        """The probability of each of the 1,000 classes for a square of 224 x 224 pixels in RGB."""
         with self._loading:
-            session, vocabulary = self._session, self._vocabulary
-        pixels = (np.asarray(square, np.float32) - 127) / 128
+            session = self._session
+        pixels = (np.asarray(view, np.float32) - 127) / 128
         [logits] = session.run(None, {"x": pixels.transpose(2, 0, 1)[np.newaxis]})
-        odds = np.exp(logits[0] - logits[0].max())
-        probable = (vocabulary.classes @ (odds / odds.sum())).astype(float).clip(0, 1).round(4)
+        odds: Floats = np.exp(logits[0] - logits[0].max())
+        odds /= odds.sum()
+        return odds
+
+    def ranked(self, odds: Floats) -> list[Tag]:
+        """Every term with the sum of its classes' probabilities, in the order of `tags`."""
+        with self._loading:
+            vocabulary = self._vocabulary
+        probable = (vocabulary.classes @ odds).astype(float).clip(0, 1).round(4)
         ranked = np.argsort(-probable, kind="stable")
         return [Tag(vocabulary.terms[row], float(probable[row])) for row in ranked]
 
@@ -174,6 +196,17 @@ class _Tagger:
         return onnxruntime.InferenceSession(
             self._folder / "efficientnet-lite0.onnx", options, providers=["CPUExecutionProvider"]
         )
+
+
+def square(picture: Image.Image, place: float) -> Image.Image:
+    """The largest square of a picture as the tagger takes it, at this place of the long side: 0 is
+    the left or upper end, 1 the other."""
+    size = (_SIDE, _SIDE)
+    return ImageOps.fit(picture, size, Image.Resampling.BICUBIC, centering=(place, place))
+
+
+def _is_long(picture: Image.Image) -> bool:
+    return max(picture.size) >= LONG * min(picture.size)
 
 
 def _upright(image: Rendition) -> Image.Image:
