@@ -240,7 +240,7 @@ class TestPut:
             ("unsupported_format", pictures.STRANGE["paper.pdf"][0]),
             ("unsupported_format", pictures.STRANGE["text.jpg"][0]),
             ("unsupported_format", b"\x7fELF" + bytes(99)),
-            ("unsupported_format", b"GIF89a"),
+            ("corrupt", b"GIF89a"),
             ("corrupt", pictures.png_header(400, 300)[:24]),
             ("too_large", pictures.png_header(30_000, 30_000)),
             ("too_large", pictures.png_header(2**31 - 1, 2**31 - 1)),

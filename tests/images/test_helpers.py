@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -378,7 +377,3 @@ def test_a_malformed_message_is_not_read_on(sent: bytes) -> None:
         far.sendall(sent)
         with pytest.raises(ValueError):  # noqa: PT011 - of any parser
             Channel(near).receive(255)
-
-
-def test_no_thread_of_the_test_is_left() -> None:
-    assert not [each for each in threading.enumerate() if each.name.startswith("Thread-")]

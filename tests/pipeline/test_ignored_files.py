@@ -102,7 +102,7 @@ def test_a_file_that_has_a_record_keeps_it(lab: PipelineLab) -> None:
         (b"RIFF\0\0\0\0AVI LIST", "a video"),
         (b"%PDF-1.7", "a PDF"),
         (b"Dear diary.", "text"),
-        (b"\0\0\0\x18ftypcrx \0\0\0\0", "of an unknown kind"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", r"a camera's raw file \(CR3\) without a preview"),
     ],
 )
 def test_what_is_rejected_is_called_by_its_kind(data: bytes, kind: str) -> None:

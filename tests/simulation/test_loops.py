@@ -398,8 +398,6 @@ LISTED = {
     "storage.state.all": "the end of a table",
     "storage.curl.close": "the end of a list",
     "search.merge._agree": "the end of a list",
-    "images.helpers.channel._exactly": "DECODE_SECONDS; the end of the other process",
-    "images.helpers.lane._take": "the end of a list",
     "images.helpers.worker.main": "the end of the app",
     "images.picture.rendition": "smaller each time, down to a least size",
     "embedded.host.timer_trigger._run": "the schedule of a timer, until the host stops",

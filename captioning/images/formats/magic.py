@@ -111,7 +111,7 @@ def described(data: bytes) -> str:
 def refused(words: str) -> UnsupportedFormat:
     """The error for a file that is whole and cannot be read; `words` say what it is."""
     return UnsupportedFormat(
-        f"The content is {words}, which the app does not read. "
+        f"The content is {words}, not an image the app reads. "
         "Convert it to JPEG, PNG or WebP and upload it again."
     )
 
