@@ -55,16 +55,14 @@ class Colors:
     conversion: Conversion | None = None
 
     def to_srgb(self, image: Image.Image) -> Image.Image:
-        """The pixels, 8 bits a sample, as RGB or RGBA in sRGB, without metadata."""
+        """The pixels, 8 bits a sample, as RGB or RGBA in sRGB: `image` itself if it is that."""
         has_alpha = image.has_transparency_data
         if self.conversion is None:
-            plain = image.convert("RGBA" if has_alpha else "RGB")
-        else:
-            seen = image.convert("RGBA") if has_alpha else image
-            plain = self.conversion.to_srgb(seen.convert(self.conversion.mode))
-            if has_alpha:
-                plain.putalpha(seen.getchannel("A"))
-        plain.info = {}
+            return _in_mode(image, "RGBA" if has_alpha else "RGB")
+        seen = _in_mode(image, "RGBA") if has_alpha else image
+        plain = self.conversion.to_srgb(_in_mode(seen, self.conversion.mode))
+        if has_alpha:
+            plain.putalpha(seen.getchannel("A"))
         return plain
 
 
@@ -81,6 +79,11 @@ def colors_of(image: Image.Image) -> Colors:
             is_srgb = found.name == "sRGB"
             return Colors() if is_srgb else Colors(ColorSpace(found.name), found)
     return Colors(ColorSpace({"CMYK": "CMYK", "LAB": "Lab"}.get(image.mode, "sRGB")))
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image in this mode; without a copy if it is in it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _png_codes(image: Image.Image) -> Conversion | None:

@@ -31,8 +31,9 @@ RENDITION_QUALITY = 90
 """JPEG quality of what services get."""
 PREVIEW_MIN_SIDE = 768
 """A preview that the JPEG decoder has scaled by itself is used as it is, down to this long side."""
-DRAWN_COLORS = 4_096
-"""A picture of at most so many colours is a drawing: its JPEG keeps colour for every pixel."""
+DRAWN_COLORS, SAMPLED = 1_024, (128, 128)
+"""A picture with at most so many colours in a sample of its pixels is a drawing: its JPEG keeps
+colour for every pixel."""
 REENCODED_SIDE = 4_096
 """Long side for a service that cannot take the original: enough to read small print."""
 THUMBNAIL_RATIO = 2
@@ -154,8 +155,10 @@ def _encoded(pixels: Image.Image, stored: tuple[int, int]) -> Rendition:
 def _jpeg(pixels: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
     # Thin lines keep their colours. A photo would cost a sixth more bytes.
-    subsampling = 0 if pixels.getcolors(DRAWN_COLORS) else 2
-    pixels.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+    looked_at = pixels.resize(SAMPLED, Image.Resampling.NEAREST)
+    subsampling = 0 if looked_at.getcolors(DRAWN_COLORS) else 2
+    # Pillow would write the comment of the file, and no other metadata.
+    pixels.save(buffer, "JPEG", quality=quality, subsampling=subsampling, comment=b"")
     return buffer.getvalue()
 
 
