@@ -137,9 +137,9 @@ def test_what_has_a_price_is_told_beforehand(file: Path) -> None:
 
 def test_the_built_in_list_is_dated_names_its_sources_and_does_not_vouch_for_vision() -> None:
     prices = PriceList.load()
-    assert prices.date.isoformat() == "2026-11-22"
+    assert prices.date.isoformat() == "2026-11-28"
     assert prices.vision_verified is False
-    assert set(FILE["sources"]) == {"models", "vision"}
+    assert set(FILE["sources"]) == {"models", "lifecycle", "pictures", "vision"}
     assert FILE["vision"]["note"]
     assert all(m["cached"] <= m["input"] for m in FILE["models"].values())
     assert usd(prices, "embedded") == 0.0
