@@ -57,13 +57,15 @@ class PatchPicture:
 class ModelPrices:
     """US dollars for a million tokens. Cached tokens are part of the input; without a price of
     their own they cost the same. The rest is None where it is not known: how far the model is on
-    its way out, the day from which on it answers 410, and what a picture counts."""
+    its way out, the day from which on it answers 410, whether it reasons unless told not to, and
+    what a picture counts."""
 
     input: Dollars
     output: Dollars
     cached: Dollars | None = None
     lifecycle: Literal["current", "legacy", "deprecated", "retired"] | None = None
     retires: dt.date | None = None
+    reasons: bool | None = None
     picture: FlatPicture | PatchPicture | None = None
 
     def of(self, bill: Bill) -> float:
@@ -135,6 +137,7 @@ class PriceList:
             bill.input_tokens,
             bill.cached_tokens,
             bill.output_tokens,
+            reasoning_tokens=bill.reasoning_tokens,
             vision_calls=len(bill.features),
             usd=(tokens or 0.0) + (transactions or 0.0) if known else None,
         )

@@ -13,7 +13,15 @@ from captioning.captioner.answer import Answer, read_answer
 from captioning.captioner.completion import Completion, read_completion
 from captioning.captioner.prompt import BUILT_IN, NOT_JSON, Prompt
 from captioning.captioner.refusals import ENDPOINT, KEY, Provider, Refusal
-from captioning.captioner.request import Detail, Dialect, Form, Messages, reminder
+from captioning.captioner.request import (
+    Detail,
+    Dialect,
+    Form,
+    Messages,
+    Reasoning,
+    first_effort,
+    reminder,
+)
 from captioning.domain.record import Captioning, ImageAnalysis
 from captioning.errors import (
     AuthRefused,
@@ -40,7 +48,8 @@ _TRANSPORT_ERRORS = (
 
 class OpenAICaptioner:
     """Calls one model; safe to share between threads. With an empty key, none is sent (for a local
-    server). `http_client` is closed with the captioner."""
+    server). `reasons` is whether the model reasons unless told not to; None: not known.
+    `http_client` is closed with the captioner."""
 
     def __init__(
         self,
@@ -53,6 +62,8 @@ class OpenAICaptioner:
         prompt: Prompt = BUILT_IN,
         detail: Detail = "low",
         max_completion_tokens: int = MAX_TOKENS,
+        reasoning: Reasoning = "lowest",
+        reasons: bool | None = False,
         connect_timeout: float = 5.0,
         read_timeout: float = 60.0,
         http_client: httpx2.Client | None = None,
@@ -65,7 +76,8 @@ class OpenAICaptioner:
         self._form = Form(model, languages, prompt, detail, max_completion_tokens)
         self._provider: Provider = provider
         self._key = api_key
-        self._dialect = Dialect()
+        self._reasoning = reasoning
+        self._dialect = Dialect(effort=first_effort(reasoning, reasons=reasons))
         timeout = openai.Timeout(read_timeout, connect=connect_timeout)
         # A redirect would send picture and key elsewhere, and loopback needs no proxy.
         http = http_client or openai.DefaultHttpxClient(
@@ -76,8 +88,10 @@ class OpenAICaptioner:
 
     @property
     def identity(self) -> str:
-        """Provider, model, detail, token limit, languages, and a hash of all that is sent."""
-        return f"{self._provider} {self._form.identity}"
+        """Provider, model, detail, token limit, languages, a hash of all that is sent, and how much
+        the model reasons where that is not as little as it can."""
+        reasoning = "" if self._reasoning == "lowest" else f" reasoning {self._reasoning}"
+        return f"{self._provider} {self._form.identity}{reasoning}"
 
     def close(self) -> None:
         """Closes the connections."""

@@ -31,10 +31,16 @@ class _Details:
 
 
 @dataclass(frozen=True)
+class _OutputDetails:
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class _Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _OutputDetails | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,13 @@ class Completion:
     def bill(self, default: str) -> Bill:
         """Its tokens, and the model whose prices apply: `default` if the answer names none."""
         usage = self.usage or _Usage()
+        details = usage.completion_tokens_details or _OutputDetails()
         return Bill(
             model=self.model_name(default),
             input_tokens=usage.prompt_tokens,
             cached_tokens=(usage.prompt_tokens_details or _Details()).cached_tokens or 0,
             output_tokens=usage.completion_tokens,
+            reasoning_tokens=details.reasoning_tokens or 0,
         )
 
     def raise_for_end(self, limit: int) -> None:

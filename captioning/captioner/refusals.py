@@ -54,6 +54,10 @@ class Refusal:
         """The dialect to try next, if the refused part of the request can be left out."""
         if self.status not in {400, 422, 501} or self.code in _FILTERED:
             return None
+        if dialect.effort and "reasoning_effort" in self.text:
+            # A model that takes the parameter, but not this value, names the values that it takes.
+            takes_others = self.code == "unsupported_value" or "supported values" in self.text
+            return dialect.next_effort() if takes_others else replace(dialect, effort=None)
         if dialect.structured and ("response_format" in self.text or "json_schema" in self.text):
             return replace(dialect, structured=False)
         if dialect.completion_tokens and "max_completion_tokens" in self.text:

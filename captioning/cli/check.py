@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from azure.core.exceptions import AzureError
@@ -17,10 +17,11 @@ from captioning.app.storage import StorageAccount
 from captioning.config.definitions import SETTINGS
 from captioning.config.settings import Settings
 from captioning.domain.record import ImageAnalysis, Tag
+from captioning.domain.usage import Bill
 from captioning.errors import CaptioningError, ServiceUnavailable, SettingsError
 from captioning.images.picture import Picture, inspect
 from captioning.providers import Providers
-from captioning.resilience.calls import PLAIN
+from captioning.resilience.calls import PLAIN, PlainCalls
 from captioning.storage.errors import explain
 
 SECRETS = frozenset(
@@ -55,7 +56,7 @@ def findings(environ: Mapping[str, str]) -> Iterator[Finding]:
         if services:
             storage, providers = services
             yield from _check_storage(storage)
-            yield from _check_providers(providers)
+            yield from _check_providers(providers, environ.get("CAPTION_REASONING", "").strip())
 
 
 def _services(settings: Settings, opened: ExitStack) -> tuple[StorageAccount, Providers]:
@@ -99,14 +100,35 @@ def _check_storage(storage: StorageAccount) -> Iterator[Finding]:
         yield _reached(name, is_there)
 
 
-def _check_providers(providers: Providers) -> Iterator[Finding]:
+class _BilledCalls(PlainCalls):
+    """Counts the tokens of reasoning."""
+
+    def __init__(self) -> None:
+        self.reasoned = 0
+
+    def billed(self, bill: Bill) -> None:
+        self.reasoned += bill.reasoning_tokens
+
+
+def _reasoning(reasoned: int, reasoning: str) -> str:
+    if not reasoned or reasoning not in {"", "lowest"}:
+        return ""
+    return (
+        f"The model reasons although CAPTION_REASONING is lowest ({reasoned:,} tokens for this "
+        "picture, billed as output). Choose another CAPTION_MODEL, or set it to default."
+    )
+
+
+def _check_providers(providers: Providers, reasoning: str) -> Iterator[Finding]:
     picture = _small_picture()
     analyzer, captioner = providers.analyzer, providers.captioner
     evidence = ImageAnalysis("check", 64, 64, tags=(Tag("red square", 0.99),))
     if analyzer:
         rendition = picture.for_service(analyzer.limits)
         yield _reached("vision", lambda: analyzer.analyze(rendition, PLAIN))
-    yield _reached("model", lambda: captioner.caption(picture.for_model(), evidence, PLAIN))
+    calls = _BilledCalls()
+    finding = _reached("model", lambda: captioner.caption(picture.for_model(), evidence, calls))
+    yield replace(finding, problem=finding.problem or _reasoning(calls.reasoned, reasoning))
 
 
 def _reached(name: str, ask: Callable[[], object]) -> Finding:

@@ -22,8 +22,8 @@ SIDE = 1_000
 """Pixels of a side of the picture."""
 INSTRUCTIONS, EVIDENCE = 400, 400
 """Tokens of the prompt with the schema of the answer, and of Vision's results."""
-ANSWER, REASONING = 150, 400
-"""Tokens of an answer in one language, and of the reasoning before it in models that reason."""
+ANSWER = 150
+"""Tokens of an answer in one language. With CAPTION_REASONING `lowest` there are no others."""
 MODES = ("image+tags", "image", "tags")
 
 
@@ -34,8 +34,7 @@ def tokens(model: str, mode: str) -> tuple[int, int]:
     assert known.picture
     shown = known.picture.tokens(SIDE, SIDE) if "image" in mode else 0
     evidence = EVIDENCE if "tags" in mode else 0
-    reasoned = REASONING if not model.startswith("gpt-4") else 0
-    return INSTRUCTIONS + shown + evidence, ANSWER + reasoned
+    return INSTRUCTIONS + shown + evidence, ANSWER
 
 
 def vision_usd() -> float:

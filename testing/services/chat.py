@@ -22,7 +22,18 @@ AZURE_PATH = "/openai/v1/chat/completions"
 OPENAI_PATH = "/v1/chat/completions"
 KEY = "key-of-the-local-chat-service"
 # Deployment name -> the model's name in answers.
-DEPLOYMENTS = {"gpt-4o-mini": "gpt-4o-mini-2024-07-18", "gpt-5-mini": "gpt-5-mini-2025-08-07"}
+DEPLOYMENTS = {
+    "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
+    "gpt-5-mini": "gpt-5-mini-2025-08-07",
+    "gpt-6-luna": "gpt-6-luna-2026-09-21",
+}
+EFFORTS = {
+    "gpt-5-mini-2025-08-07": ("minimal", "low", "medium", "high"),
+    "gpt-6-luna-2026-09-21": ("none", "low", "medium", "high", "xhigh"),
+}
+"""What `reasoning_effort` may be, by model; a model that is not here does not reason."""
+REASONED = {"none": 0, "minimal": 0, "low": 120, None: 400, "medium": 400, "high": 1_500}
+"""Tokens of reasoning by effort. Where it is not sent, it is medium."""
 IMAGE_TOKENS = 2_833
 
 
@@ -33,13 +44,15 @@ class ChatService:
 
     `structured`: whether the server accepts a schema, refuses it (old servers), or ignores it and
     puts its JSON in a fence. `max_completion_tokens`: false for servers that know only
-    `max_tokens`. `key`: empty for a server that requires none.
+    `max_tokens`. `reasons_all_the_same`: a server that takes `reasoning_effort` and ignores it.
+    `key`: empty for a server that requires none.
     """
 
     key: str = KEY
     deployments: dict[str, str] = field(default_factory=lambda: dict(DEPLOYMENTS))
     structured: Literal["strict", "refused", "ignored"] = "strict"
     max_completion_tokens: bool = True
+    reasons_all_the_same: bool = False
     delay: float = 0.0
     script: deque[str | Reply] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -59,7 +72,7 @@ class ChatService:
             return deployment_not_found()
         try:
             self._check_dialect(request)
-            check(request, reasoning=model.startswith("gpt-5"))
+            check(request, model=model, efforts=EFFORTS.get(model, ()))
         except Refused as refused:
             return refused.reply
         return self._answered(request, model)
@@ -72,7 +85,14 @@ class ChatService:
         text = default_text(request) if scripted is None else scripted
         if scripted is None and self.structured == "ignored":
             text = f"Here you are:\n```json\n{text}\n```"
-        return completion(text, model=model, tokens_in=tokens_of(request), delay=self.delay)
+        effort = None if self.reasons_all_the_same else request.get("reasoning_effort")
+        return completion(
+            text,
+            model=model,
+            tokens_in=tokens_of(request),
+            reasoned=REASONED[effort] if model in EFFORTS else 0,
+            delay=self.delay,
+        )
 
     def _authorized(self, headers: dict[str, str]) -> bool:
         given = {headers.get("api-key"), headers.get("authorization", "").removeprefix("Bearer ")}
