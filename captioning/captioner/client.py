@@ -27,6 +27,7 @@ from captioning.errors import (
     AuthRefused,
     BadResponse,
     CaptioningError,
+    ContentFiltered,
     ServiceTimeout,
     ServiceUnavailable,
 )
@@ -113,6 +114,9 @@ class OpenAICaptioner:
     ) -> Captioning:
         first = self._ask(asked, calls, current)
         answer = read_answer(first.text, self._form.languages)
+        if first.is_cut and not (answer and answer.usable):
+            # Asked again it would be cut again.
+            raise _cut_off(self._form.max_tokens)
         faults = answer.faults(evidence) if answer else (NOT_JSON,)
         if answer and not faults:
             return self._captioning(answer, evidence, first)
@@ -126,7 +130,7 @@ class OpenAICaptioner:
         for candidate, other in ((later, answer), (answer, later)):
             if candidate and candidate.usable:
                 return self._captioning(candidate.with_rest_of(other), evidence, second)
-        raise BadResponse("The caption model gave no caption in the requested form, twice.")
+        raise _no_caption(later or answer)
 
     def _captioning(
         self, answer: Answer, evidence: ImageAnalysis | None, completion: Completion
@@ -148,7 +152,7 @@ class OpenAICaptioner:
                 bill = outcome.bill(self._form.model)
                 calls.billed(bill)
                 current.billed(bill)
-                outcome.raise_for_end(self._form.max_tokens)
+                outcome.raise_for_refusal()
                 return outcome
             dialect = outcome
 
@@ -193,6 +197,26 @@ class OpenAICaptioner:
         if not fits_a_header(key):
             raise AuthRefused("The app's identity got no usable token for the caption model.")
         return f"Bearer {key}"
+
+
+def _cut_off(limit: int) -> BadResponse:
+    return BadResponse(
+        f"The caption did not fit into {limit} output tokens, of which a reasoning model spends "
+        "some unseen. Raise CAPTION_MAX_TOKENS, or use a CAPTION_MODEL that reasons less."
+    )
+
+
+def _no_caption(answer: Answer | None) -> CaptioningError:
+    """The error of an answer that holds no caption after it was asked for twice."""
+    refusing = answer.refusing() if answer else None
+    if refusing == "declines":
+        return ContentFiltered("The caption model declines to describe this picture.")
+    if refusing == "sees_nothing":
+        return BadResponse(
+            "The caption model says that it sees no picture: check that CAPTION_MODEL takes images "
+            "and that the server in front of it passes them on."
+        )
+    return BadResponse("The caption model gave no caption in the requested form, twice.")
 
 
 class _Client(openai.OpenAI):

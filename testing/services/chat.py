@@ -113,12 +113,18 @@ def default_text(request: dict[str, Any]) -> str:
     subject, alt = _subject(request), _spelled_out(request)
     texts = {
         language: {
-            "caption": f"A stand-in caption ({language}) for {subject}.",
-            "alt_text": f"Stand-in ({language}) for {subject}{alt}.",
-            "description": f"A longer stand-in description ({language}) for {subject}.",
+            "caption": f"Stand-in caption ({language}): {subject}.",
+            "alt_text": f"Stand-in ({language}): {subject}{alt}.",
+            "description": f"Longer stand-in description ({language}): {subject}.",
         }
         for language in _languages(request)
     }
+    if "en" in texts:  # in no language but English are these words of its own
+        texts["en"] = {
+            "caption": f"A stand-in caption (en) for {subject}.",
+            "alt_text": f"Stand-in (en) for {subject}{alt}.",
+            "description": f"A longer stand-in description (en) for {subject}.",
+        }
     return json.dumps({"decorative": False, "texts": texts}, ensure_ascii=False)
 
 
