@@ -134,8 +134,8 @@ class Refusal:
     def _bad_response(self) -> errors.CaptioningError:
         if self.status == 413 or any(said in self.text for said in _TOO_LONG):
             return errors.BadResponse(
-                f"The request is longer than the model takes (HTTP {self.status}): give the model a "
-                "larger context, or shorten the prompt, CAPTION_LANGUAGES or VISION_FEATURES."
+                f"The request is longer than the model takes (HTTP {self.status}): give the model "
+                "a larger context, or shorten the prompt, CAPTION_LANGUAGES or VISION_FEATURES."
             )
         return errors.BadResponse(
             f"The caption service does not accept the request (HTTP {self.status}): check that "

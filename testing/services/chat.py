@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from testing.services.chat_replies import (
     unauthorized,
 )
 from testing.services.chat_rules import check
+from testing.services.eyes import number_in
 from testing.services.server import Received, Reply
 
 AZURE_PATH = "/openai/v1/chat/completions"
@@ -45,6 +47,7 @@ class ChatService:
     `structured`: whether the server accepts a schema, refuses it (old servers), or ignores it and
     puts its JSON in a fence. `max_completion_tokens`: false for servers that know only
     `max_tokens`. `reasons_all_the_same`: a server that takes `reasoning_effort` and ignores it.
+    `is_blind`: one that drops the pictures.
     `key`: empty for a server that requires none.
     """
 
@@ -53,6 +56,7 @@ class ChatService:
     structured: Literal["strict", "refused", "ignored"] = "strict"
     max_completion_tokens: bool = True
     reasons_all_the_same: bool = False
+    is_blind: bool = False
     delay: float = 0.0
     script: deque[str | Reply] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -82,7 +86,7 @@ class ChatService:
             scripted = self.script.popleft() if self.script else None
         if isinstance(scripted, Reply):
             return scripted
-        text = default_text(request) if scripted is None else scripted
+        text = default_text(request, sees=not self.is_blind) if scripted is None else scripted
         if scripted is None and self.structured == "ignored":
             text = f"Here you are:\n```json\n{text}\n```"
         effort = None if self.reasons_all_the_same else request.get("reasoning_effort")
@@ -108,9 +112,12 @@ class ChatService:
             raise Refused(message, "max_completion_tokens", "unsupported_parameter")
 
 
-def default_text(request: dict[str, Any]) -> str:
-    """A valid answer in every requested language, from what the request says."""
+def default_text(request: dict[str, Any], *, sees: bool = True) -> str:
+    """A valid answer in every requested language, from what the request says, and the number in
+    its picture."""
     subject, alt = _subject(request), _spelled_out(request)
+    if sees and (number := _number(request)):
+        alt = f", “{number}”"
     texts = {
         language: {
             "caption": f"Stand-in caption ({language}): {subject}.",
@@ -155,6 +162,15 @@ def _spelled_out(request: dict[str, Any]) -> str:
     """The text in the picture, if it is short enough for an alternative text."""
     text = " ".join(_evidence(request).get("text", ()))
     return f", “{text}”" if 0 < len(text) < 60 else ""
+
+
+def _number(request: dict[str, Any]) -> str | None:
+    """The number in the picture of the request, if there is one."""
+    for message in request["messages"]:
+        for part in message["content"] if isinstance(message["content"], list) else ():
+            if part["type"] == "image_url":
+                return number_in(base64.b64decode(part["image_url"]["url"].partition(",")[2]))
+    return None
 
 
 def _evidence(request: dict[str, Any]) -> dict[str, Any]:

@@ -132,3 +132,16 @@ def test_check_names_a_model_that_reasons_all_the_same(
     mark, what = checked(wired)[1]["model"]
     assert mark == ("BAD" if is_bad else "ok")
     assert ("400 tokens" in what) is is_bad
+
+
+def test_check_names_a_model_that_does_not_see_the_picture(
+    wired: CommandLine, chat_service: ChatService
+) -> None:
+    """Behind a server that drops images, a model describes something all the same."""
+    chat_service.is_blind = True
+    code, found, _ = checked(wired)
+    mark, what = found["model"]
+    assert (code, mark) == (1, "BAD")
+    assert "did not read the number" in what
+    wired.settings["CAPTION_INPUT"] = "tags"
+    assert checked(wired)[1]["model"] == ("ok", "reached")
