@@ -219,7 +219,7 @@ def test_the_threshold_is_the_callers(service: VisionService) -> None:
 
 
 def test_without_a_reported_size_the_sent_one_counts(service: VisionService) -> None:
-    service.faults.append(Reply(body={"metadata": {"width": 0, "height": 0}}))
+    service.faults.append(Reply(body={"metadata": {"width": 0, "height": 0}, "tagsResult": None}))
     seen = service.client().analyze(replace(photo(), width=70, height=80))
     assert (seen.width, seen.height, seen.provider) == (70, 80, "azure 4.0")
 
