@@ -21,7 +21,8 @@ seconds        that this run took
 bytes, format  of the image; format null if it is not known
 vision, model  which services answered; null if none did
 reused         whether the answers are another blob's, with the same bytes or of the same burst
-input_tokens, cached_tokens, output_tokens, vision_calls, usd
+input_tokens, cached_tokens, output_tokens, reasoning_tokens, vision_calls,
+usd
                what the record says was paid; usd null if there is no price
 
 Nothing that is in the image is logged: no caption, tag or text, and no message that might quote
@@ -85,7 +86,12 @@ class ChatSpan:
 
     def billed(self, bill: Bill) -> None:
         """Adds the tokens of an answer to those on the span."""
-        self._usage += Usage(bill.input_tokens, bill.cached_tokens, bill.output_tokens)
+        self._usage += Usage(
+            bill.input_tokens,
+            bill.cached_tokens,
+            bill.output_tokens,
+            reasoning_tokens=bill.reasoning_tokens,
+        )
         if bill.model:
             self._span.set_attribute("gen_ai.response.model", bill.model)
         self._span.set_attributes(
@@ -93,6 +99,7 @@ class ChatSpan:
                 "gen_ai.usage.input_tokens": self._usage.input_tokens,
                 "gen_ai.usage.cache_read.input_tokens": self._usage.cached_tokens,
                 "gen_ai.usage.output_tokens": self._usage.output_tokens,
+                "gen_ai.usage.reasoning.output_tokens": self._usage.reasoning_tokens,
             }
         )
 
@@ -163,6 +170,7 @@ def _fields(record: CaptionRecord, seconds: float) -> dict[str, Any]:
         "input_tokens": paid.input_tokens,
         "cached_tokens": paid.cached_tokens,
         "output_tokens": paid.output_tokens,
+        "reasoning_tokens": paid.reasoning_tokens,
         "vision_calls": paid.vision_calls,
         "usd": None if paid.usd is None else round(paid.usd, 6),
     }

@@ -168,6 +168,7 @@ var appSettings = {
   CAPTION_LANGUAGES: captionLanguages
   CAPTION_DETAIL: 'low'
   CAPTION_MAX_TOKENS: string(captionMaxTokens)
+  CAPTION_REASONING: 'lowest'
   SUPPORT_THRESHOLD: '0.7'
 
   VISION_TIMEOUT_SECONDS: '30'

@@ -15,7 +15,7 @@ from bench.quality.golden import (
     quotations,
     words_told,
 )
-from captioning.captioner import rules
+from captioning.captioner import wording
 from captioning.domain.record import Captioning, CaptionInput, CaptionText
 from captioning.domain.usage import NOTHING, Usage
 
@@ -58,7 +58,7 @@ class Score:
         whole = f"{texts.caption} {texts.alt_text} {texts.description}"
         self.texts += 1
         self.lengths.append(len(texts.alt_text))
-        self.openings += rules.opening(texts.caption) or rules.opening(texts.alt_text)
+        self.openings += wording.opening(texts.caption) or wording.opening(texts.alt_text)
         self.other_language += language_of(whole) not in {None, language.partition("-")[0]}
         said = quotations(whole)
         self.quoted += len(said)

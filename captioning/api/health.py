@@ -24,7 +24,7 @@ class HealthApi:
     that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
     `stopped` gives the reason why reconcile changes no records, if there is one; `backup` what is
     wrong with the backups of the records; `broken` the tables with rows that were skipped, which
-    the other checks may just have met.
+    the other checks may just have met; `reasoning` what an unwanted reasoning of the model costs.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class HealthApi:
         stopped: Callable[[], str | None] = lambda: None,
         backup: Callable[[], str | None] = lambda: None,
         broken: Callable[[], Iterable[str]] = tuple,
+        reasoning: Callable[[], str | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._checks = checks
@@ -45,15 +46,16 @@ class HealthApi:
         self._stopped = stopped
         self._backup = backup
         self._broken = broken
+        self._reasoning = reasoning
         self._now = now
         self._lock = Lock()
         self._answer: tuple[datetime, Response] | None = None
 
     def get_health(self) -> Response:
         """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent, the
-        webhook fails, reconcile has stopped, the backup is late or rows of a table cannot be read.
-        It needs no key, so it gives the states of the parts, error codes and what to do, and
-        nothing else."""
+        webhook fails, reconcile has stopped, the backup is late, the model reasons though it
+        should not, or rows of a table cannot be read. It needs no key, so it gives the states of
+        the parts, error codes and what to do, and nothing else."""
         with self._lock:  # whoever comes meanwhile gets the same answer
             if self._answer is None or not timedelta() <= self._now() - self._answer[0] < KEPT:
                 answer = self._checked()
@@ -76,6 +78,9 @@ class HealthApi:
                 reasons["reconcile"] = reason
             if state := self._backup():
                 parts["backup"] = state
+            if said := self._reasoning():
+                parts["reasoning"] = "unwanted"
+                reasons["reasoning"] = said
             for table in self._broken():
                 parts[table] = "unreadable"
                 reasons[table] = BROKEN_ROWS

@@ -9,6 +9,7 @@ from azure.core.credentials import TokenCredential
 
 from captioning.app.credentials import token_provider
 from captioning.app.timeouts import CONNECT_SECONDS
+from captioning.budget.prices import PriceList
 from captioning.config.settings import Settings
 from captioning.errors import SettingsError
 from captioning.providers import Captioner, ImageAnalyzer, Providers
@@ -83,6 +84,7 @@ class ServiceClients:
 
         azure = settings.caption_provider == "azure"
         file = settings.caption_prompt_file
+        known = PriceList.load(settings.prices_file).model(settings.caption_model)
         key = settings.azure_openai_api_key if azure else settings.openai_api_key
         client = OpenAICaptioner(
             base_url=(
@@ -97,6 +99,8 @@ class ServiceClients:
             prompt=Prompt(file.read_text("utf-8-sig")) if file else BUILT_IN,
             detail=settings.caption_detail,
             max_completion_tokens=settings.caption_max_tokens,
+            reasoning=settings.caption_reasoning,
+            reasons=known.reasons if known else None,
             connect_timeout=CONNECT_SECONDS,
             read_timeout=settings.caption_timeout_seconds,
         )

@@ -27,6 +27,7 @@ from captioning.backup.restore import Policy, Restore
 from captioning.backup.rows import RecordTable
 from captioning.budget.ledger import Ledger
 from captioning.budget.prices import PriceList
+from captioning.budget.reasoning import unwanted_reasoning
 from captioning.budget.table import UsageTable
 from captioning.config.settings import Settings
 from captioning.domain.messages import NotificationMessage
@@ -303,6 +304,11 @@ class Services:
             now=self._now,
         )
 
+    def _reasoning(self) -> str | None:
+        if self._settings.caption_reasoning != "lowest":
+            return None
+        return unwanted_reasoning(self.ledger.days)
+
     def _make_api(self) -> Api:
         settings, images, catalog = self._settings, self._storage.images, self.catalog
         analyzer, health = self._providers.analyzer, self._health
@@ -340,6 +346,7 @@ class Services:
                 Brake(self._state, self._now).reason,
                 self.backup.lateness,
                 self._broken.tables,
+                self._reasoning,
                 self._now,
             ),
             tools=ImageTools(catalog, self.languages),

@@ -43,6 +43,7 @@ class Tally:
     unpriced: int = 0
     bursts: int = 0
     bursts_saved_usd: float = 0.0
+    reasoning_tokens: int = 0
 
     @property
     def images(self) -> int:
@@ -231,6 +232,7 @@ def _tally(
         input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens,
         output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
         vision_calls=usage.vision_calls,
         usd=usage.usd or 0.0,
         saved_usd=reused_usd or 0.0,

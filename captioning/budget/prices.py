@@ -1,8 +1,10 @@
-"""What services charge, from a dated file. Prices that are not in it are unknown, not guessed."""
+"""What services charge and how long they live, from a dated file. Prices that are not in it are
+unknown, not guessed."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 
 from captioning.domain.usage import Bill, Usage
 
+PATCH = 32
+"""Pixels of a side of the squares in which models since gpt-4.1-mini count a picture."""
 BUILT_IN = Path(__file__).with_name("prices.json")
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _VERSION = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
@@ -23,13 +27,46 @@ _SAID = {"missing": "is missing", "unexpected_keyword_argument": "is not known h
 
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
-class TokenPrices:
+class FlatPicture:
+    """A picture counts `flat` tokens in detail `low`, whatever its size."""
+
+    flat: Annotated[int, Field(gt=0)]
+
+    def tokens(self, _width: int, _height: int) -> int:
+        """The tokens of a picture."""
+        return self.flat
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class PatchPicture:
+    """A picture counts `patch` tokens for each of up to `most` patches of PATCH x PATCH pixels,
+    whatever the detail."""
+
+    patch: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    most: Annotated[int, Field(gt=0)]
+
+    def tokens(self, width: int, height: int) -> int:
+        """The tokens of a picture of this size in pixels."""
+        patches = math.ceil(width / PATCH) * math.ceil(height / PATCH)
+        return math.ceil(min(patches, self.most) * self.patch)
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class ModelPrices:
     """US dollars for a million tokens. Cached tokens are part of the input; without a price of
-    their own they cost the same."""
+    their own they cost the same. The rest is None where it is not known: how far the model is on
+    its way out, the day from which on it answers 410, whether it reasons unless told not to, and
+    what a picture counts."""
 
     input: Dollars
     output: Dollars
     cached: Dollars | None = None
+    lifecycle: Literal["current", "legacy", "deprecated", "retired"] | None = None
+    retires: dt.date | None = None
+    reasons: bool | None = None
+    picture: FlatPicture | PatchPicture | None = None
 
     def of(self, bill: Bill) -> float:
         """US dollars for a bill's tokens."""
@@ -51,6 +88,7 @@ class VisionPrices:
     verified: bool
     per_1000: dict[str, Dollars]
     note: str = ""
+    retires: dt.date | None = None
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -60,9 +98,9 @@ class PriceFile:
 
     date: dt.date
     currency: Literal["USD"]
-    models: dict[str, TokenPrices]
+    models: dict[str, ModelPrices]
     vision: VisionPrices
-    default: TokenPrices | None = None
+    default: ModelPrices | None = None
     sources: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +110,7 @@ class PriceList:
     def __init__(self, file: PriceFile) -> None:
         self.date = file.date
         self.vision_verified = file.vision.verified
+        self.vision_retires = file.vision.retires
         self._models = {name.casefold(): prices for name, prices in file.models.items()}
         self._default = file.default
         self._vision = {name.casefold(): usd for name, usd in file.vision.per_1000.items()}
@@ -98,9 +137,18 @@ class PriceList:
             bill.input_tokens,
             bill.cached_tokens,
             bill.output_tokens,
+            reasoning_tokens=bill.reasoning_tokens,
             vision_calls=len(bill.features),
             usd=(tokens or 0.0) + (transactions or 0.0) if known else None,
         )
+
+    def models(self) -> dict[str, ModelPrices]:
+        """What is known of each model that the file names, by lower-case name."""
+        return dict(self._models)
+
+    def model(self, name: str) -> ModelPrices | None:
+        """What is known of the model of this name, with or without a version; None: nothing."""
+        return self._named(name)
 
     def has_model(self, name: str) -> bool:
         """Whether answers of this model or deployment have a price."""
@@ -122,7 +170,7 @@ class PriceList:
         except KeyError:
             return None
 
-    def _named(self, name: str) -> TokenPrices | None:
+    def _named(self, name: str) -> ModelPrices | None:
         """The prices of a whole name, else those of the name without its version."""
         whole = name.casefold()
         return self._models.get(whole) or self._models.get(_VERSION.sub("", whole))

@@ -1,19 +1,17 @@
-"""The texts in a model's answer: reading them, checking them by the rules, and repairing them."""
+"""The texts in a model's answer: checking them by the rules, and repairing them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from captioning.captioner import rules
+from captioning.captioner.reading import read_texts
+from captioning.captioner.refusal_texts import Refusing, refusing
 from captioning.domain.record import CaptionText, ImageAnalysis
-from captioning.text import visible
 
-_MAX_OBJECTS = 20
+LEAST_COPIED = 3
+"""Words of a caption that are not the same in two languages by chance, as a name is."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,25 @@ class Answer:
                 f"{language}: {fault}"
                 for language, text in self.texts.items()
                 for fault in (
-                    *rules.text_faults(text, decorative=self.decorative),
+                    *rules.text_faults(text, decorative=self.decorative, language=language),
                     *rules.evidence_faults(text, evidence, decorative=self.decorative),
                 )
             ),
+            *(f"{language}: its texts must be in {language}" for language in self._copied()),
         )
+
+    def _copied(self) -> Iterator[str]:
+        """The languages whose caption is word for word that of one before them."""
+        seen: set[str] = set()
+        for language, text in self.captioned.items():
+            if text.caption in seen and len(text.caption.split()) >= LEAST_COPIED:
+                yield language
+            seen.add(text.caption)
+
+    def refusing(self) -> Refusing | None:
+        """Whether the model declines in the main language, or says that it sees no picture."""
+        text = self.texts.get(self.languages[0])
+        return refusing(text.caption) if text else None
 
     @property
     def usable(self) -> bool:
@@ -52,7 +64,7 @@ class Answer:
     def repaired(self) -> dict[str, CaptionText]:
         """The texts as they are stored, without faults; none for a language without a caption."""
         return {
-            language: rules.repaired(text, decorative=self.decorative)
+            language: rules.repaired(text, decorative=self.decorative, language=language)
             for language, text in self.captioned.items()
         }
 
@@ -60,18 +72,21 @@ class Answer:
         """What a reader should know about the stored texts; None if there is nothing."""
         kept = self.repaired()
         lacking = [language for language in self.languages if language not in kept]
-        unspelled = [
-            language
-            for language, text in kept.items()
-            if rules.UNSPELLED in rules.evidence_faults(text, evidence, decorative=self.decorative)
-        ]
-        notes = (
-            f"The caption model wrote nothing in {', '.join(lacking)}." if lacking else "",
-            f"The alternative text ({', '.join(unspelled)}) leaves out text that is in the picture."
-            if unspelled
-            else "",
-        )
-        return " ".join(filter(None, notes)) or None
+        broken: dict[str, list[str]] = {}
+        for language, text in kept.items():
+            for fault in rules.evidence_faults(text, evidence, decorative=self.decorative):
+                if fault == rules.UNSPELLED:
+                    said = "The alternative text ({}) leaves out text that is in the picture."
+                    broken.setdefault(said, []).append(language)
+            if rules.text_faults(text, decorative=self.decorative, language=language):
+                said = "The texts ({}) break rules, even when asked for again."
+                broken.setdefault(said, []).append(language)
+        if copied := [*self._copied()]:
+            broken["The texts ({}) are those of another language."] = copied
+        notes = [said.format(", ".join(languages)) for said, languages in broken.items()]
+        if lacking:
+            notes.insert(0, f"The caption model wrote nothing in {', '.join(lacking)}.")
+        return " ".join(notes) or None
 
     @property
     def captioned(self) -> dict[str, CaptionText]:
@@ -79,60 +94,11 @@ class Answer:
         return {
             language: text
             for language, text in self.texts.items()
-            if visible.has_words(text.caption)
+            if rules.is_description(text.caption)
         }
 
 
-@dataclass(frozen=True)
-class _Form:
-    """The JSON object that was requested; the value of a language is not validated yet."""
-
-    decorative: bool
-    texts: dict[str, Any]
-
-
 def read_answer(text: str, languages: tuple[str, ...]) -> Answer | None:
-    """The JSON object in a text that has the most languages, the first one of several; None if
-    there is no such object. Text around it, such as code fences, is ignored."""
-    found: list[Answer] = []
-    for candidate in _objects(text):
-        try:
-            form = _form.validate_python(candidate)
-        except ValidationError:
-            continue
-        read = {name: _tidied(form.texts.get(name)) for name in languages}
-        if texts := {name: text for name, text in read.items() if text}:
-            found.append(Answer(form.decorative, texts, languages))
-    return max(found, key=lambda answer: len(answer.texts), default=None)
-
-
-def _tidied(given: Any) -> CaptionText | None:
-    try:
-        text = _text.validate_python(given)
-    except ValidationError:
-        return None
-    return CaptionText(
-        visible.tidy(text.caption),
-        visible.tidy(text.alt_text),
-        visible.tidy(text.description),
-    )
-
-
-def _objects(text: str) -> Iterator[Any]:
-    """The JSON objects in the text in their order, without those inside another one."""
-    decoder = json.JSONDecoder()
-    start = text.find("{")
-    for _ in range(_MAX_OBJECTS):
-        if start < 0:
-            return
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            yield value
-        start = text.find("{", end)
-
-
-_form = TypeAdapter(_Form)
-_text = TypeAdapter(CaptionText)
+    """The answer in what a model said; None if there is none."""
+    read = read_texts(text, languages)
+    return Answer(*read, languages) if read else None

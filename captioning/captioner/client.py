@@ -13,12 +13,21 @@ from captioning.captioner.answer import Answer, read_answer
 from captioning.captioner.completion import Completion, read_completion
 from captioning.captioner.prompt import BUILT_IN, NOT_JSON, Prompt
 from captioning.captioner.refusals import ENDPOINT, KEY, Provider, Refusal
-from captioning.captioner.request import Detail, Dialect, Form, Messages, reminder
+from captioning.captioner.request import (
+    Detail,
+    Dialect,
+    Form,
+    Messages,
+    Reasoning,
+    first_effort,
+    reminder,
+)
 from captioning.domain.record import Captioning, ImageAnalysis
 from captioning.errors import (
     AuthRefused,
     BadResponse,
     CaptioningError,
+    ContentFiltered,
     ServiceTimeout,
     ServiceUnavailable,
 )
@@ -40,7 +49,8 @@ _TRANSPORT_ERRORS = (
 
 class OpenAICaptioner:
     """Calls one model; safe to share between threads. With an empty key, none is sent (for a local
-    server). `http_client` is closed with the captioner."""
+    server). `reasons` is whether the model reasons unless told not to; None: not known.
+    `http_client` is closed with the captioner."""
 
     def __init__(
         self,
@@ -53,6 +63,8 @@ class OpenAICaptioner:
         prompt: Prompt = BUILT_IN,
         detail: Detail = "low",
         max_completion_tokens: int = MAX_TOKENS,
+        reasoning: Reasoning = "lowest",
+        reasons: bool | None = False,
         connect_timeout: float = 5.0,
         read_timeout: float = 60.0,
         http_client: httpx2.Client | None = None,
@@ -65,7 +77,8 @@ class OpenAICaptioner:
         self._form = Form(model, languages, prompt, detail, max_completion_tokens)
         self._provider: Provider = provider
         self._key = api_key
-        self._dialect = Dialect()
+        self._reasoning = reasoning
+        self._dialect = Dialect(effort=first_effort(reasoning, reasons=reasons))
         timeout = openai.Timeout(read_timeout, connect=connect_timeout)
         # A redirect would send picture and key elsewhere, and loopback needs no proxy.
         http = http_client or openai.DefaultHttpxClient(
@@ -76,8 +89,10 @@ class OpenAICaptioner:
 
     @property
     def identity(self) -> str:
-        """Provider, model, detail, token limit, languages, and a hash of all that is sent."""
-        return f"{self._provider} {self._form.identity}"
+        """Provider, model, detail, token limit, languages, a hash of all that is sent, and how much
+        the model reasons where that is not as little as it can."""
+        reasoning = "" if self._reasoning == "lowest" else f" reasoning {self._reasoning}"
+        return f"{self._provider} {self._form.identity}{reasoning}"
 
     def close(self) -> None:
         """Closes the connections."""
@@ -99,6 +114,9 @@ class OpenAICaptioner:
     ) -> Captioning:
         first = self._ask(asked, calls, current)
         answer = read_answer(first.text, self._form.languages)
+        if first.is_cut and not (answer and answer.usable):
+            # Asked again it would be cut again.
+            raise _cut_off(self._form.max_tokens)
         faults = answer.faults(evidence) if answer else (NOT_JSON,)
         if answer and not faults:
             return self._captioning(answer, evidence, first)
@@ -112,7 +130,7 @@ class OpenAICaptioner:
         for candidate, other in ((later, answer), (answer, later)):
             if candidate and candidate.usable:
                 return self._captioning(candidate.with_rest_of(other), evidence, second)
-        raise BadResponse("The caption model gave no caption in the requested form, twice.")
+        raise _no_caption(later or answer)
 
     def _captioning(
         self, answer: Answer, evidence: ImageAnalysis | None, completion: Completion
@@ -134,7 +152,7 @@ class OpenAICaptioner:
                 bill = outcome.bill(self._form.model)
                 calls.billed(bill)
                 current.billed(bill)
-                outcome.raise_for_end(self._form.max_tokens)
+                outcome.raise_for_refusal()
                 return outcome
             dialect = outcome
 
@@ -179,6 +197,26 @@ class OpenAICaptioner:
         if not fits_a_header(key):
             raise AuthRefused("The app's identity got no usable token for the caption model.")
         return f"Bearer {key}"
+
+
+def _cut_off(limit: int) -> BadResponse:
+    return BadResponse(
+        f"The caption did not fit into {limit} output tokens, of which a reasoning model spends "
+        "some unseen. Raise CAPTION_MAX_TOKENS, or use a CAPTION_MODEL that reasons less."
+    )
+
+
+def _no_caption(answer: Answer | None) -> CaptioningError:
+    """The error of an answer that holds no caption after it was asked for twice."""
+    refusing = answer.refusing() if answer else None
+    if refusing == "declines":
+        return ContentFiltered("The caption model declines to describe this picture.")
+    if refusing == "sees_nothing":
+        return BadResponse(
+            "The caption model says that it sees no picture: check that CAPTION_MODEL takes images "
+            "and that the server in front of it passes them on."
+        )
+    return BadResponse("The caption model gave no caption in the requested form, twice.")
 
 
 class _Client(openai.OpenAI):

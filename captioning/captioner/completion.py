@@ -2,39 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from captioning.domain.usage import Bill
-from captioning.errors import BadResponse, ContentFiltered, ServiceUnavailable
+from captioning.errors import ContentFiltered, ServiceUnavailable
 from captioning.text import visible
 
 MAX_MODEL = 100
 
 
+def _count(value: Any) -> int:
+    """A number of tokens. Servers send null, fractions and negative numbers: what is no count is
+    0, as a budget must not grow by it."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return max(0, math.ceil(value)) if is_number and math.isfinite(value) else 0
+
+
+def _spoken(value: Any) -> str:
+    """The text of a message, which some servers send in parts."""
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else []
+    texts = (part.get("text") if isinstance(part, dict) else part for part in parts)
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+_Count = Annotated[int, BeforeValidator(_count)]
+_Name = Annotated[str | None, BeforeValidator(_name)]
+
+
 @dataclass(frozen=True)
 class _Message:
-    content: str | None = None
-    refusal: str | None = None
+    content: Annotated[str, BeforeValidator(_spoken)] = ""
+    refusal: _Name = None
 
 
 @dataclass(frozen=True)
 class _Choice:
-    message: _Message
-    finish_reason: str | None = None
+    message: Annotated[_Message, BeforeValidator(_object)] = field(default_factory=_Message)
+    finish_reason: _Name = None
 
 
 @dataclass(frozen=True)
 class _Details:
-    cached_tokens: int | None = None
+    cached_tokens: _Count = 0
+    reasoning_tokens: _Count = 0
+
+
+_TheDetails = Annotated[_Details, BeforeValidator(_object)]
 
 
 @dataclass(frozen=True)
 class _Usage:
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _Details | None = None
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
+    prompt_tokens_details: _TheDetails = field(default_factory=_Details)
+    completion_tokens_details: _TheDetails = field(default_factory=_Details)
 
 
 @dataclass(frozen=True)
@@ -42,13 +77,18 @@ class Completion:
     """A chat completion, with the fields that are used here."""
 
     choices: list[_Choice]
-    model: str | None = None
-    usage: _Usage | None = None
+    model: _Name = None
+    usage: Annotated[_Usage, BeforeValidator(_object)] = field(default_factory=_Usage)
 
     @property
     def text(self) -> str:
         """What the model said; empty if it said nothing."""
-        return self.choices[0].message.content or ""
+        return self.choices[0].message.content
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the model ran out of tokens."""
+        return self.choices[0].finish_reason == "length"
 
     def model_name(self, default: str) -> str:
         """The service's name for the model that answered; `default` if it names none."""
@@ -56,28 +96,22 @@ class Completion:
 
     def bill(self, default: str) -> Bill:
         """Its tokens, and the model whose prices apply: `default` if the answer names none."""
-        usage = self.usage or _Usage()
+        usage = self.usage
         return Bill(
             model=self.model_name(default),
             input_tokens=usage.prompt_tokens,
-            cached_tokens=(usage.prompt_tokens_details or _Details()).cached_tokens or 0,
+            cached_tokens=usage.prompt_tokens_details.cached_tokens,
             output_tokens=usage.completion_tokens,
+            reasoning_tokens=usage.completion_tokens_details.reasoning_tokens,
         )
 
-    def raise_for_end(self, limit: int) -> None:
-        """Raises ContentFiltered if the model refused or a filter stopped it, and BadResponse if it
-        ran out of tokens."""
+    def raise_for_refusal(self) -> None:
+        """Raises ContentFiltered if the model refused or a filter stopped it."""
         choice = self.choices[0]
         if choice.message.refusal:
             raise ContentFiltered("The caption model declined to describe this picture.")
         if choice.finish_reason == "content_filter":
             raise ContentFiltered("The service's content filter stopped the caption.")
-        if choice.finish_reason == "length":
-            raise BadResponse(
-                f"The caption did not fit into {limit} output tokens, of which a reasoning model "
-                "spends some unseen. Raise CAPTION_MAX_TOKENS, or use a CAPTION_MODEL that "
-                "reasons less."
-            )
 
 
 def read_completion(body: bytes) -> Completion:

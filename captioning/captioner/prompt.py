@@ -70,7 +70,7 @@ def _lines(text: Iterable[TextLine]) -> tuple[list[str], bool]:
 
 SCHEMA_NAME = "picture_caption"
 NOT_JSON = "the answer was not the JSON object that was asked for"
-_FIELDS = ("caption", "alt_text", "description")
+FIELDS = ("caption", "alt_text", "description")
 _INSTRUCTIONS = """\
 You write captions and alternative texts for pictures. Say what can be seen, plainly and \
 specifically, and nothing that cannot be seen: no guesses about names, places, relations, feelings \
@@ -148,7 +148,7 @@ def again(faults: tuple[str, ...]) -> str:
 
 def schema(languages: tuple[str, ...]) -> dict[str, Any]:
     """The JSON schema of an answer, in the subset that strict structured output accepts."""
-    texts = _object({name: {"type": "string"} for name in _FIELDS})
+    texts = _object({name: {"type": "string"} for name in FIELDS})
     return _object(
         {"decorative": {"type": "boolean"}, "texts": _object(dict.fromkeys(languages, texts))}
     )
@@ -164,5 +164,10 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form(languages: tuple[str, ...]) -> dict[str, Any]:
-    texts = {name: f"the {name}" for name in _FIELDS}
+    texts = {name: placeholder(name) for name in FIELDS}
     return {"decorative": False, "texts": dict.fromkeys(languages, texts)}
+
+
+def placeholder(name: str) -> str:
+    """What stands for a text in the form of an answer."""
+    return f"the {name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from captioning.captioner.prompt import SCHEMA_NAME, Prompt, again, question, schema
@@ -11,6 +11,11 @@ from captioning.domain.record import ImageAnalysis
 from captioning.images.rendition import Rendition
 
 Detail = Literal["low", "high", "auto"]
+Reasoning = Literal["lowest", "low", "medium", "high", "default"]
+Effort = Literal["none", "minimal", "low", "medium", "high"]
+LOWEST: tuple[Effort, ...] = ("none", "minimal", "low")
+"""Values of `reasoning_effort` of little reasoning, the least first. Models differ in which of them
+they take, and refuse the others."""
 Messages = list[dict[str, Any]]
 MAX_SAID = 20_000
 """Characters of a faulty answer that are sent back to the model."""
@@ -18,11 +23,17 @@ MAX_SAID = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The parts of a request that a server understands: structured output, and the newer name
-    `max_completion_tokens`."""
+    """The parts of a request that a server understands: structured output, the newer name
+    `max_completion_tokens`, and `reasoning_effort`, which is not sent where `effort` is None."""
 
     structured: bool = True
     completion_tokens: bool = True
+    effort: Effort | None = None
+
+    def next_effort(self) -> Dialect:
+        """With the next more effort, or none that is sent."""
+        later = LOWEST[LOWEST.index(self.effort) + 1 :] if self.effort in LOWEST else ()
+        return replace(self, effort=later[0] if later else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +70,20 @@ class Form:
             "messages": [{"role": "system", "content": system}, *conversation],
             "max_completion_tokens" if dialect.completion_tokens else "max_tokens": self.max_tokens,
         }
+        if dialect.effort:
+            body["reasoning_effort"] = dialect.effort
         if dialect.structured:
             answer = {"name": SCHEMA_NAME, "strict": True, "schema": schema(self.languages)}
             body["response_format"] = {"type": "json_schema", "json_schema": answer}
         return body
+
+
+def first_effort(reasoning: Reasoning, *, reasons: bool | None) -> Effort | None:
+    """The `reasoning_effort` to ask a model for first; None: the parameter is not sent. A model
+    that does not reason refuses it, so it is not sent where that is known (`reasons` is False)."""
+    if reasoning == "default" or reasons is False:
+        return None
+    return LOWEST[0] if reasoning == "lowest" else reasoning
 
 
 def reminder(said: str, faults: tuple[str, ...]) -> Messages:

@@ -6,12 +6,22 @@ that takes more than a sentence goes into the description.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from itertools import islice
 
+from captioning.captioner.refusal_texts import refusing
+from captioning.captioner.sentences import first_sentence
+from captioning.captioner.wording import (
+    has_wrapping,
+    is_in_another_language,
+    is_looping,
+    opening,
+    plain,
+    says_nothing,
+    without_opening,
+)
 from captioning.domain.record import CaptionText, ImageAnalysis, TextLine
 from captioning.text.visible import JOINERS, has_words
 from captioning.text.words import words
@@ -41,86 +51,61 @@ COMPLEX = frozenset(
 UNSPELLED = "alt_text must spell out the text in the picture, as it is written there"
 UNTOLD = "description must tell what the text, chart or diagram in the picture says"
 
-_OPENING = re.compile(
-    r"\s*(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic)s?\s+(?:that\s+|is\s+)?"
-    r"(?:of|showing|shows|depicting|depicts|featuring|features)\s+"
-    r"|\s*in\s+(?:the|this)\s+(?:image|photograph|photo|picture)\s*,?\s+",
-    re.IGNORECASE,
-)
-_NOTHING = re.compile(
-    r"(?:(?:an?|the|this)\s+)?(?:image|photograph|photo|picture|pic|img|untitled)s?[\W\d_]*"
-    r"|(?:img|dscn?|dscf|pxl|mvimg|wp)[_-]?\d[\w-]*"
-    r"|\S+\.(?:jpe?g|png|gif|webp|tiff?|bmp|ico|heic|heif|avif|svg)",
-    re.IGNORECASE,
-)
-_QUOTED = re.compile(r'“[^”]{2,}”|"[^"]{2,}"|«[^»]{2,}»|„[^“”]{2,}[“”]|「[^」]{2,}」')
 
-_STOP = re.compile(r"""[.!?…।۔؟]["'”’»)\]]*(?=\s+["'“‘«„(\[¿¡]*(\w))|[。！？]["'”’»」)]*(?=.)""")
-
-_ABBREVIATION = re.compile(
-    r"(?:\b\w|\w\.\w|\b(?:mr|mrs|ms|dr|st|no|vs|etc|mt|ft|jr|sr|prof|inc|co|ltd|approx))$",
-    re.IGNORECASE,
-)
-
-
-def text_faults(text: CaptionText, *, decorative: bool) -> tuple[str, ...]:
+def text_faults(text: CaptionText, *, decorative: bool, language: str = "en") -> tuple[str, ...]:
     """The rules the texts break, in words for the model; the texts are not quoted."""
     alt = "" if decorative else text.alt_text
     rules = {
         "caption must not be empty": not has_words(text.caption),
         f"caption must have at most {CAPTION} characters": len(text.caption) > CAPTION,
         'caption must not open with "image of" or the like': opening(text.caption),
+        "caption must say what the picture shows, not its name or kind": says_nothing(text.caption),
         "alt_text must not be empty unless decorative": not decorative and not has_words(alt),
         f"alt_text must have at most {ALT_TEXT} characters": len(alt) > ALT_TEXT,
-        "alt_text must be one sentence": first_sentence(alt) != alt,
+        "alt_text must be one sentence": first_sentence(alt, language) != alt,
         'alt_text must not open with "image of" or the like': opening(alt),
         "alt_text must say what the picture shows, not its name or kind": says_nothing(alt),
         f"description must have at most {DESCRIPTION} characters": len(text.description)
         > DESCRIPTION,
     }
-    return tuple(rule for rule, broken in rules.items() if broken)
-
-
-def repaired(text: CaptionText, *, decorative: bool) -> CaptionText:
-    """The texts without the faults that can be removed without writing words of our own."""
-    caption = without_opening(text.caption)
-    has_alt = has_words(text.alt_text) and not says_nothing(text.alt_text)
-    alt = without_opening(text.alt_text if has_alt else text.caption)
-    return CaptionText(
-        caption=cut(caption, CAPTION),
-        alt_text="" if decorative else cut(first_sentence(alt), ALT_TEXT),
-        description=cut(text.description, DESCRIPTION),
+    of_each = {"caption": text.caption, "alt_text": alt, "description": text.description}
+    return (
+        *(rule for rule, is_broken in rules.items() if is_broken),
+        *(f"{name} {rule}" for name, said in of_each.items() for rule in _wrong(said, language)),
     )
 
 
-def opening(text: str) -> bool:
-    """Whether it opens with "image of", "this photo shows" or the like."""
-    return _OPENING.match(text) is not None
+def _wrong(text: str, language: str) -> Iterator[str]:
+    """The rules for every text that this one breaks."""
+    if refusing(text):
+        yield "must describe the attached picture, and nothing else"
+    if has_wrapping(text) and not says_nothing(text):
+        yield "must be plain text without markup, labels or quotes around it"
+    if is_looping(text):
+        yield "must not repeat itself"
+    if is_in_another_language(text, language):
+        yield f"must be in {language}"
 
 
-def says_nothing(text: str) -> bool:
-    """Whether the text is only "an image" or the like, or the name of a file."""
-    return _NOTHING.fullmatch(text.strip(" .\"'“”")) is not None
+def is_description(text: str) -> bool:
+    """Whether the text says something about a picture."""
+    return has_words(text) and not says_nothing(text) and refusing(text) is None
 
 
-def without_opening(text: str) -> str:
-    """The text without such openings, starting with a capital letter if one was removed."""
-    while (found := _OPENING.match(text)) and has_words(rest := text[found.end() :]):
-        text = rest[:1].upper() + rest[1:]
-    return text
+def repaired(text: CaptionText, *, decorative: bool, language: str = "en") -> CaptionText:
+    """The texts without the faults that can be removed without writing words of our own."""
+    caption = _plainly(text.caption)
+    alt = _plainly(text.alt_text) if is_description(text.alt_text) else caption
+    description = _plainly(text.description) if is_description(text.description) else ""
+    return CaptionText(
+        caption=cut(caption, CAPTION),
+        alt_text="" if decorative else cut(first_sentence(alt, language), ALT_TEXT),
+        description=cut(description, DESCRIPTION),
+    )
 
 
-def first_sentence(text: str) -> str:
-    """The text up to the first stop that ends a sentence; a quotation may hold several."""
-    masked = _QUOTED.sub(lambda quote: f"x{'x' * (len(quote[0]) - 3)}{quote[0][-2:]}", text)
-    for stop in _STOP.finditer(masked):
-        following = stop[1]
-        if following and (following.islower() or following.isdigit()):
-            continue
-        if stop[0].startswith(".") and _ABBREVIATION.search(masked[: stop.start()]):
-            continue
-        return text[: stop.end()]
-    return text
+def _plainly(text: str) -> str:
+    return without_opening(plain(text))
 
 
 def cut(text: str, limit: int) -> str:

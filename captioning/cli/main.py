@@ -15,6 +15,7 @@ from captioning.cli import console
 from captioning.cli.backup import backup, import_
 from captioning.cli.context import DAYS, images_in, local_services, reported, wait_for
 from captioning.cli.migrate import migrate
+from captioning.cli.prices import prices
 from captioning.cli.reconcile import reconcile
 from captioning.cli.reprocess import reprocess, revert
 from captioning.cli.trash import forget, restore
@@ -193,6 +194,7 @@ cli.command()(backup)
 cli.command("import")(import_)
 cli.command()(reprocess)
 cli.command()(migrate)
+cli.command()(prices)
 cli.command()(reconcile)
 cli.command()(revert)
 cli.command()(restore)

@@ -165,6 +165,14 @@ SETTINGS = (
         "Output tokens of one answer at most; reasoning models need several thousand.",
         "1000",
     ),
+    Setting(
+        "CAPTION_REASONING",
+        "lowest",
+        "How much a model that can reason does so before it answers, which is billed as output: "
+        "`lowest` (the least that it allows), `low`, `medium`, `high`, or `default` to leave it to "
+        "the service.",
+        "lowest",
+    ),
     Setting("CAPTION_PROMPT_FILE", "", "A text file to use instead of the built-in instructions."),
     Setting(
         "TAG_VOCABULARY_FILE",

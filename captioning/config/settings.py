@@ -76,6 +76,7 @@ class Settings:
     caption_languages: tuple[str, ...]
     caption_detail: Literal["low", "high", "auto"]
     caption_max_tokens: int
+    caption_reasoning: Literal["lowest", "low", "medium", "high", "default"]
     caption_prompt_file: Path | None
     tag_vocabulary: Vocabulary
     support_threshold: float
@@ -164,6 +165,9 @@ def _parse(env: Environment) -> Settings:
         caption_input=env.choice("CAPTION_INPUT", "image+tags", "image", "tags"),
         caption_languages=env.languages("CAPTION_LANGUAGES"),
         caption_detail=env.choice("CAPTION_DETAIL", "low", "high", "auto"),
+        caption_reasoning=env.choice(
+            "CAPTION_REASONING", "lowest", "low", "medium", "high", "default"
+        ),
         caption_max_tokens=env.whole("CAPTION_MAX_TOKENS", 100, 128_000),
         caption_prompt_file=prompt_file(env),
         tag_vocabulary=tag_vocabulary(env),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Bill:
     """What one answer is charged for: Vision's transactions by feature, or a model's tokens.
 
-    `model` is the name that the service reports; cached tokens are part of the input tokens.
+    `model` is the name that the service reports; cached tokens are part of the input tokens, and
+    what the model spent on reasoning is part of the output tokens.
     """
 
     features: tuple[str, ...] = ()
@@ -17,6 +18,7 @@ class Bill:
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Usage:
     output_tokens: int = 0
     vision_calls: int = 0
     usd: float | None = None
+    reasoning_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         known = self.usd is not None and other.usd is not None
@@ -37,6 +40,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.vision_calls + other.vision_calls,
             (self.usd or 0.0) + (other.usd or 0.0) if known else None,
+            self.reasoning_tokens + other.reasoning_tokens,
         )
 
 

@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+_HEADERS = (
+    ("retry-after-ms", 1_000),
+    ("retry-after", 1),
+    ("llm_provider-retry-after-ms", 1_000),
+    ("llm_provider-retry-after", 1),
+)
+
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from `retry-after-ms`, else from `Retry-After` (seconds or an HTTP date); None if
-    there is neither. Header names are in lower case or `headers` ignores case."""
-    for name, unit in (("retry-after-ms", 1_000), ("retry-after", 1)):
+    """Seconds from `retry-after-ms`, else from `Retry-After` (seconds or an HTTP date), also as the
+    LiteLLM gateway passes them on; None if there is none. Names are in lower case or `headers`
+    ignores case."""
+    for name, unit in _HEADERS:
         try:
             seconds = float(headers.get(name, "")) / unit
         except ValueError:

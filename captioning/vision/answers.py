@@ -7,14 +7,23 @@ has the documented type.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.alias_generators import to_camel
 
 from captioning.domain.record import Box, DetectedObject, ImageAnalysis, Tag, TextLine
-from captioning.errors import BadResponse
+from captioning.errors import BadResponse, ServiceUnavailable
 from captioning.images.rendition import Rendition
 from captioning.text.visible import JOINERS, visible
 
@@ -27,6 +36,20 @@ def _pairs(numbers: list[float]) -> list[float]:
     if len(numbers) % 2:
         raise ValueError("an odd number of coordinates")
     return numbers
+
+
+def _sound(items: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """The items that have the documented shape: a bad one spoils only itself."""
+    if not isinstance(items, list):
+        return validate(items)
+    found = []
+    for item in items:
+        with suppress(ValidationError):
+            found += validate([item])
+    return found
+
+
+Items = Annotated[list[T], WrapValidator(_sound)]
 
 
 class Wire(BaseModel):
@@ -61,17 +84,17 @@ class Phrase(Wire):
 
 
 class Metadata(Wire):
-    width: int | None = None
-    height: int | None = None
+    width: Number | None = None
+    height: Number | None = None
 
 
 class Values(Wire, Generic[T]):
-    values: list[T] | None = None
+    values: Items[T] | None = None
 
 
 class Object40(Wire):
     bounding_box: Rect
-    tags: list[Named] | None = None
+    tags: Items[Named] | None = None
 
     def detected(self) -> Iterable[DetectedObject]:
         """The object under its most confident name; nothing when it has none."""
@@ -90,11 +113,11 @@ class Line40(Wire):
 
 
 class Block(Wire):
-    lines: list[Line40] | None = None
+    lines: Items[Line40] | None = None
 
 
 class Read40(Wire):
-    blocks: list[Block] | None = None
+    blocks: Items[Block] | None = None
 
 
 class Answer40(Wire):
@@ -127,15 +150,15 @@ class Adult(Wire):
 
 
 class Description(Wire):
-    captions: list[Phrase] | None = None
+    captions: Items[Phrase] | None = None
 
 
 class Answer32(Wire):
     model_version: str | None = None
     metadata: Metadata | None = None
-    tags: list[Named] | None = None
-    objects: list[Object32] | None = None
-    brands: list[Brand] | None = None
+    tags: Items[Named] | None = None
+    objects: Items[Object32] | None = None
+    brands: Items[Brand] | None = None
     description: Description | None = None
     adult: Adult | None = None
 
@@ -150,12 +173,12 @@ class ReadLine(Wire):
 class ReadPage(Wire):
     width: Number | None = None
     height: Number | None = None
-    lines: list[ReadLine] | None = None
+    lines: Items[ReadLine] | None = None
 
 
 class ReadPages(Wire):
     model_version: str | None = None
-    read_results: list[ReadPage] | None = None
+    read_results: Items[ReadPage] | None = None
 
 
 class ReadResult(Wire):
@@ -174,6 +197,25 @@ def parse(shape: type[Shape], document: Any) -> Shape:
             "Azure AI Vision's answer has a shape this app does not know: check VISION_API and"
             " that VISION_ENDPOINT is a Vision resource"
         ) from None
+
+
+RESULT_40 = {
+    "tags": "tagsResult",
+    "objects": "objectsResult",
+    "people": "peopleResult",
+    "read": "readResult",
+    "caption": "captionResult",
+    "denseCaptions": "denseCaptionsResult",
+}
+"""By feature of 4.0: the name of its result."""
+
+
+def with_any(results: Iterable[str], document: Any) -> Any:
+    """The document, if it is an object with one of these results; ServiceUnavailable for an object
+    that has none: an error in the place of an answer."""
+    if isinstance(document, dict) and not any(name in document for name in results):
+        raise ServiceUnavailable("Azure AI Vision's answer has no result that was asked for.")
+    return document
 
 
 def read_v40(document: Any, image: Rendition, min_confidence: float) -> ImageAnalysis:
@@ -281,7 +323,7 @@ def _values(result: Values[T] | None) -> Iterable[T]:
 def _size(metadata: Metadata | None, image: Rendition) -> tuple[int, int]:
     """The size the service reports; else the pixels it was sent."""
     width, height = (metadata.width, metadata.height) if metadata else (None, None)
-    return (width, height) if width and height else (image.width, image.height)
+    return (round(width), round(height)) if width and height else (image.width, image.height)
 
 
 def _tags(tags: Iterable[Named], threshold: float) -> tuple[Tag, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from captioning.domain.record import ImageAnalysis
@@ -13,7 +13,16 @@ from captioning.images.rendition import InputLimits, Rendition
 from captioning.resilience.calls import PLAIN, Calls
 from captioning.telemetry import span
 from captioning.transport import NEW_SESSION, SessionFactory
-from captioning.vision.answers import ReadResult, merged, parse, read_result, read_v32, read_v40
+from captioning.vision.answers import (
+    RESULT_40,
+    ReadResult,
+    merged,
+    parse,
+    read_result,
+    read_v32,
+    read_v40,
+    with_any,
+)
 from captioning.vision.features import API_VERSION_40, plan_features
 from captioning.vision.transport import Credential, Endpoint, VisionHttp, document
 
@@ -88,24 +97,34 @@ class VisionClient:
         if plan.v40:
             query = {"api-version": API_VERSION_40, "features": ",".join(plan.v40)}
             path = "/computervision/imageanalysis:analyze"
-            found = self._part(path, image, query, Bill(plan.v40), calls)
+            asked = [RESULT_40[feature] for feature in plan.v40]
+            found = self._part(path, image, query, Bill(plan.v40), calls, asked)
             parts.append(read_v40(found, image, self._min_confidence))
         if plan.v32:
             query = {"visualFeatures": ",".join(plan.v32)}
-            found = self._part("/vision/v3.2/analyze", image, query, Bill(plan.billed32), calls)
+            asked = [feature.lower() for feature in plan.v32]
+            path = "/vision/v3.2/analyze"
+            found = self._part(path, image, query, Bill(plan.billed32), calls, asked)
             parts.append(read_v32(found, image, self._min_confidence))
         if operation:
             parts.append(read_result(self._finished_read(operation, image, calls), image))
         return merged(parts, image)
 
     def _part(
-        self, path: str, image: Rendition, query: dict[str, str], bill: Bill, calls: Calls
+        self,
+        path: str,
+        image: Rendition,
+        query: dict[str, str],
+        bill: Bill,
+        calls: Calls,
+        asked: Sequence[str],
     ) -> Any:
-        """The answer's JSON. An answer that cannot be read counts as a failed call."""
+        """The answer's JSON. An answer that cannot be read, or that has none of the results that
+        were asked for, counts as a failed call."""
         known = calls.memory.known(path)
         if known is not None:
             return known
-        found = calls.ask(lambda: document(self._http.post(path, image, query)))
+        found = calls.ask(lambda: with_any(asked, document(self._http.post(path, image, query))))
         calls.billed(bill)
         self._remember(path, found, calls)
         return found

@@ -1,7 +1,7 @@
 """The cost of captioning a thousand images, by model and mode: the table of docs/operate.md.
 
-Tokens are counted by Azure's documentation of vision models, for the picture that the app sends: at
-most one megapixel, with detail `low`. `python -m testing.harness.model_costs` prints the table.
+Pictures are counted as the price list says, for the one that the app sends: at most one megapixel,
+with detail `low`. `python -m testing.harness.model_costs` prints the table.
 """
 
 from __future__ import annotations
@@ -18,27 +18,23 @@ CANDIDATES = [
     for line in (ROOT / "infra/hooks/models.txt").read_text("utf-8").splitlines()
     if line and not line.startswith("#")
 ]
-PICTURE = {
-    "gpt-4o-mini": 2_833,  # a flat figure for detail `low`
-    "gpt-4.1-mini": 1_659,  # 1,024 patches of 32 by 32 pixels, times 1.62
-    "gpt-5-mini": 1_659,
-    "gpt-5.4-mini": 1_659,
-    "gpt-5-nano": 2_519,  # the same patches, times 2.46
-    "gpt-5.4-nano": 2_519,
-}
+SIDE = 1_000
+"""Pixels of a side of the picture."""
 INSTRUCTIONS, EVIDENCE = 400, 400
 """Tokens of the prompt with the schema of the answer, and of Vision's results."""
-ANSWER, REASONING = 150, 400
-"""Tokens of an answer in one language, and of the reasoning before it in models that reason."""
+ANSWER = 150
+"""Tokens of an answer in one language. With CAPTION_REASONING `lowest` there are no others."""
 MODES = ("image+tags", "image", "tags")
 
 
 def tokens(model: str, mode: str) -> tuple[int, int]:
     """Input and output tokens of an image."""
-    shown = PICTURE[model] if "image" in mode else 0
+    known = PriceList.load().model(model)
+    assert known
+    assert known.picture
+    shown = known.picture.tokens(SIDE, SIDE) if "image" in mode else 0
     evidence = EVIDENCE if "tags" in mode else 0
-    reasoned = REASONING if model.startswith("gpt-5") else 0
-    return INSTRUCTIONS + shown + evidence, ANSWER + reasoned
+    return INSTRUCTIONS + shown + evidence, ANSWER
 
 
 def vision_usd() -> float:

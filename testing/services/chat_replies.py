@@ -41,10 +41,12 @@ def completion(
     tokens_in: int = 3_000,
     cached: int = 0,
     tokens_out: int | None = None,
+    reasoned: int = 0,
     delay: float = 0.0,
 ) -> Reply:
     """A 200 with everything that Azure adds to an answer."""
     out = max(1, len(text or "") // 4) if tokens_out is None else tokens_out
+    out += reasoned
     message: dict[str, Any] = {
         "role": "assistant",
         "content": text,
@@ -65,7 +67,7 @@ def completion(
             "completion_tokens": out,
             "total_tokens": tokens_in + out,
             "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": reasoned, "audio_tokens": 0},
         },
     }
     return Reply(200, body, delay=delay)

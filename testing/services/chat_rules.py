@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from testing.services.chat_replies import Refused
@@ -39,11 +39,21 @@ MAGIC = {
 }
 
 
-def check(request: dict[str, Any], *, reasoning: bool) -> None:
-    """Raises Refused for the first rule that the request breaks."""
+def check(request: dict[str, Any], *, model: str, efforts: Sequence[str]) -> None:
+    """Raises Refused for the first rule that the request breaks. `efforts` are the values of
+    `reasoning_effort` that the model takes; none for one that does not reason."""
+    reasoning = bool(efforts)
     for name in request.keys() - KNOWN:
         raise Refused(f"Unrecognized request argument supplied: {name}", None, None)
     _check_parameters(request, reasoning=reasoning)
+    effort = request.get("reasoning_effort")
+    if reasoning and effort is not None and effort not in efforts:
+        raise Refused(
+            f"Unsupported value: 'reasoning_effort' does not support '{effort}' with the {model} "
+            f"model. Supported values are: {', '.join(repr(each) for each in efforts)}.",
+            "reasoning_effort",
+            "unsupported_value",
+        )
     _check_messages(request.get("messages"), reasoning=reasoning)
     form = request.get("response_format")
     if form is not None and form.get("type") == "json_schema":

@@ -22,14 +22,15 @@ KEYS = {
     "image": "format width height frames bytes sha256 color etag modified",
     "provenance": "vision model input fingerprint reused_from burst vocabulary afresh "
     "edited_by_human reverted",
-    "usage": "input_tokens cached_tokens output_tokens vision_calls usd",
+    "usage": "input_tokens cached_tokens output_tokens vision_calls usd reasoning_tokens",
     "error": "code message attempts retry_at since fingerprint afresh",
     "claim": "worker until crashes",
     "support": "score unsupported",
 }
 """Design section 6, and what was added since: `language`, `note`, `claim`, `history`, `previous`,
-`answered`, `image.frames`, `image.color`, `usage.cached_tokens`; of `provenance`: `burst`,
-`vocabulary`, `afresh`, `reverted`; of `error`: `since`, `fingerprint`, `afresh`."""
+`answered`, `image.frames`, `image.color`, `usage.cached_tokens`, `usage.reasoning_tokens`; of
+`provenance`: `burst`, `vocabulary`, `afresh`, `reverted`; of `error`: `since`, `fingerprint`,
+`afresh`."""
 URL = "https://app.example/api/captions"
 
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
 from typing import NoReturn
 
+import pytest
+
 from captioning.api.health import HealthApi, unhealthy
+from captioning.budget.ledger import DayUsage, Tally
+from captioning.budget.reasoning import unwanted_reasoning
 from captioning.errors import AuthRefused, BudgetSpent, StorageUnavailable
 from captioning.records.catalog import Catalog
 from captioning.resilience.service_health import ServiceHealth
@@ -117,6 +123,33 @@ def test_a_stopped_reconcile_degrades() -> None:
         "parts": FINE | {"reconcile": "stopped"},
         "reasons": {"reconcile": "images_missing"},
     }
+
+
+@pytest.mark.parametrize(
+    ("images", "reused", "tokens", "said"),
+    [
+        (10, 0, 4_000, "400 tokens an image"),
+        (10, 5, 4_000, "800 tokens an image"),
+        (10, 0, 200, None),
+        (4, 0, 4_000, None),
+        (0, 0, 0, None),
+    ],
+)
+def test_a_model_that_reasons_all_the_same_is_told(
+    images: int, reused: int, tokens: int, said: str | None
+) -> None:
+    tally = Tally(captioned=images, reused=reused, reasoning_tokens=tokens)
+    days = [DayUsage(date(2026, 12, 1), tally)]
+    reasoning = partial(unwanted_reasoning, lambda count: days[:count])
+    api = HealthApi({}, dict, lambda: None, reasoning=reasoning)
+    document = json.loads(api.get_health().body)
+    if said is None:
+        assert document == {"status": "ok", "parts": FINE}
+        return
+    assert document["parts"] == FINE | {"reasoning": "unwanted"}
+    assert document["status"] == "degraded"
+    assert said in document["reasons"]["reasoning"]
+    assert "CAPTION_MODEL" in document["reasons"]["reasoning"]
 
 
 def test_an_answer_holds_for_five_seconds() -> None:

@@ -29,6 +29,7 @@ COUNTS = [
         "unpriced",
         "bursts",
         "bursts_saved_usd",
+        "reasoning_tokens",
     ),
 ]
 
@@ -66,7 +67,7 @@ def test_days_total_budget_and_prices(office: Office) -> None:
     office.clock.time = datetime(2026, 10, 31, 10, tzinfo=UTC)
     office.other.add(Usage(10, 0, 5, 3, 4.0), status="failed")
     office.clock.time = datetime(2026, 11, 1, 10, tzinfo=UTC)
-    office.ledger.add(Usage(100, 50, 20, 3, 0.1), status="captioned")
+    office.ledger.add(Usage(100, 50, 20, 3, 0.1, reasoning_tokens=7), status="captioned")
     office.other.add(NOTHING, status="captioned", reused=True, reused_usd=0.1, burst=True)
     office.clock.time = datetime(2026, 11, 2, 10, tzinfo=UTC)
     office.ledger.add(Usage(1, 0, 1, 0, None), status="rejected")
@@ -75,11 +76,11 @@ def test_days_total_budget_and_prices(office: Office) -> None:
     assert list(document) == ["days", "total", "budget", "prices"]
     assert [list(day) for day in document["days"]] == 3 * [["day", *COUNTS]]
     assert [list(day.values()) for day in document["days"]] == [
-        ["2026-11-02", 1, 0, 1, 0, 0, 1, 0, 1, 0, 0.2, 0.0, 1, 0, 0.0],
-        ["2026-11-01", 2, 2, 0, 0, 1, 100, 50, 20, 3, 0.1, 0.1, 0, 1, 0.1],
-        ["2026-10-31", 1, 0, 0, 1, 0, 10, 0, 5, 3, 4.0, 0.0, 0, 0, 0.0],
+        ["2026-11-02", 1, 0, 1, 0, 0, 1, 0, 1, 0, 0.2, 0.0, 1, 0, 0.0, 0],
+        ["2026-11-01", 2, 2, 0, 0, 1, 100, 50, 20, 3, 0.1, 0.1, 0, 1, 0.1, 7],
+        ["2026-10-31", 1, 0, 0, 1, 0, 10, 0, 5, 3, 4.0, 0.0, 0, 0, 0.0, 0],
     ]
-    total = dict(zip(COUNTS, [4, 2, 1, 1, 1, 111, 50, 26, 6, 4.3, 0.1, 1, 1, 0.1], strict=True))
+    total = dict(zip(COUNTS, [4, 2, 1, 1, 1, 111, 50, 26, 6, 4.3, 0.1, 1, 1, 0.1, 7], strict=True))
     assert document["total"] == total
     assert document["budget"] == {
         "daily_usd": 5.0,
@@ -87,7 +88,7 @@ def test_days_total_budget_and_prices(office: Office) -> None:
         "spent_today_usd": 0.2,
         "spent_month_usd": 0.3,  # not 0.30000000000000004
     }
-    assert document["prices"] == {"date": "2026-11-22", "vision_verified": False}
+    assert document["prices"] == {"date": "2026-11-28", "vision_verified": False}
 
 
 def test_a_week_of_nothing_is_seven_days_of_zeros(office: Office) -> None:

@@ -80,7 +80,7 @@ def test_every_feature_has_a_price_by_the_name_it_has_on_the_wire(api: str) -> N
 
 def test_every_model_that_answers_in_these_tests_has_its_own_price() -> None:
     prices = PriceList.load()
-    assert [usd(prices, model) for model in DEPLOYMENTS.values()] == [0.15, 0.25]
+    assert [usd(prices, model) for model in DEPLOYMENTS.values()] == [0.15, 0.25, 0.10]
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_what_has_a_price_is_told_beforehand(file: Path) -> None:
 
 def test_the_built_in_list_is_dated_names_its_sources_and_does_not_vouch_for_vision() -> None:
     prices = PriceList.load()
-    assert prices.date.isoformat() == "2026-11-22"
+    assert prices.date.isoformat() == "2026-11-28"
     assert prices.vision_verified is False
-    assert set(FILE["sources"]) == {"models", "vision"}
+    assert set(FILE["sources"]) == {"models", "lifecycle", "pictures", "vision"}
     assert FILE["vision"]["note"]
     assert all(m["cached"] <= m["input"] for m in FILE["models"].values())
     assert usd(prices, "embedded") == 0.0

@@ -199,6 +199,12 @@ def test_three_languages_are_one_request(make: Make, server: WireServer) -> None
 
 
 WORDS = {"caption": "A cat.", "alt_text": "A cat.", "description": "A cat on a mat."}
+GERMAN = {
+    "caption": "Eine Katze.",
+    "alt_text": "Eine Katze.",
+    "description": "Eine Katze auf einer Matte.",
+}
+FRENCH = {"caption": "Un chat.", "alt_text": "Un chat.", "description": "Un chat sur un tapis."}
 EMPTY = {"caption": "", "alt_text": "", "description": ""}
 
 
@@ -210,7 +216,7 @@ def spoken(**languages: Any) -> str:
 def test_a_language_that_is_missing_is_asked_for_once_more(
     make: Make, service: ChatService, server: WireServer, lacking: dict[str, Any]
 ) -> None:
-    service.script.extend([spoken(en=WORDS, **lacking), spoken(de=WORDS)])
+    service.script.extend([spoken(en=WORDS, **lacking), spoken(de=GERMAN)])
     made = make(languages=("en", "de")).caption(IMAGE, None)
     assert (list(made.texts), made.note) == (["en", "de"], None)
     assert "de: " in sent(server.received[1])["messages"][3]["content"]
@@ -220,7 +226,7 @@ def test_a_language_that_is_missing_is_asked_for_once_more(
 def test_a_language_that_stays_missing_is_noted(
     make: Make, service: ChatService, server: WireServer, second: Any
 ) -> None:
-    service.script.extend([spoken(en=WORDS, fr=WORDS), second])
+    service.script.extend([spoken(en=WORDS, fr=FRENCH), second])
     made = make(languages=("en", "de", "fr")).caption(IMAGE, None)
     assert list(made.texts) == ["en", "fr"]
     assert made.note == "The caption model wrote nothing in de."
@@ -228,7 +234,7 @@ def test_a_language_that_stays_missing_is_noted(
 
 
 def test_a_draft_gives_way_to_the_whole_answer(make: Make, service: ChatService) -> None:
-    service.script.append(f"{spoken(en=WORDS)} or rather {spoken(en=WORDS, de=WORDS)}")
+    service.script.append(f"{spoken(en=WORDS)} or rather {spoken(en=WORDS, de=GERMAN)}")
     assert list(make(languages=("en", "de")).caption(IMAGE, None).texts) == ["en", "de"]
 
 

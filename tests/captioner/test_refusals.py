@@ -115,6 +115,7 @@ def expected(status: int) -> type[errors.CaptioningError]:
         409: errors.ServiceUnavailable,
         410: errors.ModelGone,
         429: errors.ServiceThrottled,
+        499: errors.ServiceTimeout,
     }
     return named.get(status, errors.BadResponse if status < 500 else errors.ServiceUnavailable)
 
@@ -163,6 +164,10 @@ def test_a_redirect_is_not_followed(server: WireServer, captioner: OpenAICaption
         ("model_not_found", "", errors.ModelGone),
         ("DeploymentNotFound", "", errors.ModelGone),
         ("context_length_exceeded", "", errors.BadResponse),
+        ("data_inspection_failed", "", errors.ContentFiltered),
+        ("invalid_request_error", "Azure's content management policy", errors.ContentFiltered),
+        ("no_db_connection", "", errors.AuthRefused),
+        (None, "image input is not supported - provide the mmproj", errors.ModelGone),
         ("content_filter", "response_format max_completion_tokens", errors.ContentFiltered),
     ],
 )
@@ -171,6 +176,58 @@ def test_what_a_400_means(
 ) -> None:
     server.faults.append(error_reply(400, f"{PRIVATE} {message}", code=code))
     assert type(failure(captioner)) is kind
+
+
+def test_a_moderation_of_one_picture_is_no_missing_role(
+    server: WireServer, captioner: OpenAICaptioner
+) -> None:
+    """Routers answer 403 for what a picture shows: no key is wrong then."""
+    error = {"message": f"{PRIVATE}: your input was flagged", "code": 403, "metadata": {}}
+    server.faults.append(Reply(403, {"error": error}))
+    assert type(failure(captioner)) is errors.ContentFiltered
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (413, ""),
+        (400, "the request exceeds the available context size"),
+        (400, "maximum context length is 8192 tokens"),
+    ],
+)
+def test_a_request_that_is_too_long_says_so(
+    server: WireServer, captioner: OpenAICaptioner, status: int, message: str
+) -> None:
+    server.faults.append(error_reply(status, message))
+    assert "longer than the model takes" in failure(captioner).message
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (500, "response_format json_schema not supported"),
+        (400, "This model does not support structured outputs"),
+        (400, "failed to parse grammar"),
+    ],
+)
+def test_a_server_that_cannot_force_a_form_is_asked_in_words(
+    server: WireServer, status: int, message: str
+) -> None:
+    before = len(server.received)
+    server.faults.append(error_reply(status, message))
+    captioner_at(server.url).caption(IMAGE, None)
+    assert "response_format" not in server.received[before + 1].json()
+
+
+def test_a_gateways_word_on_when_to_come_again_counts(
+    server: WireServer, captioner: OpenAICaptioner
+) -> None:
+    refused = throttled()
+    refused.headers["llm_provider-retry-after"] = "7"
+    server.faults.append(refused)
+    error = failure(captioner)
+    assert isinstance(error, errors.ServiceThrottled)
+    assert error.retry_after == 7.0
 
 
 def test_each_dialect_is_left_once(server: WireServer, captioner: OpenAICaptioner) -> None:
@@ -192,7 +249,6 @@ def test_each_dialect_is_left_once(server: WireServer, captioner: OpenAICaptione
         Reply(200, b"{", {"Content-Type": "application/json"}),
         Reply(200, b"\xff\xff", {"Content-Type": "application/json"}),
         Reply(200, {"choices": []}),
-        Reply(200, {"choices": [{"message": None}]}),
         Reply(200, {"error": {"message": PRIVATE}}),
         Reply(200, completion("{}").body, cut=True),
         Reply(200, b"not gzip", {"Content-Encoding": "gzip"}),

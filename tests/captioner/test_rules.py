@@ -10,12 +10,11 @@ from captioning.captioner.rules import (
     ALT_TEXT,
     DESCRIPTION,
     cut,
-    first_sentence,
-    opening,
     repaired,
     text_faults,
-    without_opening,
 )
+from captioning.captioner.sentences import first_sentence
+from captioning.captioner.wording import opening, without_opening
 from captioning.domain.record import CaptionText
 from captioning.text.visible import MOST, has_words, tidy, visible
 

@@ -79,9 +79,14 @@ def test_check_asks_the_other_services_where_storage_is_dead(command: CommandLin
 
 
 @pytest.fixture
-def wired(command: CommandLine) -> Iterator[CommandLine]:
+def chat_service() -> ChatService:
+    return ChatService()
+
+
+@pytest.fixture
+def wired(command: CommandLine, chat_service: ChatService) -> Iterator[CommandLine]:
     """The command line, with Vision and model over HTTP."""
-    with VisionService() as vision, WireServer(ChatService()) as chat:
+    with VisionService() as vision, WireServer(chat_service) as chat:
         command.settings |= {
             "VISION_PROVIDER": "azure",
             "VISION_ENDPOINT": vision.url,
@@ -109,3 +114,34 @@ def test_check_says_why_vision_and_model_are_not_usable(wired: CommandLine) -> N
     assert "wrong-key" not in output
     wired.settings |= {"AZURE_OPENAI_API_KEY": CHAT_KEY, "CAPTION_MODEL": "unheard-of"}
     assert "model_gone: " in checked(wired)[1]["model"][1]
+
+
+@pytest.mark.parametrize(
+    ("model", "reasoning", "is_bad"),
+    [
+        ("gpt-6-luna", "lowest", True),
+        ("gpt-6-luna", "default", False),
+        ("gpt-4o-mini", "lowest", False),
+    ],
+)
+def test_check_names_a_model_that_reasons_all_the_same(
+    wired: CommandLine, chat_service: ChatService, model: str, reasoning: str, is_bad: bool
+) -> None:
+    chat_service.reasons_all_the_same = True
+    wired.settings |= {"CAPTION_MODEL": model, "CAPTION_REASONING": reasoning}
+    mark, what = checked(wired)[1]["model"]
+    assert mark == ("BAD" if is_bad else "ok")
+    assert ("400 tokens" in what) is is_bad
+
+
+def test_check_names_a_model_that_does_not_see_the_picture(
+    wired: CommandLine, chat_service: ChatService
+) -> None:
+    """Behind a server that drops images, a model describes something all the same."""
+    chat_service.is_blind = True
+    code, found, _ = checked(wired)
+    mark, what = found["model"]
+    assert (code, mark) == (1, "BAD")
+    assert "did not read the number" in what
+    wired.settings["CAPTION_INPUT"] = "tags"
+    assert checked(wired)[1]["model"] == ("ok", "reached")

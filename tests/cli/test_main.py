@@ -15,7 +15,7 @@ from testing.paths import ROOT
 
 COMMANDS = [
     *("up", "drop", "show", "find", "export", "backup", "import", "reprocess", "migrate"),
-    *("reconcile", "revert", "restore", "forget", "retag", "try", "check"),
+    *("prices", "reconcile", "revert", "restore", "forget", "retag", "try", "check"),
 ]
 
 

@@ -17,11 +17,11 @@ from testing.paths import ROOT
 
 OLD = offer("gpt-4o-mini", "2024-07-18", "Standard", "GlobalStandard")
 DEPRECATED = offer("gpt-4o-mini", "2024-07-18", "GlobalStandard", lifecycleStatus="Deprecated")
-NEXT = offer("gpt-4.1-mini", "2025-04-14", "GlobalStandard", "DataZoneStandard")
+NEXT = offer("gpt-6-luna", "2026-09-21", "GlobalStandard", "DataZoneStandard")
 NEW = offer("gpt-5-mini", "2025-08-07", "GlobalStandard")
 PLENTY = [
     quota(model, kind, 200.0)
-    for model in ("gpt-4o-mini", "gpt-4.1-mini", "gpt-5-mini")
+    for model in ("gpt-4o-mini", "gpt-6-luna", "gpt-5-mini")
     for kind in ("GlobalStandard", "DataZoneStandard", "Standard")
 ]
 
@@ -62,7 +62,7 @@ def test_it_says_what_a_day_may_cost(tmp_path: Path, budget: str, said: str) -> 
 @pytest.mark.parametrize("models", [[DEPRECATED, NEXT, NEW], [NEXT, NEW]])
 def test_a_model_that_is_gone_is_passed_over(tmp_path: Path, models: list[Any]) -> None:
     ran = run("preprovision", tmp_path, region(models, PLENTY))
-    assert ran.chosen() == choice("gpt-4.1-mini", "2025-04-14", "GlobalStandard")
+    assert ran.chosen() == choice("gpt-6-luna", "2026-09-21", "GlobalStandard")
     assert "gpt-4o-mini: not open to new deployments in westeurope" in ran.said
 
 
@@ -80,7 +80,7 @@ def test_the_quota_must_suffice(tmp_path: Path) -> None:
     quotas = [quota("gpt-4o-mini", "GlobalStandard", 99.0), *PLENTY[3:]]
     script = region([OLD, NEXT], quotas)
     ran = run("preprovision", tmp_path, script)
-    assert ran.chosen()["MODEL_NAME"] == "gpt-4.1-mini"
+    assert ran.chosen()["MODEL_NAME"] == "gpt-6-luna"
     assert "GlobalStandard has 99,000 tokens a minute left" in ran.said
     (tmp_path / "less").mkdir()
     less = run("preprovision", tmp_path / "less", script, MODEL_TOKENS_PER_MINUTE="99000")

@@ -34,9 +34,9 @@ def test_a_captioned_record_holds_everything(lab: PipelineLab) -> None:
     assert made.description == "A longer stand-in description (en) for cat."
     assert made.translations == {
         "de": CaptionText(
-            "A stand-in caption (de) for cat.",
-            "Stand-in (de) for cat, “SALE”.",
-            "A longer stand-in description (de) for cat.",
+            "Stand-in caption (de): cat.",
+            "Stand-in (de): cat, “SALE”.",
+            "Longer stand-in description (de): cat.",
         )
     }
     assert made.tags == (Tag("cat", 0.97), Tag("indoor", 0.81))

@@ -110,7 +110,13 @@ def test_a_failure_leaves_its_kind_and_no_text(
 def test_a_chat_tells_models_and_tokens_and_nothing_else(spans: Spans) -> None:
     bills = [
         Bill(model="gpt-4o-mini-2024-07-18", input_tokens=9, output_tokens=1),
-        Bill(model="gpt-4o-mini-2024-07-18", input_tokens=20, cached_tokens=8, output_tokens=5),
+        Bill(
+            model="gpt-4o-mini-2024-07-18",
+            input_tokens=20,
+            cached_tokens=8,
+            output_tokens=5,
+            reasoning_tokens=3,
+        ),
     ]
     with chat(
         provider="azure", model="my-deployment", server="https://ai.example/openai/v1/"
@@ -128,6 +134,7 @@ def test_a_chat_tells_models_and_tokens_and_nothing_else(spans: Spans) -> None:
         "gen_ai.usage.input_tokens": 29,
         "gen_ai.usage.cache_read.input_tokens": 8,
         "gen_ai.usage.output_tokens": 6,
+        "gen_ai.usage.reasoning.output_tokens": 3,
         "server.address": "ai.example",
         "server.port": 443,
         "peer.service": "ai.example",

@@ -118,17 +118,43 @@ def test_likewise_with_32(document: dict[str, Any]) -> None:
         None,
         "text",
         {"tagsResult": []},
-        {"tagsResult": {"values": [{"name": 1, "confidence": 0.9}]}},
-        {"tagsResult": {"values": [{"name": "cat", "confidence": "0.9"}]}},
-        {"tagsResult": {"values": [{"name": "cat", "confidence": float("nan")}]}},
+        {"tagsResult": {"values": {"name": "cat"}}},
         {"metadata": {"width": "wide", "height": 1}},
-        {"peopleResult": {"values": [{"confidence": 0.9}]}},
-        {"peopleResult": {"values": [{"confidence": 0.9, "boundingBox": {**BOX, "x": 1e999}}]}},
     ],
 )
 def test_another_shape_is_a_bad_response(document: Any) -> None:
     with pytest.raises(errors.BadResponse):
         read_v40(document, photo(), 0.6)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"name": 1, "confidence": 0.9},
+        {"name": "cat", "confidence": "0.9"},
+        {"name": "cat", "confidence": float("nan")},
+        {"name": "cat"},
+        None,
+        "cat",
+    ],
+)
+def test_one_bad_item_spoils_only_itself(bad: Any) -> None:
+    good = {"name": "dog", "confidence": 0.9}
+    found = read_v40({"tagsResult": {"values": [bad, good]}}, photo(), 0.6)
+    assert [tag.name for tag in found.tags] == ["dog"]
+
+
+@pytest.mark.parametrize("box", [None, {**BOX, "x": 1e999}, {}, [1, 2, 3, 4]])
+def test_one_bad_box_spoils_only_its_item(box: Any) -> None:
+    people = [{"confidence": 0.9, "boundingBox": box}, {"confidence": 0.8, "boundingBox": BOX}]
+    found = read_v40({"peopleResult": {"values": people}}, photo(), 0.6)
+    assert [person.confidence for person in found.people] == [0.8]
+
+
+def test_a_size_may_be_written_with_a_point() -> None:
+    document = {"metadata": {"width": 640.0, "height": 480.0}}
+    found = read_v40(document, photo(), 0.6)
+    assert (found.width, found.height) == (640, 480)
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import requests
 
 from captioning.domain.record import DetectedObject, Tag, TextLine
 from captioning.domain.usage import Bill
-from captioning.errors import AuthRefused, BadResponse
+from captioning.errors import AuthRefused, BadResponse, ServiceUnavailable
 from testing.factories.renditions import photo, sample
 from testing.fakes.calls import RecordedCalls
 from testing.services.server import Reply
@@ -151,6 +152,18 @@ def test_an_answer_of_another_shape_is_billed_too(service: VisionService) -> Non
     assert calls.bills == [Bill(("tags",))]
 
 
+@pytest.mark.parametrize("body", [{}, {"error": {"code": "InternalServerError"}}, {"tags": []}])
+def test_an_answer_without_any_result_is_no_answer(
+    service: VisionService, body: dict[str, Any]
+) -> None:
+    """It would be a picture in which nothing is seen, paid for and kept."""
+    service.faults.append(Reply(body=body))
+    calls = RecordedCalls()
+    with pytest.raises(ServiceUnavailable):
+        service.client(features=("tags", "read")).analyze(photo(), calls)
+    assert calls.bills == []
+
+
 def test_what_is_refused_is_not_billed(service: VisionService) -> None:
     calls = RecordedCalls()
     with pytest.raises(AuthRefused):
@@ -206,7 +219,7 @@ def test_the_threshold_is_the_callers(service: VisionService) -> None:
 
 
 def test_without_a_reported_size_the_sent_one_counts(service: VisionService) -> None:
-    service.faults.append(Reply(body={"metadata": {"width": 0, "height": 0}}))
+    service.faults.append(Reply(body={"metadata": {"width": 0, "height": 0}, "tagsResult": None}))
     seen = service.client().analyze(replace(photo(), width=70, height=80))
     assert (seen.width, seen.height, seen.provider) == (70, 80, "azure 4.0")
 
