@@ -399,7 +399,6 @@ LISTED = {
     "storage.curl.close": "the end of a list",
     "search.merge._agree": "the end of a list",
     "images.picture._reencoded": "smaller each time, down to a least size",
-    "embedded.host.timer_trigger._run": "the schedule of a timer, until the host stops",
     "cli.drop.final_records": "a person waits and sees why; no request is repeated for others",
     "cli.up._final_record": "CAPTION_SECONDS",
     "cli.up._serve": "a person stops it; asks only whether a process lives",

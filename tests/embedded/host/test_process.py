@@ -29,8 +29,8 @@ app = func.FunctionApp()
 log = pathlib.Path("log")
 
 @app.route(route="ping")
-def ping(req: func.HttpRequest) -> str:
-    return "pong"
+def ping(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("pong")
 
 @app.function_name("caption_image")
 @app.blob_trigger(arg_name="client", path="%IMAGES_CONTAINER%/{name}", connection="ImageStorage")

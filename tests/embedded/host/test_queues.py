@@ -9,7 +9,7 @@ import azure.functions as func
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from captioning.embedded.host.queue_listener import MessageLease
+from captioning.embedded.host.queue_listener import Message
 from testing.harness.embedded_host import HostLab, Recorder, queue_app, taken
 from testing.harness.waiting import HUNG_SECONDS, eventually
 
@@ -89,13 +89,13 @@ def test_plain_text_where_host_json_says_so(host_lab: HostLab) -> None:
 def test_a_long_run_keeps_its_message(host_lab: HostLab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two renewals, each after half of the time for which the message is hidden."""
     seen, renewed, release = Recorder(), Recorder(), threading.Event()
-    update = MessageLease._update
+    update = Message._hide
 
-    def noted(lease: MessageLease, hidden: int) -> None:
+    def noted(lease: Message, hidden: int) -> None:
         update(lease, hidden)
         renewed(hidden)
 
-    monkeypatch.setattr(MessageLease, "_update", noted)
+    monkeypatch.setattr(Message, "_hide", noted)
 
     def work(message: func.QueueMessage) -> None:
         seen(message.dequeue_count)
@@ -108,3 +108,31 @@ def test_a_long_run_keeps_its_message(host_lab: HostLab, monkeypatch: pytest.Mon
     queue = host_lab.queue(host_lab.name)
     eventually(lambda: queue.get_queue_properties().approximate_message_count == 0)
     assert seen.items == [1]
+
+
+@pytest.mark.parametrize(("exactly", "most"), [(3, 3), (None, 4)])
+def test_no_more_run_at_once_than_asked_for(
+    host_lab: HostLab, exactly: int | None, most: int
+) -> None:
+    """With 3 + 1 the host fetches 3 whenever one or none is at work, and so first 3, then 4."""
+    seen, gate, lock, highest = Recorder(), threading.Semaphore(0), threading.Lock(), [0]
+
+    def work(message: func.QueueMessage) -> None:
+        with lock:
+            seen(message.id)
+            highest[0] = max(highest[0], len(seen.items) - len(ended.items))
+        assert gate.acquire(timeout=HUNG_SECONDS)
+        with lock:
+            ended(message.id)
+
+    ended = Recorder()
+    for number in range(12):
+        host_lab.put(str(number))
+    batches = {"extensions": {"queues": {"batchSize": 3, "newBatchThreshold": 1}}}
+    host_lab.host(queue_app(work), batches, exactly=exactly)
+    eventually(lambda: len(seen.items) == 3)
+    gate.release(2)
+    eventually(lambda: len(seen.items) == (5 if exactly else 6))
+    gate.release(20)
+    eventually(lambda: len(ended.items) == 12)
+    assert highest == [most]
