@@ -9,7 +9,7 @@ import azure.functions as func
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from captioning.embedded.host.queue_listener import Message
+from captioning.embedded.host.queue_listener import Message, pause
 from testing.harness.embedded_host import HostLab, Recorder, queue_app, taken
 from testing.harness.waiting import HUNG_SECONDS, eventually
 
@@ -62,15 +62,43 @@ def test_what_fails_on_a_poison_queue_waits_and_comes_again(host_lab: HostLab) -
     eventually(lambda: seen.items == [1, 2])
 
 
-def test_a_message_that_is_not_base64_is_poison_at_once(host_lab: HostLab) -> None:
+def test_what_fails_on_a_poison_queue_is_neither_moved_nor_soon_tried(
+    host_lab: HostLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(message: func.QueueMessage) -> None:
+        raise ValueError("not mine")
+
+    queue = host_lab.queue(f"{host_lab.name}-poison")
+    queue.create_queue()
+    queue.send_message(b64encode(b"x").decode())
+    host_lab.host(queue_app(fail, "%QUEUE%-poison"))
+    eventually(lambda: "raised an exception (attempt 1)" in caplog.text)
+    assert queue.peek_messages() == []
+    assert queue.get_queue_properties().approximate_message_count == 1
+    with pytest.raises(ResourceNotFoundError):
+        host_lab.queue(f"{host_lab.name}-poison-poison").get_queue_properties()
+
+
+@pytest.mark.parametrize(
+    ("text", "body"), [("", b""), ("abcd", b"i\xb7\x1d"), ("YW\r\nJj\n", b"abc")]
+)
+def test_what_can_be_decoded_is_a_call(host_lab: HostLab, text: str, body: bytes) -> None:
     seen = Recorder()
-    host_lab.queue(host_lab.name).send_message("not base64!")
+    host_lab.queue(host_lab.name).send_message(text)
+    host_lab.host(queue_app(lambda message: seen(message.get_body())))
+    eventually(lambda: seen.items == [body])
+
+
+@pytest.mark.parametrize("text", ["not base64!", "abc", "{}"])
+def test_a_message_that_is_not_base64_is_poison_at_once(host_lab: HostLab, text: str) -> None:
+    seen = Recorder()
+    host_lab.queue(host_lab.name).send_message(text)
     host_lab.host(queue_app(seen))
     poison = host_lab.queue(f"{host_lab.name}-poison")
 
     def moved() -> bool:
         try:
-            return str(poison.peek_messages()[0].content) == "not base64!"
+            return str(poison.peek_messages()[0].content) == text
         except (ResourceNotFoundError, IndexError):
             return False
 
@@ -136,3 +164,7 @@ def test_no_more_run_at_once_than_asked_for(
     gate.release(20)
     eventually(lambda: len(ended.items) == 12)
     assert highest == [most]
+
+
+def test_an_empty_queue_is_looked_at_ever_more_rarely() -> None:
+    assert [pause(looks) for looks in range(7)] == [0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
