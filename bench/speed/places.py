@@ -3,8 +3,8 @@
     python -m bench.speed.places [--images 300] [--rounds 2]
 
 The app runs under the embedded host, which fetches as the real one does, with Azurite and services
-that take 0.6 to 1.8 s an image: once with the settings of the past and once with those of host.json,
-one after the other, by events and by messages of deferred images. Prints a table in markdown.
+that take 0.6 to 1.8 s an image: once with the settings of the past and once with host.json's, one
+after the other, by events and by messages of deferred images. Prints a table in markdown.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def measure(way: str, setting: tuple[int, int, int], images: int) -> Measured:
             queue = connect(f"{name}-deferred", connection_string=storage)
             stack.callback(queue.close)
             for path in paths:
-                queue.put(CaptionMessage(path))
+                queue.put(CaptionMessage(path), 0.0)
         ended = _ended(tables, name, images)
         assert services.first
         return Measured(images / (ended - services.first), app.peak_memory() / 2**20)

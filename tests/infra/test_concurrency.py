@@ -15,6 +15,7 @@ from testing.code_figures import figure_of
 from testing.harness.bicep import INFRA, needs_compiler, snapshot
 from testing.harness.bindings import bindings
 from testing.harness.deployment import WHOLE, deployment, plausible
+from testing.markdown import INTERNALS, section
 from testing.paths import ROOT
 
 HOST = "AzureFunctionsJobHost__extensions__"
@@ -185,6 +186,18 @@ def test_the_shares_are_those_that_were_recorded() -> None:
     assert (bicep("blobPlaces"), bicep("messagePlaces")) == (blobs, batch + threshold)
     assert bicep("blobsAtWork") == MOST_AT_WORK == int(recorded(blobs=blobs))
     assert bicep("messagesAtWork") == int(recorded(queue=[batch, threshold]))
+
+
+def test_what_was_recorded_is_as_told() -> None:
+    told = section(INTERNALS, "Places stand empty")
+    blobs, batch, more = (int(figure_of(f"host.json extensions.{n}")) for n in (BLOBS, *QUEUES))
+    ours = {f"blobs {blobs}", f"messages {batch} + {more}"}
+    for row in RECORDED:
+        name = (
+            f"blobs {row['blobs']}" if "blobs" in row else "messages {} + {}".format(*row["queue"])
+        )
+        label = f"{name}, as in `host.json`" if name in ours else name
+        assert f"| {label} | {row['most']} | {row['varied']} |" in told
 
 
 def bicep(name: str) -> int:
