@@ -90,6 +90,7 @@ def measure(way: str, setting: tuple[int, int, int], images: int) -> Measured:
         else:
             queue = connect(f"{name}-deferred", connection_string=storage)
             stack.callback(queue.close)
+            queue.create()
             for path in paths:
                 queue.put(CaptionMessage(path), 0.0)
         ended = _ended(tables, name, images)

@@ -106,7 +106,9 @@ def test_five_attempts_then_the_poison_queue(
 
     name = f"doomed-{uuid.uuid4()}"
     etag = host_lab.upload(name)
-    host_lab.host(blob_app(fail), {"extensions": {"queues": {"messageEncoding": "none"}}})
+    # Neither is for blobs: there is no pause, and the poison message is base64.
+    queues = {"messageEncoding": "none", "visibilityTimeout": "01:00:00"}
+    host_lab.host(blob_app(fail), {"extensions": {"queues": queues}})
     poison, messages = host_lab.queue("webjobs-blobtrigger-poison"), Recorder()
 
     def moved() -> bool:
@@ -256,6 +258,21 @@ def test_what_happens_to_a_blob_while_its_message_waits(
     eventually(lambda: b"last" in seen.items)
     eventually(lambda: queue.get_queue_properties().approximate_message_count == 0)
     assert seen.items == [*read, b"last"]
+
+
+def test_a_blob_that_is_overwritten_during_its_call_is_called_again(host_lab: HostLab) -> None:
+    seen, gate = Recorder(), threading.Semaphore(0)
+
+    def work(client: Any) -> None:
+        seen(client.download_blob().readall())
+        assert gate.acquire(timeout=HUNG_SECONDS)
+
+    host_lab.upload("a.jpg", b"old")
+    host_lab.host(blob_app(work))
+    eventually(lambda: seen.items == [b"old"])
+    host_lab.upload("a.jpg", b"new")
+    eventually(lambda: seen.items == [b"old", b"new"])
+    gate.release(2)
 
 
 def exists(queue: QueueClient) -> bool:

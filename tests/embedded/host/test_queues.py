@@ -8,6 +8,7 @@ from base64 import b64encode
 import azure.functions as func
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue import QueueClient
 
 from captioning.embedded.host.queue_listener import Message, pause
 from testing.harness.embedded_host import HostLab, Recorder, queue_app, taken
@@ -95,15 +96,16 @@ def test_a_message_that_is_not_base64_is_poison_at_once(host_lab: HostLab, text:
     host_lab.queue(host_lab.name).send_message(text)
     host_lab.host(queue_app(seen))
     poison = host_lab.queue(f"{host_lab.name}-poison")
-
-    def moved() -> bool:
-        try:
-            return str(poison.peek_messages()[0].content) == text
-        except (ResourceNotFoundError, IndexError):
-            return False
-
-    eventually(moved)
+    eventually(lambda: first(poison) == text)
     assert seen.items == []
+
+
+def first(queue: QueueClient) -> str | None:
+    """The text of the message that is first in the queue."""
+    try:
+        return str(queue.peek_messages()[0].content)
+    except (ResourceNotFoundError, IndexError):
+        return None
 
 
 def test_plain_text_where_host_json_says_so(host_lab: HostLab) -> None:
@@ -112,6 +114,17 @@ def test_plain_text_where_host_json_says_so(host_lab: HostLab) -> None:
     host_json = {"extensions": {"queues": {"messageEncoding": "none"}}}
     host_lab.host(queue_app(lambda message: seen(message.get_body())), host_json)
     eventually(lambda: seen.items == [b"plain <text>"])
+
+
+def test_what_was_plain_text_is_so_on_the_poison_queue(host_lab: HostLab) -> None:
+    def fail(message: func.QueueMessage) -> None:
+        raise ValueError("no luck")
+
+    text, poison = "plain <text>", host_lab.queue(f"{host_lab.name}-poison")
+    host_lab.queue(host_lab.name).send_message(text)
+    queues = {"messageEncoding": "none", "maxDequeueCount": 1}
+    host_lab.host(queue_app(fail), {"extensions": {"queues": queues}})
+    eventually(lambda: first(poison) == text)
 
 
 def test_a_long_run_keeps_its_message(host_lab: HostLab, monkeypatch: pytest.MonkeyPatch) -> None:
