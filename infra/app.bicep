@@ -95,26 +95,31 @@ var callsPerImage = empty(intersection(features, ['brands', 'description', 'adul
 // Images that both quotas allow.
 var imagesPerMinute = min(visionCallsPerSecond * 60 / callsPerImage, modelTokensPerMinute / tokensPerImage)
 
-// The number of images in progress is the rate of arrival times the duration of one (Little's law).
-// Two functions call the services, caption_image and caption_deferred, on separate instances. Each gets
-// room for twice that number: the host fetches in batches, so that a third of the room is free on
-// average, and while no image is deferred one function has all the work. Too little room leaves quota
-// unused; a little too much costs almost nothing (docs/internals.md).
-var share = max(imagesPerMinute * secondsPerImage * 2 / 60, 1)
+// The images in progress are the rate of arrival times the duration of one (Little's law). Two
+// functions call the services, caption_image and caption_deferred, on separate instances. Each has
+// places for all of them: while no image is deferred one function has all the work.
+var wanted = max((imagesPerMinute * secondsPerImage + 59) / 60, 1)
 
-// An instance of one core and 2 GB is sized for 16 images at a time. The limit of instances applies to
-// each function, not to their sum: 100 for each of the two stay within the 250 cores that a
-// subscription has in a region.
-var mostAtATime = 16
+// The host fetches in batches, so that places stand empty. As was recorded (docs/internals.md), 24
+// places for blobs keep 16 at work on the average, and 12 for messages, fetched by twos, keep 10.
+// An instance of one core and 2 GB is sized for that.
+var blobPlaces = 24
+var blobsAtWork = 16
+var messagePlaces = 12
+var messagesAtWork = 10
+
+// The limit of instances applies to each function, not to their sum: 100 for each of the two stay
+// within the 250 cores that a subscription has in a region.
 var mostInstances = 100
-var maximumInstanceCount = min((share + mostAtATime - 1) / mostAtATime, mostInstances)
-var atATime = min(share / maximumInstanceCount, mostAtATime)
+var maximumInstanceCount = min((wanted + blobsAtWork - 1) / blobsAtWork, mostInstances)
+var atWork = min((wanted + maximumInstanceCount - 1) / maximumInstanceCount, blobsAtWork)
+var atATime = (atWork * blobPlaces + blobsAtWork - 1) / blobsAtWork
 
-// 12 messages at most, as in host.json: the host fetches batchSize of them whenever
-// newBatchThreshold or fewer are in progress.
-var messages = min(atATime, 12)
-var newBatchThreshold = messages / 3
-var batchSize = messages - newBatchThreshold
+// The host fetches batchSize messages whenever newBatchThreshold or fewer are in progress: the
+// smaller the batch, the fewer places are empty, and the more requests the queue gets.
+var messages = min((atWork * messagePlaces + messagesAtWork - 1) / messagesAtWork, messagePlaces)
+var batchSize = max(messages / 6, 1)
+var newBatchThreshold = messages - batchSize
 
 // One thread for each blob event, each message of five queue functions, and each HTTP request.
 var httpAtATime = 16

@@ -1,6 +1,7 @@
 """Measures the app at a small scale and compares it with the simulation.
 
-The app runs under the embedded host with Azurite, against local services that have the quotas of
+The app runs under the embedded host with exactly so many images at work (`--exactly`) and with
+Azurite, against local services that have the quotas of
 the simulation.
 """
 
@@ -121,9 +122,15 @@ def measure(
         tables = TableAccount(connection_string=azurite.connection_string)
         stack.callback(tables.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(
-            RunningApp("embedded", azurite.connection_string, folder, name, services=services)
+        app = RunningApp(
+            "embedded",
+            azurite.connection_string,
+            folder,
+            name,
+            services=services,
+            exactly=scenarios.LOCAL_PLACES,
         )
+        stack.enter_context(app)
         _wait(tables, name, images, services)
     return services.measured
 
@@ -181,8 +188,7 @@ def fitted() -> float:
     """Seconds of an image outside of the services, from a run without quotas. It is the only figure
     of the simulation that depends on the machine."""
     free = measure(FREE_IMAGES, seconds=(VISION_SECONDS, MODEL_SECONDS))
-    places = scenarios.local(1, Quotas(None, None), sliding=True, storage_seconds=0.0).capacity
-    each = free.seconds * places.blobs.most / FREE_IMAGES
+    each = free.seconds * scenarios.LOCAL_PLACES / FREE_IMAGES
     return max(each - VISION_SECONDS - MODEL_SECONDS, 0.0)
 
 

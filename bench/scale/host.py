@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.scale.clock import Simulation
 from bench.scale.queues import Image, Queue
+from captioning.embedded.host.functions import Batches
 from testing.paths import ROOT
 
 DEFAULT_DEGREE = 8
@@ -21,36 +22,34 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How the messages of a function are processed: `batch` are taken whenever `threshold` or fewer
-    are being processed. Each has up to `attempts` attempts, `pause` seconds apart."""
+    """How the messages of a function are processed: in which batches they are taken, by the rule of
+    the embedded host. Each has up to `attempts` attempts, `pause` seconds apart."""
 
-    batch: int
-    threshold: int
+    batches: Batches
     attempts: int = 5
     pause: float = 0.0
 
     @property
     def most(self) -> int:
         """How many messages are processed at a time, at most."""
-        return self.batch + self.threshold
+        return self.batches.most
 
     @classmethod
     def of_blobs(cls, degree: int) -> Rules:
         """The rules of the blob extension for a `maxDegreeOfParallelism`. It has no pause."""
-        batch = min(32, degree // 2 + 1)
-        return cls(batch, max(degree - batch, 0), attempts=_figure("blobs", "poisonBlobThreshold"))
+        return cls(Batches.of_blobs(degree), attempts=_figure("blobs", "poisonBlobThreshold"))
 
     @classmethod
     def of_messages(cls, batch: int, threshold: int) -> Rules:
         """The rules of the queue extension, with attempts and pause from host.json."""
         hours, minutes, seconds = _figure("queues", "visibilityTimeout").split(":")
         pause = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-        return cls(batch, threshold, _figure("queues", "maxDequeueCount"), pause)
+        return cls(Batches(batch, threshold), _figure("queues", "maxDequeueCount"), pause)
 
     @classmethod
-    def embedded(cls, most: int, attempts: int = 5, pause: float = 0.0) -> Rules:
-        """The rules of the embedded host, which has no batches: a free place is filled at once."""
-        return cls(1, most - 1, attempts, pause)
+    def exactly(cls, most: int) -> Rules:
+        """So many are processed at a time: a free place is filled at once."""
+        return cls(Batches.exactly(most))
 
 
 def host_json() -> tuple[Rules, Rules]:
@@ -89,8 +88,8 @@ class Listener:
     def fetch(self) -> None:
         """Takes as many messages as the rules allow; rests if there are none."""
         self._is_resting = False
-        while self._at_work <= self._rules.threshold:
-            found = self._queue.take(self._rules.batch)
+        while due := self._rules.batches.due(self._at_work):
+            found = self._queue.take(due)
             if not found:
                 self._is_resting = True
                 self._queue.rest(self)

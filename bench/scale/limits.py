@@ -15,9 +15,6 @@ WRITES_IN_ITS_PARTITION = 46
 for the image that `bench.speed.write_cost` records."""
 MESSAGES_OF_AN_IMAGE = 1
 ACCOUNT_PER_SECOND, PARTITION_PER_SECOND, QUEUE_PER_SECOND = 20_000, 2_000, 2_000
-FILLED = 0.62
-"""The mean share of an instance's capacity that is used: the host fetches a batch when half of it
-is free. From the simulation."""
 
 
 def requests(images: int, deferrals: int) -> float:
@@ -28,11 +25,11 @@ def requests(images: int, deferrals: int) -> float:
 def ceilings() -> dict[str, float]:
     """The images a second that each limit allows, by its name."""
     seconds = VISION_SECONDS + MODEL_SECONDS + STORAGE_SECONDS
-    places = bicep("mostInstances") * bicep("mostAtATime") * FILLED
+    at_work = bicep("mostInstances") * bicep("blobsAtWork")
     return {
         **{f"quotas x{times}": Quotas.times(times).rate for times in (1, 10, 100, 1000)},
         "storage account": ACCOUNT_PER_SECOND / REQUESTS_OF_AN_IMAGE,
-        "instances": places / seconds,
+        "instances": at_work / seconds,
         "partitions of the catalogue": PARTITIONS * PARTITION_PER_SECOND / WRITES_IN_ITS_PARTITION,
         "the host's queue": QUEUE_PER_SECOND / MESSAGES_OF_AN_IMAGE,
     }

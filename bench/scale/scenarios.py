@@ -29,6 +29,8 @@ FACTORS = (1, 10, 100)
 STREAM_SHARE = 0.9
 """The rate of a steady stream, as a share of what the quotas allow."""
 MOST_INSTANCES = 100
+LOCAL_PLACES = 16
+"""Images of each function at a time in the run with which the simulation is compared."""
 SWEEP = (1, 2, 5, 10, 20, 50, 100)
 
 
@@ -99,14 +101,14 @@ class Capacity:
         assert quotas.vision
         assert quotas.images
         per_minute = min(quotas.vision * 60, quotas.images)
-        share = max(per_minute * bicep("secondsPerImage") * 2 // 60, 1)
-        most = bicep("mostAtATime")
-        instances = min((share + most - 1) // most, bicep("mostInstances"))
-        degree = min(share // instances, most)
-        messages = min(degree, 12)
-        threshold = messages // 3
-        rules = Rules.of_messages(messages - threshold, threshold)
-        return cls(instances, Rules.of_blobs(degree), rules)
+        wanted = max(_up(per_minute * bicep("secondsPerImage"), 60), 1)
+        most = bicep("blobsAtWork")
+        instances = min(_up(wanted, most), bicep("mostInstances"))
+        each = min(_up(wanted, instances), most)
+        blobs = _up(each * bicep("blobPlaces"), most)
+        messages = min(_up(each * bicep("messagePlaces"), bicep("messagesAtWork")), 12)
+        batch = max(messages // 6, 1)
+        return cls(instances, Rules.of_blobs(blobs), Rules.of_messages(batch, messages - batch))
 
     @classmethod
     def of(cls, instances: int) -> Capacity:
@@ -147,6 +149,11 @@ class Scenario:
 
 
 UNPACED = Quotas(10, None)
+
+
+def _up(number: int, divisor: int) -> int:
+    """The quotient, rounded up."""
+    return -(-number // divisor)
 
 
 def bursts(images: int) -> Iterator[Scenario]:
@@ -217,13 +224,8 @@ def budgets(images: int) -> Iterator[Scenario]:
 
 
 def local(images: int, quotas: Quotas, *, sliding: bool, storage_seconds: float) -> Scenario:
-    """As the embedded host runs the app: one process, no batches."""
-    blobs, messages = Capacity.of(1).blobs, Capacity.of(1).messages
-    capacity = Capacity(
-        1,
-        Rules.embedded(blobs.most, blobs.attempts),
-        Rules.embedded(messages.most, messages.attempts, messages.pause),
-    )
+    """As the embedded host runs the app with `--exactly`: one process, no batches."""
+    capacity = Capacity(1, Rules.exactly(LOCAL_PLACES), Rules.exactly(LOCAL_PLACES))
     return Scenario(
         "local",
         images,

@@ -38,10 +38,10 @@ class HostLab:
         self.container = self.stack.enter_context(service).get_container_client(self.name)
 
     def host(
-        self, app: func.FunctionApp, host_json: dict[str, Any] | None = None, hidden: int = 60
+        self, app: func.FunctionApp, host_json: dict[str, Any] | None = None, **options: Any
     ) -> EmbeddedHost:
-        """Starts a host."""
-        host = EmbeddedHost(app, self.settings, host_json or {}, hidden=hidden)
+        """Starts a host; the options are those of its constructor."""
+        host = EmbeddedHost(app, self.settings, host_json or {}, **options)
         return self.stack.enter_context(host)
 
     def upload(self, name: str, data: bytes = b"x") -> str:

@@ -16,16 +16,23 @@ from testing.harness.waiting import HUNG_SECONDS
 
 class HostProcess:
     """A host of the app on a port of its own. `hidden` is after how many seconds the messages of a
-    killed host are visible again (embedded host only). The log of every start is kept."""
+    killed host are visible again, `exactly` how many of a function are at work (embedded host
+    only). The log of every start is kept."""
 
     def __init__(
-        self, host: str, log: Path, environ: Mapping[str, str], hidden: int | None = None
+        self,
+        host: str,
+        log: Path,
+        environ: Mapping[str, str],
+        hidden: int | None = None,
+        exactly: int | None = None,
     ) -> None:
         self.port = free_ports(1)[0]
         self._host = host
         self._log = log
         self._environ = environ
-        self._options = ["--hidden", str(hidden)] if hidden and host == "embedded" else []
+        options = {"--hidden": hidden, "--exactly": exactly} if host == "embedded" else {}
+        self._options = [f"{name}={value}" for name, value in options.items() if value]
         self._child: Child | None = None
         self._starts = 0
 

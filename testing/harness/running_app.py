@@ -47,6 +47,7 @@ class RunningApp:
         settings: Mapping[str, str] | None = None,
         workers: int = 1,
         hidden: int | None = None,
+        exactly: int | None = None,
     ) -> None:
         self._services = WireServer(services or LocalServices())
         self._account = BlobAccount(connection_string=connection)
@@ -55,7 +56,7 @@ class RunningApp:
         self._name = name
         self.environ = self._environ() | dict(settings or {})
         self.workers = [
-            HostProcess(host, folder / f"host-{number}", self.environ, hidden)
+            HostProcess(host, folder / f"host-{number}", self.environ, hidden, exactly)
             for number in range(workers)
         ]
         self._open = ExitStack()

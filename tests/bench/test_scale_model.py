@@ -22,6 +22,7 @@ from bench.scale.scenarios import (
     most_tokens,
     tokens_per_image,
 )
+from captioning.embedded.host.functions import Batches
 from testing.markdown import INTERNALS, prose
 
 SHORT = Quotas(10, 21)
@@ -101,8 +102,8 @@ def test_a_seed_decides_everything() -> None:
 
 def test_the_apps_own_figures_are_read() -> None:
     blobs, messages = host_json()
-    assert (blobs.most, messages.most) == (bicep("mostAtATime"), 12)
-    assert Rules.of_blobs(1) == Rules(1, 0)
+    assert (blobs.most, messages.most) == (bicep("blobPlaces"), bicep("messagePlaces"))
+    assert Rules.of_blobs(1).batches == Batches(1, 0)
     assert tokens_per_image() == 3_700 + most_tokens()
     ceilings = limits.ceilings()
     assert limits.table() in INTERNALS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cache
@@ -14,40 +15,44 @@ from testing.code_figures import figure_of
 from testing.harness.bicep import INFRA, needs_compiler, snapshot
 from testing.harness.bindings import bindings
 from testing.harness.deployment import WHOLE, deployment, plausible
+from testing.markdown import INTERNALS, section
+from testing.paths import ROOT
 
 HOST = "AzureFunctionsJobHost__extensions__"
-MOST_AT_A_TIME, MOST_MESSAGES, MOST_INSTANCES, CORES = 16, 12, 100, 250
+MOST_AT_WORK, MOST_INSTANCES, CORES = 16, 100, 250
 HTTP = 16
+BLOBS, QUEUES = "blobs.maxDegreeOfParallelism", ("queues.batchSize", "queues.newBatchThreshold")
+RECORDED = json.loads((ROOT / "tests/embedded/host/recorded/at_work.json").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Quotas, and the places for images in each of the two functions that pay."""
+    """Quotas, and how many images they keep at work."""
 
     model: str
     features: str
     vision: int
     tokens: int
-    share: int
+    wanted: int
 
 
 CASES = (
     Case("gpt-4o-mini", "tags,objects,read", 1, 1_000, 1),
     Case("gpt-4o-mini", "tags,objects,read", 10, 100_000, 2),
-    Case("gpt-4o-mini", "tags,objects,read", 10, 1_000_000, 28),
-    Case("gpt-4o-mini", "tags,objects,read", 10, 10_000_000, 80),
-    Case("gpt-4o-mini", "tags,brands", 10, 10_000_000, 40),
-    Case("gpt-4o-mini", "tags, adult", 10, 10_000_000, 40),
-    Case("gpt-4.1-mini", "tags,objects,read", 30, 5_000_000, 141),
-    Case("gpt-5-mini", "tags,objects,read", 10, 1_000_000, 43),
-    Case("gpt-5-mini", "tags,objects,read", 10, 100_000_000, 200),
-    Case("some-other-model", "tags,objects,read", 10, 1_000_000, 43),
-    Case("gpt-4o-mini", "tags,objects,read", 1_000, 100_000_000, 2836),
-    Case("gpt-5-nano", "tags,objects,read", 1_000, 100_000_000, 4329),
+    Case("gpt-4o-mini", "tags,objects,read", 10, 1_000_000, 15),
+    Case("gpt-4o-mini", "tags,objects,read", 10, 10_000_000, 40),
+    Case("gpt-4o-mini", "tags,brands", 10, 10_000_000, 20),
+    Case("gpt-4o-mini", "tags, adult", 10, 10_000_000, 20),
+    Case("gpt-4.1-mini", "tags,objects,read", 30, 5_000_000, 71),
+    Case("gpt-5-mini", "tags,objects,read", 10, 1_000_000, 22),
+    Case("gpt-5-mini", "tags,objects,read", 10, 100_000_000, 100),
+    Case("some-other-model", "tags,objects,read", 10, 1_000_000, 22),
+    Case("gpt-4o-mini", "tags,objects,read", 1_000, 100_000_000, 1419),
+    Case("gpt-5-nano", "tags,objects,read", 1_000, 100_000_000, 2165),
 )
 """From the least that may be said to the most. By hand: `vision` * 60 images a minute (half with
 features that only 3.2 has), or `tokens` by 4,700 (7,700 with models that reason) if that is less;
-times 4 (10) seconds an image, by 60, twice over."""
+times 4 (10) seconds an image, by 60, rounded up."""
 
 WRAPPER = """
 param cases array = [
@@ -137,14 +142,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("concurrency")
 
 
+def recorded(**setting: object) -> float:
+    """How many were at work on the average where that was recorded."""
+    [found] = [float(row["varied"]) for row in RECORDED if row.items() >= setting.items()]
+    return found
+
+
 def check(scale: Scale) -> None:
     """What holds for any quota."""
     messages = scale.batch + scale.threshold
     assert 1 <= scale.instances <= MOST_INSTANCES
-    assert 1 <= scale.blobs <= MOST_AT_A_TIME
-    assert messages == min(scale.blobs, MOST_MESSAGES)
-    assert 1 <= scale.batch <= 32
-    assert 0 <= scale.threshold <= scale.batch
+    assert 1 <= scale.blobs <= figure_of(f"host.json extensions.{BLOBS}")
+    assert 1 <= messages <= sum(figure_of(f"host.json extensions.{q}") for q in QUEUES)
+    assert scale.batch == max(messages // 6, 1)
     assert scale.http == HTTP
     assert scale.threads == scale.blobs + len(bindings("queueTrigger")) * messages + HTTP
     assert 2 * scale.instances <= CORES
@@ -153,11 +163,13 @@ def check(scale: Scale) -> None:
 @needs_compiler
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_as_many_images_are_at_work_as_the_quotas_give(folder: Path, case: Case) -> None:
+    """By the recorded shares: 16 of 24 blobs, 10 of 12 messages."""
     scale = scales(folder)[CASES.index(case)]
     check(scale)
-    at_work = scale.instances * scale.blobs
-    assert at_work <= case.share
-    assert at_work > 0.75 * min(case.share, MOST_AT_A_TIME * MOST_INSTANCES)
+    wanted = min(case.wanted, MOST_AT_WORK * MOST_INSTANCES)
+    assert wanted <= scale.instances * scale.blobs * 16 / 24 < 1.2 * wanted + 1
+    messages = scale.instances * (scale.batch + scale.threshold)
+    assert messages == scale.instances * 12 or wanted <= messages * 10 / 12 < 1.2 * wanted + 1
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -166,14 +178,33 @@ def test_what_is_deployed_holds_together(name: str) -> None:
     check(Scale.of(found.one("Web/sites"), found.settings()))
 
 
-def test_the_most_is_what_host_json_has() -> None:
-    """What docs/operate.md says of a budget's overshoot holds in Azure as well."""
-    queues = ("batchSize", "newBatchThreshold")
-    most = (MOST_AT_A_TIME, sum(figure_of(f"host.json extensions.queues.{q}") for q in queues))
-    assert most == (
-        figure_of("host.json extensions.blobs.maxDegreeOfParallelism"),
-        MOST_MESSAGES,
-    )
+def test_the_shares_are_those_that_were_recorded() -> None:
+    """The most is what host.json has. What docs/operate.md says of a budget's overshoot holds in
+    Azure as well."""
+    blobs = figure_of(f"host.json extensions.{BLOBS}")
+    batch, threshold = (figure_of(f"host.json extensions.{q}") for q in QUEUES)
+    assert (bicep("blobPlaces"), bicep("messagePlaces")) == (blobs, batch + threshold)
+    assert bicep("blobsAtWork") == MOST_AT_WORK == int(recorded(blobs=blobs))
+    assert bicep("messagesAtWork") == int(recorded(queue=[batch, threshold]))
+
+
+def test_what_was_recorded_is_as_told() -> None:
+    told = section(INTERNALS, "Places stand empty")
+    blobs, batch, more = (int(figure_of(f"host.json extensions.{n}")) for n in (BLOBS, *QUEUES))
+    ours = {f"blobs {blobs}", f"messages {batch} + {more}"}
+    for row in RECORDED:
+        name = (
+            f"blobs {row['blobs']}" if "blobs" in row else "messages {} + {}".format(*row["queue"])
+        )
+        label = f"{name}, as in `host.json`" if name in ours else name
+        assert f"| {label} | {row['most']} | {row['varied']} |" in told
+
+
+def bicep(name: str) -> int:
+    """A variable of app.bicep."""
+    text = (INFRA / "app.bicep").read_text("utf-8")
+    [found] = re.findall(rf"^var {name} = (\d+)$", text, re.MULTILINE)
+    return int(found)
 
 
 def test_the_deployment_of_the_model_has_the_quota_that_the_app_counts_on() -> None:

@@ -400,7 +400,6 @@ LISTED = {
     "search.merge._agree": "the end of a list",
     "images.helpers.worker.main": "the end of the app",
     "images.picture.rendition": "smaller each time, down to a least size",
-    "embedded.host.timer_trigger._run": "the schedule of a timer, until the host stops",
     "cli.drop.final_records": "a person waits and sees why; no request is repeated for others",
     "cli.up._final_record": "CAPTION_SECONDS",
     "cli.up._serve": "a person stops it; asks only whether a process lives",

@@ -103,7 +103,7 @@ def indexed(**environ: str) -> Bindings:
 def misrouted(app: Bindings) -> list[str]:
     """Requests that another function serves than SERVED says, by the host's rule."""
     functions = [
-        Function(name, bindings[0], print, None, takes_context=False)
+        Function(name, bindings[0], print, None)
         for name, bindings in app.items()
         if bindings[0]["type"] == "httpTrigger"
     ]
@@ -250,8 +250,8 @@ def test_assistants_are_told_what_a_tool_takes(name: str, arguments: dict[str, s
 def test_the_host_treats_queues_as_the_app_expects() -> None:
     """The app's own messages are base64; after five attempts the host gives a message up."""
     host = HostConfig.read(json.loads((ROOT / "host.json").read_text("utf-8")), {})
-    assert host.queue_base64
-    assert host.queue_attempts == host.blob_attempts == 5
+    assert host.queues.base64
+    assert host.queues.attempts == host.blobs.attempts == 5
     assert host.route_prefix == ""
 
 

@@ -13,8 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
-from captioning.embedded.host.embedded_host import GRACE, HIDDEN, EmbeddedHost
-from captioning.embedded.host.functions import HostStartError
+from captioning.embedded.host.embedded_host import GRACE, EmbeddedHost
+from captioning.embedded.host.functions import HIDDEN, HostStartError
 
 logger = logging.getLogger("captioning.embedded.host")
 
@@ -57,7 +57,15 @@ def _options() -> argparse.Namespace:
         "--hidden",
         type=int,
         default=HIDDEN,
-        help="seconds after which the messages of a killed host are visible again",
+        help="seconds after which the messages of a killed host are visible again; the real host "
+        "needs 600 (default: 60)",
+    )
+    parser.add_argument(
+        "--exactly",
+        type=int,
+        metavar="COUNT",
+        help="so many messages of each function at work at a time, in place of the real host's "
+        "batches, which leave places empty",
     )
     return parser.parse_args()
 
@@ -74,7 +82,8 @@ def _load(options: argparse.Namespace) -> EmbeddedHost:
     except ValueError as error:
         raise HostStartError(f"host.json: {error}") from None
     app = importlib.import_module(options.app).app
-    return EmbeddedHost(app, os.environ, host_json, options.port, hidden=options.hidden)
+    more = {"hidden": options.hidden, "exactly": options.exactly}
+    return EmbeddedHost(app, os.environ, host_json, options.port, **more)
 
 
 def _log_to_stderr() -> None:

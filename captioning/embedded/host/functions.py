@@ -7,11 +7,12 @@ import json
 import logging
 import os
 import re
+import threading
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import azure.functions as func
 
@@ -21,50 +22,115 @@ TRIGGERS = frozenset({"httpTrigger", "blobTrigger", "queueTrigger", "timerTrigge
 KNOWN_BINDINGS = TRIGGERS | {"http"}
 RESOLVED = ("path", "queueName", "schedule")
 """Properties of a binding in which `%NAME%` stands for a setting."""
+LARGEST_BATCH = 32
+"""Messages that Queue Storage returns at most for one request."""
+HIDDEN = 60
+"""Seconds for which a message at work is hidden from other hosts."""
 
 
 class HostStartError(Exception):
     """The app cannot be hosted as it is; the message names the function or setting at fault."""
 
 
-@dataclass(frozen=True)
-class HostConfig:
-    """What host.json sets: the prefix of routes, and for each trigger how many invocations run at a
-    time and how many attempts a message has. `queue_retry_delay` is in seconds."""
+class FunctionExited(Exception):
+    """The function called sys.exit."""
 
-    route_prefix: str
-    blob_limit: int
-    blob_attempts: int
-    queue_limit: int
-    queue_attempts: int
-    queue_retry_delay: float
-    queue_base64: bool
+
+@dataclass(frozen=True)
+class Batches:
+    """When messages are fetched: `size` at once, whenever `threshold` or fewer are at work. So
+    places stand empty, as in the real host; with `exact` every free place is filled at once."""
+
+    size: int
+    threshold: int
+    exact: bool = False
 
     @classmethod
-    def read(cls, host_json: Mapping[str, Any], settings: Mapping[str, str]) -> HostConfig:
+    def of_blobs(cls, degree: int) -> Self:
+        """What the blob extension makes of its `maxDegreeOfParallelism`."""
+        size = min(degree // 2 + 1, LARGEST_BATCH)
+        return cls(size, max(degree - size, 0))
+
+    @classmethod
+    def exactly(cls, count: int) -> Self:
+        """Always so many at work, while there are messages."""
+        return cls(1, count - 1, exact=True)
+
+    @property
+    def most(self) -> int:
+        """How many can be at work at a time."""
+        return self.size + self.threshold
+
+    def due(self, at_work: int) -> int:
+        """How many messages to ask for while so many are at work."""
+        if at_work > self.threshold:
+            return 0
+        return min(self.most - at_work, LARGEST_BATCH) if self.exact else self.size
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How messages are treated: in which batches they are fetched, how many attempts each has, the
+    seconds between two attempts, whether their text is base64, and for how many seconds one at work
+    is hidden from other hosts."""
+
+    batches: Batches
+    attempts: int
+    retry_delay: float
+    base64: bool
+    hidden: int
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """What host.json sets: the prefix of routes, and the terms of messages about blobs and of those
+    of queues."""
+
+    route_prefix: str
+    blobs: Terms
+    queues: Terms
+
+    @classmethod
+    def read(
+        cls,
+        host_json: Mapping[str, Any],
+        settings: Mapping[str, str],
+        *,
+        hidden: int = HIDDEN,
+        exactly: int | None = None,
+    ) -> HostConfig:
         """Reads host.json. As in the cloud, `AzureFunctionsJobHost__extensions__…` settings
-        override it. Raises HostStartError for a value that is not of its form."""
+        override it; `exactly` overrides how many messages of a function are at work. Raises
+        HostStartError for a value that is not of its form."""
 
         def value(section: str, name: str, default: Any) -> Any:
             override = settings.get(f"AzureFunctionsJobHost__extensions__{section}__{name}")
             found = host_json.get("extensions", {}).get(section, {}).get(name)
             return override or (default if found is None else found)
 
-        batch = _count("queues.batchSize", value("queues", "batchSize", 16))
-        extra = value("queues", "newBatchThreshold", batch // 2)
-        cores = os.cpu_count() or 1
+        def count(section: str, name: str, default: int, *limits: int) -> int:
+            return _count(f"{section}.{name}", value(section, name, default), *limits)
+
+        degree = count("blobs", "maxDegreeOfParallelism", 8 * (os.cpu_count() or 1))
+        batch = count("queues", "batchSize", 16, 1, LARGEST_BATCH)
+        threshold = count("queues", "newBatchThreshold", batch // 2, 0)
+        exact = Batches.exactly(exactly) if exactly else None
         return cls(
             route_prefix=str(value("http", "routePrefix", "api")).strip("/"),
-            blob_limit=_count(
-                "blobs.maxDegreeOfParallelism", value("blobs", "maxDegreeOfParallelism", 8 * cores)
+            blobs=Terms(
+                exact or Batches.of_blobs(degree),
+                count("blobs", "poisonBlobThreshold", 5),
+                retry_delay=0.0,
+                base64=True,
+                hidden=hidden,
             ),
-            blob_attempts=_count(
-                "blobs.poisonBlobThreshold", value("blobs", "poisonBlobThreshold", 5)
+            queues=Terms(
+                exact or Batches(batch, threshold),
+                count("queues", "maxDequeueCount", 5),
+                _seconds(value("queues", "visibilityTimeout", "00:00:00")),
+                str(value("queues", "messageEncoding", "base64")).lower() != "none",
+                hidden=hidden,
             ),
-            queue_limit=batch + _count("queues.newBatchThreshold", extra, least=0),
-            queue_attempts=_count("queues.maxDequeueCount", value("queues", "maxDequeueCount", 5)),
-            queue_retry_delay=_seconds(value("queues", "visibilityTimeout", "00:00:00")),
-            queue_base64=str(value("queues", "messageEncoding", "base64")).lower() != "none",
         )
 
 
@@ -76,7 +142,6 @@ class Function:
     binding: Mapping[str, Any]
     call: Callable[..., Any]
     annotation: Any
-    takes_context: bool
 
     @property
     def trigger(self) -> str:
@@ -93,20 +158,29 @@ class Function:
         """Name of the setting that holds the trigger's connection string."""
         return str(self.binding.get("connection") or "AzureWebJobsStorage")
 
-    def expects(self, kind: type) -> None:
-        """Raises HostStartError if the parameter is annotated with anything but `kind`."""
-        wanted = self.annotation
-        if wanted is not None and not (isinstance(wanted, type) and issubclass(wanted, kind)):
-            raise HostStartError(
-                f"{self.name}: the embedded host passes a {kind.__name__} as '{self.parameter}', "
-                f"which the function annotates as {getattr(wanted, '__name__', wanted)}"
-            )
+
+class Invoker:
+    """Calls the functions of one app, each in the thread that asks; as in the real host's worker,
+    no more of them at a time than `PYTHON_THREADPOOL_THREAD_COUNT`, by default 1000."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        name = "PYTHON_THREADPOOL_THREAD_COUNT"
+        self._free = threading.BoundedSemaphore(_count(name, settings.get(name) or 1000))
+
+    def run(self, function: Function, argument: object) -> Any:
+        """Calls the function; returns what it returns, raises what it raises."""
+        with self._free:
+            try:
+                return function.call(**{function.parameter: argument})
+            except SystemExit as exit_:
+                raise FunctionExited(f"the function called sys.exit({exit_.code})") from exit_
 
 
 def read_functions(app: func.FunctionApp, settings: Mapping[str, str]) -> list[Function]:
     """The functions that this host can run. One with an unknown binding is logged and left out.
 
-    Calls `app.get_functions()`, which works only once for an app.
+    Calls `app.get_functions()`, which works only once for an app. Raises HostStartError for a
+    coroutine.
     """
     functions = []
     for declared in app.get_functions():
@@ -122,26 +196,15 @@ def read_functions(app: func.FunctionApp, settings: Mapping[str, str]) -> list[F
     return functions
 
 
-def thread_count(settings: Mapping[str, str]) -> int:
-    """How many threads run functions that are not coroutines; 1000 by default, as in the real
-    host."""
-    name = "PYTHON_THREADPOOL_THREAD_COUNT"
-    return _count(name, settings.get(name) or 1000)
-
-
 def _function(
     name: str, binding: dict[str, Any], call: Callable[..., Any], settings: Mapping[str, str]
 ) -> Function:
     """A function as declared, with the settings in its binding resolved."""
+    if inspect.iscoroutinefunction(call):
+        raise HostStartError(f"{name}: the embedded host calls no coroutines; declare it with def")
     resolved = {key: _resolve(binding[key], name, settings) for key in RESOLVED if key in binding}
-    parameters = inspect.signature(call).parameters
-    return Function(
-        name=name,
-        binding={**binding, **resolved},
-        call=call,
-        annotation=typing.get_type_hints(call).get(binding["name"]),
-        takes_context="context" in parameters and binding["name"] != "context",
-    )
+    annotation = typing.get_type_hints(call).get(binding["name"])
+    return Function(name, {**binding, **resolved}, call, annotation)
 
 
 def _resolve(text: str, function: str, settings: Mapping[str, str]) -> str:
@@ -155,14 +218,15 @@ def _resolve(text: str, function: str, settings: Mapping[str, str]) -> str:
     return re.sub(r"%([^%]+)%", value, text)
 
 
-def _count(name: str, value: Any, least: int = 1) -> int:
-    """The value as a whole number of at least `least`; HostStartError names it otherwise."""
+def _count(name: str, value: Any, least: int = 1, most: int = 2**31 - 1) -> int:
+    """The value as a whole number within limits; HostStartError names it otherwise."""
     try:
         number = int(value)
     except (TypeError, ValueError):
         number = least - 1
-    if number < least:
-        raise HostStartError(f"{name}: {value!r} is not a whole number from {least}")
+    if not least <= number <= most:
+        limits = f"from {least}" + (f" to {most}" if most <= LARGEST_BATCH else "")
+        raise HostStartError(f"{name}: {value!r} is not a whole number {limits}")
     return number
 
 

@@ -47,9 +47,9 @@ class Target:
         name that is repeated, in whatever case, joined by commas."""
         values: dict[str, list[str]] = {}
         names: dict[str, str] = {}
-        for pair in self.query[1:].split("&"):
+        for pair in self.query[1:].replace("+", " ").split("&"):
             raw_name, _, raw_value = pair.partition("=")
-            name, value = _decode_query(raw_name), _decode_query(raw_value)
+            name, value = unescaped(raw_name), unescaped(raw_value)
             if value:
                 key = names.setdefault(name.lower(), name)
                 values.setdefault(key, []).append(value)
@@ -190,12 +190,13 @@ def _tokens(path: str) -> Iterator[tuple[int, str]]:
         offset += len(token) + 1
 
 
-def _decode_query(text: str) -> str:
-    return ESCAPES.sub(_decode_run, text.replace("+", " "))
+def unescaped(text: str) -> str:
+    """The text with its `%XX` decoded once; bytes that are not UTF-8 stay escaped."""
+    return ESCAPES.sub(_decode_run, text)
 
 
 def _decode_run(match: re.Match[str]) -> str:
-    """A sequence of `%XX` as text; bytes that are not UTF-8 stay escaped."""
+    """A sequence of `%XX` as text."""
     run = match[0]
     text = bytes.fromhex(run.replace("%", "")).decode("utf-8", "surrogateescape")
     decoded, position = [], 0

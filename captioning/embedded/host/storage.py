@@ -111,8 +111,7 @@ class Outage:
         """Notes that `where` met an error, and will try again."""
         with self._lock:
             if not self._down:
-                reason = str(error).partition("\n")[0]
-                logger.warning("Storage does not answer %s, trying again: %s", where, reason)
+                logger.warning("Storage does not answer %s, trying again: %s", where, reason(error))
             self._down.add(where)
 
     def ended(self, where: str) -> None:
@@ -122,6 +121,11 @@ class Outage:
                 self._down.remove(where)
                 if not self._down:
                     logger.warning("Storage answers again")
+
+
+def reason(error: AzureError) -> str:
+    """The first line of an error, for the log."""
+    return str(error).partition("\n")[0]
 
 
 def send(queue: QueueClient, text: str) -> None:

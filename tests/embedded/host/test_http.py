@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
@@ -87,8 +86,7 @@ def test_a_large_answer_arrives_whole() -> None:
     app = func.FunctionApp()
 
     @app.route(route="large")
-    async def large(req: func.HttpRequest) -> func.HttpResponse:
-        await asyncio.sleep(0)
+    def large(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse(req.get_body() * 4, mimetype="image/jpeg")
 
     with hosted(app) as host:
@@ -103,7 +101,7 @@ def test_plain_functions_share_a_bounded_number_of_threads() -> None:
     together = threading.Barrier(3, timeout=HUNG_SECONDS)
 
     @app.route(route="slow")
-    def slow(req: func.HttpRequest, context: func.Context) -> str:
+    def slow(req: func.HttpRequest) -> func.HttpResponse:
         nonlocal running, most
         with lock:
             running += 1
@@ -111,7 +109,7 @@ def test_plain_functions_share_a_bounded_number_of_threads() -> None:
         together.wait()
         with lock:
             running -= 1
-        return context.function_name
+        return func.HttpResponse("slow")
 
     with (
         hosted(app, PYTHON_THREADPOOL_THREAD_COUNT="3") as host,
@@ -126,10 +124,10 @@ def test_stopping_lets_an_answer_go_out_and_ends_idle_connections() -> None:
     app, entered = func.FunctionApp(), threading.Event()
 
     @app.route(route="slow")
-    def slow(req: func.HttpRequest) -> str:
+    def slow(req: func.HttpRequest) -> func.HttpResponse:
         entered.set()
         time.sleep(0.2)
-        return "done"
+        return func.HttpResponse("done")
 
     host = hosted(app)
     host.start()
@@ -158,6 +156,17 @@ def test_an_unknown_template_stops_the_start(route: str, named: str) -> None:
         hosted(app)
     assert "odd" in str(raised.value)
     assert named in str(raised.value)
+
+
+def test_a_coroutine_stops_the_start() -> None:
+    app = func.FunctionApp()
+
+    @app.route(route="late")
+    async def late(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse()
+
+    with pytest.raises(HostStartError, match=r"late.*coroutine"):
+        hosted(app)
 
 
 def test_an_unknown_trigger_is_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:

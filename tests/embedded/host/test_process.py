@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,8 @@ app = func.FunctionApp()
 log = pathlib.Path("log")
 
 @app.route(route="ping")
-def ping(req: func.HttpRequest) -> str:
-    return "pong"
+def ping(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("pong")
 
 @app.function_name("caption_image")
 @app.blob_trigger(arg_name="client", path="%IMAGES_CONTAINER%/{name}", connection="ImageStorage")
@@ -41,20 +42,13 @@ def caption_image(client: blob.BlobClient) -> None:
         time.sleep(3600)
 """
 
-SHORT_LEASES = """
-import os, signal
-import function_app
-from captioning.embedded.host.embedded_host import EmbeddedHost
 
-EmbeddedHost(function_app.app, os.environ, {}, hidden=2).start()
-signal.pause()
-"""
-
-
-def run_host(folder: Path, port: int, settings: dict[str, str]) -> subprocess.Popen[str]:
+def run_host(
+    folder: Path, port: int, settings: dict[str, str], *options: str
+) -> subprocess.Popen[str]:
     """A host as its own process."""
     return started(
-        [sys.executable, "-m", "captioning.embedded.host", "--port", str(port)],
+        [sys.executable, "-m", "captioning.embedded.host", "--port", str(port), *options],
         cwd=folder,
         env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -120,12 +114,10 @@ def test_a_kill_in_the_middle_of_an_invocation_loses_nothing(
     (tmp_path / "hang").touch()
     port, log = free_ports(1)[0], tmp_path / "log"
     host_lab.upload("precious.jpg")
-    environment = {**os.environ, **host_lab.settings, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", SHORT_LEASES]
-    first = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    first = run_host(tmp_path, 0, host_lab.settings, "--hidden", "2")
     eventually(lambda: log.exists() and log.read_text() == "precious.jpg\n")
     first.kill()
-    first.wait()
+    assert ended(first)[0] == -signal.SIGKILL
     (tmp_path / "hang").unlink()
     second = run_host(tmp_path, port, host_lab.settings)
     assert first_line(second) == f"Embedded Functions host on http://127.0.0.1:{port}\n"

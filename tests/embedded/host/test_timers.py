@@ -37,11 +37,11 @@ class StoppedClock:
         return False
 
 
-def timer_app(use: Callable[[Any], None], schedule: str, *, at_start: bool = False) -> Any:
+def timer_app(use: Callable[[Any], None], schedule: str) -> Any:
     app = func.FunctionApp()
 
     @app.function_name("reconcile")
-    @app.timer_trigger(arg_name="timer", schedule=schedule, run_on_startup=at_start)
+    @app.timer_trigger(arg_name="timer", schedule=schedule)
     def triggered(timer: func.TimerRequest) -> None:
         use(timer)
 
@@ -64,15 +64,6 @@ def test_fires_at_the_times_of_its_schedule() -> None:
     first = datetime(2026, 11, 22, 10, 5, 30, tzinfo=UTC)
     times = [first + timedelta(minutes=5) * step for step in range(3)]
     assert seen.items == [(moment, False) for moment in times]
-
-
-def test_fires_at_the_start_where_asked() -> None:
-    clock, seen = StoppedClock(datetime(2026, 1, 1, tzinfo=UTC)), Recorder()
-    app = timer_app(seen, "0 0 0 1 1 *", at_start=True)
-    with EmbeddedHost(app, {}, {}, clock=clock):
-        eventually(lambda: clock.waited_for)
-    assert len(seen.items) == 1
-    assert clock.waited_for == [datetime(2027, 1, 1, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize("schedule", ["*/5 * * * *", "00:05:00", "99 * * * * *", "a b c d e f"])
