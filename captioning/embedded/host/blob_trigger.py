@@ -10,7 +10,6 @@ import ipaddress
 import json
 import logging
 import re
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +24,7 @@ from azurefunctions.extensions.bindings.blob import BlobClientConverter
 from captioning.embedded.host.functions import Function, HostStartError, Invoker
 from captioning.embedded.host.queue_listener import Message, Work
 from captioning.embedded.host.routing import unescaped
-from captioning.embedded.host.storage import StorageAccount, reason
+from captioning.embedded.host.storage import StorageAccount, encoded, reason
 from captioning.embedded.host.web_host import RawRequest, Reply
 
 logger = logging.getLogger("captioning.embedded.host")
@@ -57,7 +56,7 @@ class BlobMessage:
             "BlobName": self.name,
             "ETag": self.etag,
         }
-        return b64encode(json.dumps(fields, indent=2).encode()).decode()
+        return encoded(json.dumps(fields, indent=2).encode())
 
     @classmethod
     def read(cls, body: bytes) -> BlobMessage:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,14 +23,12 @@ from azure.storage.queue import QueueClient, QueueMessage
 
 from captioning.embedded.host.functions import Function, Invoker, Terms
 from captioning.embedded.host.loops import Loop
-from captioning.embedded.host.storage import Outage, StorageAccount, reason, send
+from captioning.embedded.host.storage import Outage, StorageAccount, decoded, reason, send
 
 logger = logging.getLogger("captioning.embedded.host")
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two looks at an empty queue: they double from the one to the other."""
-WHITESPACE = str.maketrans("", "", " \t\r\n")
-"""What .NET ignores in base64."""
 
 
 class Message:
@@ -46,7 +43,7 @@ class Message:
         self.raw = raw
         self.text = str(raw.content or "")
         self.attempt = int(raw.dequeue_count or 1)
-        self.body = _decoded(self.text) if terms.base64 else self.text.encode()
+        self.body = decoded(self.text) if terms.base64 else self.text.encode()
         self._queue = queue
         self._hidden = terms.hidden
         self._receipt = str(raw.pop_receipt)
@@ -263,11 +260,3 @@ def _argument(message: Message) -> func.QueueMessage:
         time_next_visible=raw.next_visible_on,
         pop_receipt=raw.pop_receipt,
     )
-
-
-def _decoded(text: str) -> bytes | None:
-    """The bytes of a text in base64; None if it is none."""
-    try:
-        return b64decode(text.translate(WHITESPACE), validate=True)
-    except ValueError:
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,8 @@ NO_RETRIES: dict[str, Any] = {
 }
 """Options of the clients. The loops of this host retry by themselves; clients that retried as well
 would delay its stop."""
+WHITESPACE = str.maketrans("", "", " \t\r\n")
+"""What .NET ignores in base64."""
 
 
 class StorageAccount:
@@ -126,6 +129,19 @@ class Outage:
 def reason(error: AzureError) -> str:
     """The first line of an error, for the log."""
     return str(error).partition("\n")[0]
+
+
+def encoded(body: bytes) -> str:
+    """The text of a message in base64."""
+    return b64encode(body).decode()
+
+
+def decoded(text: str) -> bytes | None:
+    """The body of a message in base64; None if its text is none."""
+    try:
+        return b64decode(text.translate(WHITESPACE), validate=True)
+    except ValueError:
+        return None
 
 
 def send(queue: QueueClient, text: str) -> None:
