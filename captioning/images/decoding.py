@@ -46,6 +46,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         raise CorruptImage("The blob is empty. Upload the image again.")
     with corrupt_if_it_fails():
         image = opening.opened(data)
+        if not all(image.size):
+            raise CorruptImage(_CORRUPT)
     with image:
         yield image
 

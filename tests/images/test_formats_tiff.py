@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from captioning.errors import CorruptImage, UnsupportedFormat
+from captioning.errors import CorruptImage, ImageRejected, UnsupportedFormat
 from captioning.images.picture import check_header, inspect
 from testing.factories.pictures import encoded, is_upright, quadrants
 from testing.factories.tiffs import Page, file, page, tiff
@@ -228,6 +228,13 @@ def test_a_deep_tiff_that_is_cut_is_corrupt(bits: int) -> None:
     for cut in (1, 500, len(whole) // 2, len(whole) - 100):
         with pytest.raises(CorruptImage):
             inspect(whole[:-cut])
+
+
+@pytest.mark.parametrize("tag", [256, 257])
+def test_a_tiff_without_a_size_is_corrupt(tag: int) -> None:
+    made = page(scene(130, 90).astype(np.uint16), 16, 2, order=">")
+    with pytest.raises(ImageRejected):
+        check_header(file([Page({**made.tags, tag: (4, [0])}, made.blocks)], order=">"), 1)
 
 
 def test_directories_that_point_in_circles_end() -> None:
