@@ -28,6 +28,7 @@ from bench.harness.photos import photo
 from bench.scale.calibration import QuotaServices
 from bench.scale.quota import Unlimited
 from bench.scale.scenarios import MODEL_SECONDS, VISION_SECONDS
+from captioning.config.sections import queue_names
 from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import FINAL
 from captioning.records.table import RECORD
@@ -88,7 +89,7 @@ def measure(way: str, setting: tuple[int, int, int], images: int) -> Measured:
         if way == "events":
             _notify(app, name, paths)
         else:
-            queue = connect(f"{name}-deferred", connection_string=storage)
+            queue = connect(queue_names(name).deferred, connection_string=storage)
             stack.callback(queue.close)
             queue.create()
             for path in paths:
