@@ -35,6 +35,7 @@ from captioning.maintenance.brake import Brake
 from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.erasure import Erasure
 from captioning.maintenance.estimate import Asking, Estimate
+from captioning.maintenance.foreign_messages import ForeignMessages
 from captioning.maintenance.missing import MissingBlobs
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.recaption_limit import RecaptionLimit
@@ -143,6 +144,7 @@ class Services:
         )
         self.trash = Trash(storage.table("trash"), now)
         self.cleanup = self._make_cleanup()
+        self.foreign = ForeignMessages(storage.poison, self._state, now)
         self.erasure = self._make_erasure()
         self.undelete = Undelete(storage.images, self.catalog, self.trash, now)
         limit = RecaptionLimit(self._state, settings.recaptions_per_hour, now)
