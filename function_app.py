@@ -45,7 +45,7 @@ def services() -> Services:
 @app.blob_trigger("image", "%IMAGES_CONTAINER%/{name}", "ImageStorage", source=_events)
 def caption_image(image: blob.BlobClient) -> None:
     """Captions a new or overwritten blob. Only the client's name of it is used."""
-    services().pipeline.process(CaptionMessage(image.blob_name))
+    services().pipeline.process(CaptionMessage(image.blob_name, source="event"))
 
 
 @app.function_name("caption_deferred")

@@ -42,12 +42,14 @@ from captioning.maintenance.recaption_limit import RecaptionLimit
 from captioning.maintenance.reconcile import Reconciler
 from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.maintenance.retag import Retag
+from captioning.maintenance.subscription import Subscription
 from captioning.maintenance.undelete import Undelete
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.records.catalog import Catalog
 from captioning.records.layout import Layout
 from captioning.records.trash import Trash
+from captioning.resilience.blob_events import BlobEvents
 from captioning.resilience.service_health import SERVICES, ServiceHealth
 from captioning.reuse.cache import CaptionCache
 from captioning.reuse.table import BurstTable, ReuseTable
@@ -149,6 +151,8 @@ class Services:
         self.undelete = Undelete(storage.images, self.catalog, self.trash, now)
         limit = RecaptionLimit(self._state, settings.recaptions_per_hour, now)
         self._recaption = Recaption(storage.images, self.catalog, storage.deferrals, limit)
+        self._events = BlobEvents(self._state, now)
+        self.subscription = Subscription(self._events, self.catalog, self._state, now)
         self.pipeline = self._make_pipeline()
         self.notify = self._make_notify()
         self.reconciler = self._make_reconciler()
@@ -224,6 +228,7 @@ class Services:
             worker=self._worker,
             lease=lease,
             ignore=settings.ignore_files,
+            events=self._events,
             vocabulary=settings.tag_vocabulary,
             now=now,
         )
@@ -292,6 +297,7 @@ class Services:
             now=self._now,
             ignore=self._settings.ignore_files,
             trash=self.trash,
+            subscription=self.subscription,
         )
 
     def _make_backup(self) -> Backup:
@@ -337,6 +343,7 @@ class Services:
                 Brake(self._state, self._now).reason,
                 self.backup.lateness,
                 self._broken.tables,
+                self.subscription.missing,
                 self._now,
             ),
             tools=ImageTools(catalog, self.languages),
