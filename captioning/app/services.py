@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from captioning.api.captions import CaptionApi
 from captioning.api.edits import EditApi
@@ -151,8 +151,6 @@ class Services:
         self.undelete = Undelete(storage.images, self.catalog, self.trash, now)
         limit = RecaptionLimit(self._state, settings.recaptions_per_hour, now)
         self._recaption = Recaption(storage.images, self.catalog, storage.deferrals, limit)
-        self._events = BlobEvents(self._state, now)
-        self.subscription = Subscription(self._events, self.catalog, self._state, now)
         self.pipeline = self._make_pipeline()
         self.notify = self._make_notify()
         self.reconciler = self._make_reconciler()
@@ -200,6 +198,15 @@ class Services:
         if self._settings.webhook:
             return OutboxCatalog(self.catalog, self._storage.notices, self._now)
         return self.catalog
+
+    @cached_property
+    def _events(self) -> BlobEvents:
+        return BlobEvents(self._state, self._now)
+
+    @cached_property
+    def subscription(self) -> Subscription:
+        """Whether blob events arrive."""
+        return Subscription(self._events, self.catalog, self._state, self._now)
 
     def _make_pipeline(self) -> CaptionPipeline:
         settings, storage, now = self._settings, self._storage, self._now
