@@ -18,7 +18,7 @@ from captioning.api.openapi import document
 from captioning.config import settings
 from captioning.domain.messages import CaptionMessage, NotificationMessage
 from captioning.gallery import files as gallery_files
-from captioning.triggers import deleted_blob, poison_message
+from captioning.triggers import deleted_blob, given_up, poisoned_path
 
 if TYPE_CHECKING:
     from captioning.app.services import Services
@@ -45,7 +45,7 @@ def services() -> Services:
 @app.blob_trigger("image", "%IMAGES_CONTAINER%/{name}", "ImageStorage", source=_events)
 def caption_image(image: blob.BlobClient) -> None:
     """Captions a new or overwritten blob. Only the client's name of it is used."""
-    services().pipeline.process(CaptionMessage(image.blob_name))
+    services().pipeline.process(CaptionMessage(image.blob_name, source="event"))
 
 
 @app.function_name("caption_deferred")
@@ -58,20 +58,21 @@ def caption_deferred(message: func.QueueMessage) -> None:
 @app.function_name("record_poisoned")
 @app.queue_trigger("message", "webjobs-blobtrigger-poison", "ImageStorage")
 def record_poisoned(message: func.QueueMessage) -> None:
-    """Records that the host gave up on a blob's event. A message of another app's container raises,
-    so that the host keeps it."""
-    container, path = poison_message(message.get_body())
-    if container != services().images.name:
-        raise ValueError(f"a poison message for the container {container}, which is not this app's")
-    services().cleanup.poisoned(path)
+    """Records that the host gave up on a blob's event. Another app's message is left to it."""
+    body = message.get_body()
+    path = poisoned_path(body, services().images.name)
+    if path is None:
+        services().foreign.leave(body, message.expiration_time)
+    else:
+        services().cleanup.poisoned(path)
 
 
 @app.function_name("record_poisoned_deferral")
 @app.queue_trigger("message", f"{_queues.deferred}-poison", "ImageStorage")
 def record_poisoned_deferral(message: func.QueueMessage) -> None:
     """Records that the host gave up on a message of `caption_deferred`."""
-    given_up = CaptionMessage.from_json(message.get_body())
-    services().cleanup.poisoned(given_up.path, given_up.attempts)
+    if deferral := given_up(message.get_body()):
+        services().cleanup.poisoned(deferral.path, deferral.attempts)
 
 
 @app.function_name("forget_image")

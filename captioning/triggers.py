@@ -7,12 +7,18 @@ The host indexes the functions before any setting is checked, and a bad setting 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from typing import Any
 
 from captioning.config.sections import QueueNames, queue_names
 from captioning.config.settings import BlobTriggerSource
+from captioning.domain.messages import CaptionMessage
 
+log = logging.getLogger("captioning.triggers")
+
+BLOB_FUNCTION = "caption_image"
+"""The function that blob events are for. Event Grid's subscription names it."""
 BLOB_DELETED = "Microsoft.Storage.BlobDeleted"
 SUBJECT = "/blobServices/default/containers/"
 
@@ -28,13 +34,29 @@ def queues() -> QueueNames:
     return queue_names(os.environ.get("CAPTIONS_TABLE", ""))
 
 
-def poison_message(text: str | bytes) -> tuple[str, str]:
-    """Container and path in a message of `webjobs-blobtrigger-poison`; ValueError where the text is
-    no such message."""
+def poisoned_path(text: str | bytes, container: str) -> str | None:
+    """The path in a message of `webjobs-blobtrigger-poison` that `caption_image` was called about
+    for a blob of this container; None where the message is another app's, or none of the host's."""
     # {"Type": "BlobTrigger", "FunctionId": "Host.Functions.caption_image",
     #  "BlobType": "BlockBlob", "ContainerName": "images", "BlobName": "a.jpg", "ETag": "0x8D…"}
-    message = _object(_parsed(text))
-    return _text(message, "ContainerName"), _text(message, "BlobName")
+    try:
+        message = _object(_parsed(text))
+        function, path = _text(message, "FunctionId"), _text(message, "BlobName")
+        is_own = _text(message, "ContainerName") == container
+    except ValueError:
+        return None
+    # Documentation has the app's name in place of `Host`.
+    return path if is_own and function.endswith(f".Functions.{BLOB_FUNCTION}") else None
+
+
+def given_up(text: str | bytes) -> CaptionMessage | None:
+    """The message in one of the poison queue of `caption_deferred`. None, with a line in the log,
+    where it is none of the app's: raising would have the host try it again for ever."""
+    try:
+        return CaptionMessage.from_json(text)
+    except ValueError:
+        log.error("A message on the poison queue of caption_deferred is none of the app's: dropped")
+        return None
 
 
 def deleted_blob(text: str | bytes) -> tuple[str, str] | None:

@@ -107,7 +107,7 @@ var alerts = [
   {
     name: 'overlooked-images'
     title: 'New images arrive without events'
-    advice: 'Look at the Event Grid subscription `created`; `azd deploy` makes it again. Images that were there before the app raise this too.'
+    advice: 'GET /api/health says since when. Look at the Event Grid subscription `created`; `azd hooks run postdeploy` makes it again.'
     query: loadTextContent('queries/overlooked.kql')
     severity: 3
     every: 'PT30M'

@@ -8,6 +8,7 @@ from threading import Lock
 
 from captioning.api.messages import Response, json_response
 from captioning.errors import BudgetSpent, ServiceDeferred, SettingsError, StorageUnavailable
+from captioning.maintenance.subscription import Missing
 
 BROKEN_ROWS = (
     "Rows that cannot be read are skipped; the app's log names them. If a newer version wrote them,"
@@ -24,7 +25,8 @@ class HealthApi:
     that an operator has to fix, as runs have noted them. `check_budget` raises BudgetSpent.
     `stopped` gives the reason why reconcile changes no records, if there is one; `backup` what is
     wrong with the backups of the records; `broken` the tables with rows that were skipped, which
-    the other checks may just have met; `reasoning` what an unwanted reasoning of the model costs.
+    the other checks may just have met; `events` the images that came without a blob event;
+    `reasoning` what an unwanted reasoning of the model costs.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class HealthApi:
         backup: Callable[[], str | None] = lambda: None,
         broken: Callable[[], Iterable[str]] = tuple,
         reasoning: Callable[[], str | None] = lambda: None,
+        events: Callable[[], Missing | None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._checks = checks
@@ -47,15 +50,16 @@ class HealthApi:
         self._backup = backup
         self._broken = broken
         self._reasoning = reasoning
+        self._events = events
         self._now = now
         self._lock = Lock()
         self._answer: tuple[datetime, Response] | None = None
 
     def get_health(self) -> Response:
         """GET /api/health: `down` (503) where a part is, `degraded` where the budget is spent, the
-        webhook fails, reconcile has stopped, the backup is late, the model reasons though it
-        should not, or rows of a table cannot be read. It needs no key, so it gives the states of
-        the parts, error codes and what to do, and nothing else."""
+        webhook fails, reconcile has stopped, blob events are missing, the backup is late, the model
+        reasons though it should not, or rows of a table cannot be read. It needs no key, so it
+        gives the states of the parts, error codes and what to do, and nothing else."""
         with self._lock:  # whoever comes meanwhile gets the same answer
             if self._answer is None or not timedelta() <= self._now() - self._answer[0] < KEPT:
                 answer = self._checked()
@@ -76,6 +80,11 @@ class HealthApi:
             if reason := self._stopped():
                 parts["reconcile"] = "stopped"
                 reasons["reconcile"] = reason
+            if self._events:
+                missing = self._events()
+                parts["events"] = "missing" if missing else "ok"
+                if missing:
+                    reasons["events"] = _told(missing)
             if state := self._backup():
                 parts["backup"] = state
             if said := self._reasoning():
@@ -94,6 +103,16 @@ class HealthApi:
         except BudgetSpent:
             return "spent"
         return "ok"
+
+
+def _told(missing: Missing) -> str:
+    since = missing.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    images = "1 image" if missing.of == 1 else f"{missing.of} images"
+    return (
+        f"{missing.images} of the last {images} came without a blob event, the first of them"
+        f" uploaded at {since}. Look at Event Grid's"
+        " subscription `created`; `azd hooks run postdeploy` makes it again."
+    )
 
 
 def unhealthy(part: str, bad_settings: list[str] | None = None) -> Response:

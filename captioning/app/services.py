@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from captioning.api.captions import CaptionApi
 from captioning.api.edits import EditApi
@@ -36,18 +36,21 @@ from captioning.maintenance.brake import Brake
 from captioning.maintenance.cleanup import RecordCleanup
 from captioning.maintenance.erasure import Erasure
 from captioning.maintenance.estimate import Asking, Estimate
+from captioning.maintenance.foreign_messages import ForeignMessages
 from captioning.maintenance.missing import MissingBlobs
 from captioning.maintenance.recaption import Recaption
 from captioning.maintenance.recaption_limit import RecaptionLimit
 from captioning.maintenance.reconcile import Reconciler
 from captioning.maintenance.reprocess import Limits, Round, Selection
 from captioning.maintenance.retag import Retag
+from captioning.maintenance.subscription import Subscription
 from captioning.maintenance.undelete import Undelete
 from captioning.pipeline.pipeline import CaptionPipeline
 from captioning.ports import RecordWriter
 from captioning.records.catalog import Catalog
 from captioning.records.layout import Layout
 from captioning.records.trash import Trash
+from captioning.resilience.blob_events import BlobEvents
 from captioning.resilience.service_health import SERVICES, ServiceHealth
 from captioning.reuse.cache import CaptionCache
 from captioning.reuse.table import BurstTable, ReuseTable
@@ -145,6 +148,7 @@ class Services:
         )
         self.trash = Trash(storage.table("trash"), now)
         self.cleanup = self._make_cleanup()
+        self.foreign = ForeignMessages(storage.poison, self._state, now)
         self.erasure = self._make_erasure()
         self.undelete = Undelete(storage.images, self.catalog, self.trash, now)
         limit = RecaptionLimit(self._state, settings.recaptions_per_hour, now)
@@ -198,6 +202,15 @@ class Services:
             return OutboxCatalog(self.catalog, self._storage.notices, self._now)
         return self.catalog
 
+    @cached_property
+    def _events(self) -> BlobEvents:
+        return BlobEvents(self._state, self._now)
+
+    @cached_property
+    def subscription(self) -> Subscription:
+        """Whether blob events arrive."""
+        return Subscription(self._events, self.catalog, self._state, self._now)
+
     def _make_pipeline(self) -> CaptionPipeline:
         settings, storage, now = self._settings, self._storage, self._now
         lease = timedelta(seconds=settings.claim_seconds)
@@ -225,6 +238,7 @@ class Services:
             worker=self._worker,
             lease=lease,
             ignore=settings.ignore_files,
+            events=self._events,
             vocabulary=settings.tag_vocabulary,
             now=now,
         )
@@ -293,6 +307,7 @@ class Services:
             now=self._now,
             ignore=self._settings.ignore_files,
             trash=self.trash,
+            subscription=self.subscription,
         )
 
     def _make_backup(self) -> Backup:
@@ -347,6 +362,7 @@ class Services:
                 self.backup.lateness,
                 self._broken.tables,
                 self._reasoning,
+                self.subscription.missing,
                 self._now,
             ),
             tools=ImageTools(catalog, self.languages),

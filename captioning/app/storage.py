@@ -17,7 +17,7 @@ from captioning.storage.accounts import BlobAccount, TableAccount
 from captioning.storage.authorization import SCOPE
 from captioning.storage.backups import BackupContainer
 from captioning.storage.blobs import ImageContainer
-from captioning.storage.queues import MessageQueue
+from captioning.storage.queues import MessageQueue, PoisonQueue
 from captioning.storage.tables import Table
 from captioning.storage.thumbnails import ThumbnailContainer
 
@@ -72,6 +72,17 @@ class StorageAccount:
         """The queue of notifications for the webhook."""
         queue = queues.connect(
             self._settings.queues.notify,
+            connection_string=self._connection_string,
+            account_uri=self._settings.storage.queue_uri,
+            credential=self._credential,
+        )
+        self._closers.append(queue.close)
+        return queue
+
+    @cached_property
+    def poison(self) -> PoisonQueue:
+        """The host's queue of blob events that it gave up."""
+        queue = queues.connect_poison(
             connection_string=self._connection_string,
             account_uri=self._settings.storage.queue_uri,
             credential=self._credential,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol, get_args
 
 Renewal = Literal["texts", "tags"]
+Source = Literal["event", "reconcile"]
 
 
 class Message(Protocol):
@@ -25,7 +26,8 @@ class CaptionMessage:
     claim ends, and the message is void once another run has taken over. `afresh` is the id of a
     request to caption the image again, even if there is a caption. `renew` brings a final record up
     to the present settings (`texts`), or its tags to the present vocabulary at no cost (`tags`).
-    `attempts` in a row ended because storage failed, or because the host gave up.
+    `attempts` in a row ended because storage failed, or because the host gave up. `source` is what
+    a new upload was heard of by: the blob's event, or `reconcile`, which found it without one.
     """
 
     path: str
@@ -33,6 +35,7 @@ class CaptionMessage:
     afresh: str | None = None
     renew: Renewal | None = None
     attempts: int = 0
+    source: Source | None = None
 
     def to_json(self) -> str:
         """The message's text, in ASCII: a blob's name may hold any character."""
@@ -50,8 +53,11 @@ class CaptionMessage:
         renew = document.get("renew")
         if renew not in (None, *get_args(Renewal)):
             raise ValueError("`renew` is texts or tags")
+        source = document.get("source")
+        if source not in (None, *get_args(Source)):
+            raise ValueError("`source` is event or reconcile")
         attempts = _count(document, "attempts")
-        return cls(document["path"], **known, renew=renew, attempts=attempts)
+        return cls(document["path"], **known, renew=renew, attempts=attempts, source=source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import cycle
 from operator import attrgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from captioning.domain.blobs import BlobDescription, ContainerIdentity, is_ignored
 from captioning.domain.messages import CaptionMessage
-from captioning.domain.record import FINAL
+from captioning.domain.record import FINAL, CaptionRecord
 from captioning.errors import BlobGone, RecordChanged, StorageUnavailable
 from captioning.maintenance.brake import Brake, Reason
 from captioning.maintenance.missing import Mark, MissingBlobs
+from captioning.maintenance.subscription import Subscription
 from captioning.ports import MessageQueue, StateStore
 from captioning.records.catalog import Catalog
 from captioning.records.trash import Trash
@@ -32,6 +33,8 @@ from captioning.resilience.backoff import LONGEST_FOR_STORAGE
 log = logging.getLogger("captioning.maintenance")
 
 Item = TypeVar("Item")
+Found = TypeVar("Found")
+Find = Literal["new", "stuck", "cared_for"]
 KIND = "position"
 GRACE = timedelta(minutes=10)
 """How late an event or a message may be before it is taken to be lost."""
@@ -74,7 +77,8 @@ class ReconcileReport:
     """Counts of a run: blobs and records walked, images queued, records `marked` because their blob
     is missing, records removed, `unreadable` records skipped, `settled` saves that had been
     interrupted. `stopped`: why no record was marked or removed. `is_full`: the queue had no room
-    for more; `is_broken_off`: storage did not answer."""
+    for more; `is_broken_off`: storage did not answer. `without_event`: how many of the last hundred
+    images came without their event, where that is a sign that events do not arrive."""
 
     blobs: int = 0
     records: int = 0
@@ -86,6 +90,7 @@ class ReconcileReport:
     settled: int = 0
     is_full: bool = False
     is_broken_off: bool = False
+    without_event: int = 0
 
 
 class Reconciler:
@@ -94,7 +99,7 @@ class Reconciler:
     A record whose blob is missing is marked, and removed once it has been missing for
     `forget_after`. `forget` removes the record of a path whose blob is gone, and returns whether
     there was one. A run's claim lasts a `lease`. Files that match `ignore` are not queued. What has
-    been in the `trash` for long enough is deleted.
+    been in the `trash` for long enough is deleted. `subscription` judges whether events arrive.
 
     A run walks `blob_pages` and `record_pages` pages of `page` items, with `readers` threads. From
     `deepest` messages on no more are queued: the same blobs would be found and queued again.
@@ -114,6 +119,7 @@ class Reconciler:
         now: Callable[[], datetime],
         ignore: Sequence[str] = (),
         trash: Trash | None = None,
+        subscription: Subscription | None = None,
         page: int = 500,
         blob_pages: int = 20,
         record_pages: int = 2,
@@ -133,6 +139,7 @@ class Reconciler:
         self._now = now
         self._ignore = ignore
         self._trash = trash
+        self._subscription = subscription
         self._page, self._blob_pages, self._record_pages = page, blob_pages, record_pages
         self._deepest = deepest
         self._readers = readers
@@ -161,11 +168,16 @@ class Reconciler:
         return report
 
     def _walk(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
-        self._walk_blobs(pool, report)
+        since = self._subscription.counts_from() if self._subscription else None
+        self._walk_blobs(pool, report, since)
         self._walk_own_records(pool, report)
         report.settled = self._catalog.settle()
         if self._trash:
             self._state.put(KIND, "trash", self._trash.purge(self._state.get(KIND, "trash")))
+        if self._subscription:
+            self._subscription.judge()
+            missing = self._subscription.missing()
+            report.without_event = missing.images if missing else 0
 
     def _walk_own_records(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
         """Walks records where they are about this container, or about none yet."""
@@ -191,16 +203,27 @@ class Reconciler:
             self._walk_records(pool, report, is_confirmed=True)
         self._bind(here)
 
-    def _walk_blobs(self, pool: ThreadPoolExecutor, report: ReconcileReport) -> None:
+    def _walk_blobs(
+        self, pool: ThreadPoolExecutor, report: ReconcileReport, since: datetime | None
+    ) -> None:
+        """Queues the overlooked blobs of the next pages. Those uploaded `since` then, of which no
+        run has heard, should have had an event."""
         position = self._state.get(KIND, "blobs")
         for _ in range(self._blob_pages):
             if self._queue.depth() >= self._deepest:
                 report.is_full = True
                 return
             blobs, position = self._next_page("blobs", self._images.page, position)
-            looks = list(pool.map(partial(_looked, self._is_overlooked), blobs))
+            looks = list(pool.map(partial(_looked, self._find), blobs))
             found = [
-                CaptionMessage(blob.path) for blob, look in zip(blobs, looks, strict=True) if look
+                CaptionMessage(
+                    blob.path,
+                    source="reconcile"
+                    if look == "new" and since and blob.modified >= since
+                    else None,
+                )
+                for blob, look in zip(blobs, looks, strict=True)
+                if look in {"new", "stuck"}
             ]
             list(pool.map(self._queue.put, found, cycle(range(SPREAD_SECONDS))))
             report.blobs += len(blobs)
@@ -286,18 +309,20 @@ class Reconciler:
             log.warning("The walk of %s starts from the beginning: %s", name, type(error).__name__)
             return page(self._page, None)
 
-    def _is_overlooked(self, blob: BlobDescription) -> bool | None:
-        """Whether the blob has waited longer than GRACE for its first run or its next one; None
-        where its record cannot be read, and no run would change it."""
+    def _find(self, blob: BlobDescription) -> Find | None:
+        """Whether the blob has waited longer than GRACE for its first run (`new`) or its next one
+        (`stuck`); None where its record cannot be read, and no run would change it."""
         late = self._now() - GRACE
         stored = self._catalog.get(blob.path)
         if stored is None and is_ignored(blob, self._ignore):
-            return False
+            return "cared_for"
         if stored and stored.record.status == "unreadable":
             return None
         if stored is None or stored.record.image.etag != blob.etag:
-            return blob.modified < late
-        record = stored.record
+            return "new" if blob.modified < late else "cared_for"
+        return "stuck" if self._is_stuck(stored.record, late) else "cared_for"
+
+    def _is_stuck(self, record: CaptionRecord, late: datetime) -> bool:
         if record.status in FINAL:
             return False
         if record.claim is None:
@@ -316,7 +341,7 @@ class Reconciler:
         return False
 
 
-def _looked(look: Callable[[Item], bool | None], item: Item) -> bool | None:
+def _looked(look: Callable[[Item], Found | None], item: Item) -> Found | None:
     """What `look` returns; None where a record cannot be read, which must not stop the walk."""
     try:
         return look(item)

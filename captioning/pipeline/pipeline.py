@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from captioning.budget.ledger import Ledger
 from captioning.domain.blobs import BlobDescription, ignoring_pattern
-from captioning.domain.messages import CaptionMessage
+from captioning.domain.messages import CaptionMessage, Source
 from captioning.domain.record import (
     FINAL,
     CaptionRecord,
@@ -43,6 +43,7 @@ from captioning.providers import Picture
 from captioning.records.edits import may_be_same, with_etag_of, with_returned
 from captioning.records.tag_vocabulary import NO_VOCABULARY, Vocabulary
 from captioning.resilience.backoff import storage_pause
+from captioning.resilience.blob_events import BlobEvents
 from captioning.resilience.optimistic import until_saved
 from captioning.reuse.cache import CaptionCache, Result
 from captioning.support.score import SupportScorer
@@ -61,8 +62,8 @@ class CaptionPipeline:
 
     `inspect` decodes the bytes of a blob, and raises ImageRejected or ServiceUnavailable. `forget`
     removes the record of a blob that is gone. `quiet` saves what is no news for the webhook. Files
-    that match `ignore` get no record. A run is named in its claims by
-    `worker`, the process, and a number; `lease` is how long a claim lasts.
+    that match `ignore` get no record. `events` notes which images came by an event. A run is named
+    in its claims by `worker`, the process, and a number; `lease` is how long a claim lasts.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class CaptionPipeline:
         lease: timedelta,
         quiet: RecordWriter | None = None,
         ignore: Sequence[str] = (),
+        events: BlobEvents | None = None,
         vocabulary: Vocabulary = NO_VOCABULARY,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         stopwatch: Callable[[], float] = time.monotonic,
@@ -99,6 +101,7 @@ class CaptionPipeline:
         self._worker, self._numbers = worker, itertools.count(1)
         self._lease = lease
         self._ignore = ignore
+        self._events = events
         self._vocabulary = vocabulary
         self._now = now
         self._stopwatch = stopwatch
@@ -159,6 +162,8 @@ class CaptionPipeline:
                 data = self._read(blob)
                 previous = self._with_etag_of(previous, blob, data)
         known = previous.record if previous else None
+        if self._events:
+            self._events.delivered(message, blob, known)
         found = standing(
             known,
             blob,
@@ -171,13 +176,16 @@ class CaptionPipeline:
         )
         if known and found is not Standing.FREE:
             if found is Standing.BUSY:  # in case the other run has died
-                self._call_back(message, self._plausible(known), margin=1.0)
+                self._call_back(message, self._plausible(known), 1.0, message.source)
             return known
         waited = known is not None and has_waited(known, message, self._lease, self._now())
         record = transitions.claimed(
             known, blob, Claim(run, self._now() + self._lease), self._now()
         )
         claim = RecordClaim(self._catalog.save(record, previous), self._catalog, self._images)
+        if self._events:
+            is_new = known is None or known.image.etag != blob.etag
+            self._events.claimed(message, record, is_new=is_new)
         try:
             return self._run(claim, blob, message, run, data, has_waited=waited)
         except Exception:
@@ -317,11 +325,19 @@ class CaptionPipeline:
             claim.save(ended)
             raise
 
-    def _call_back(self, message: CaptionMessage, claim: Claim | None, margin: float = 0.0) -> None:
+    def _call_back(
+        self,
+        message: CaptionMessage,
+        claim: Claim | None,
+        margin: float = 0.0,
+        source: Source | None = None,
+    ) -> None:
         """Sends a message that becomes visible `margin` seconds after the claim ends."""
         if claim:
             left = (claim.until - self._now()).total_seconds()
-            again = CaptionMessage(message.path, claim.worker, message.afresh, message.renew)
+            again = CaptionMessage(
+                message.path, claim.worker, message.afresh, message.renew, source=source
+            )
             self._queue.put(again, left + margin)
 
     def _count(self, result: Result, status: Status | None) -> None:

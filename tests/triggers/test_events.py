@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from captioning.triggers import deleted_blob, poison_message
+from captioning.triggers import deleted_blob, poisoned_path
 
 POISON = {
     "Type": "BlobTrigger",
@@ -50,23 +50,26 @@ CLOUD_EVENT = {
 
 
 def test_the_poison_message_of_the_host() -> None:
-    assert poison_message(json.dumps(POISON)) == ("images", '2026/"beach" day 🏖.jpg')
-    assert poison_message(json.dumps(POISON).encode()) == ("images", POISON["BlobName"])
+    assert poisoned_path(json.dumps(POISON), "images") == '2026/"beach" day 🏖.jpg'
+    assert poisoned_path(json.dumps(POISON, indent=2).encode(), "images") == POISON["BlobName"]
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    "text",
     [
-        ("{", "the message is not JSON"),
-        (b"\xff\xfe\x00", "the message is not JSON"),
-        ("[]", "the message is not a JSON object"),
-        (json.dumps({**POISON, "BlobName": ""}), "the message has no `BlobName`"),
-        (json.dumps({**POISON, "ContainerName": 3}), "the message has no `ContainerName`"),
+        "",
+        "{",
+        b"\xff\xfe\x00",
+        "[]",
+        json.dumps({**POISON, "BlobName": ""}),
+        json.dumps({**POISON, "ContainerName": 3}),
+        json.dumps({**POISON, "ContainerName": "images-archive"}),
+        json.dumps({**POISON, "FunctionId": "Host.Functions.caption_images"}),
+        json.dumps({**POISON, "FunctionId": None}),
     ],
 )
-def test_a_poison_message_that_is_none(text: str | bytes, problem: str) -> None:
-    with pytest.raises(ValueError, match=f"^{problem}$"):
-        poison_message(text)
+def test_a_poison_message_that_is_not_ours(text: str | bytes) -> None:
+    assert poisoned_path(text, "images") is None
 
 
 @pytest.mark.parametrize("event", [EVENT_GRID, CLOUD_EVENT], ids=["event grid", "cloud event"])

@@ -11,7 +11,9 @@ from typing import Any
 
 import azure.functions as func
 import pytest
+from azure.core.exceptions import ResourceExistsError
 from azure.functions.timer import TimerRequest
+from azure.storage.queue import QueueClient
 
 import function_app
 from captioning.backup.files import kept
@@ -19,11 +21,13 @@ from captioning.domain.messages import CaptionMessage
 from captioning.domain.record import CaptionRecord
 from captioning.records.catalog import EVERYTHING
 from captioning.records.layout import Layout
+from captioning.storage.queues import POISON
 from captioning.triggers import BLOB_DELETED
 from testing.factories import pictures
 from testing.factories.records import short
 from testing.harness.functions import message, poison_event, settings_over, undeployed, waiting
 from testing.harness.pipeline import PipelineLab
+from testing.harness.storage import Storage
 
 Function = Callable[[func.QueueMessage], None]
 
@@ -34,6 +38,17 @@ def deployed(lab: PipelineLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe
     with undeployed(monkeypatch) as use:
         use(**settings_over(lab))
         yield lab
+
+
+@pytest.fixture
+def poison(storage: Storage) -> Iterator[QueueClient]:
+    """The host's poison queue, empty."""
+    with QueueClient.from_connection_string(storage.connection, POISON) as queue:
+        try:
+            queue.create_queue()
+        except ResourceExistsError:
+            queue.clear_messages()
+        yield queue
 
 
 def event_grid(kind: str, container: str, path: str) -> dict[str, Any]:
@@ -128,12 +143,41 @@ def test_what_the_host_gives_up_is_failed(
     assert record.image.etag == blob.etag
 
 
-def test_another_apps_poison_message_is_left_to_it(deployed: PipelineLab) -> None:
-    """Raising keeps it: five times, and then on a poison queue of its own."""
+OTHERS: dict[str, object] = {
+    "container": poison_event("others", "a.jpg"),
+    "no JSON": "a.jpg",
+    "no text": b"\xff\x80",
+    "no object": [],
+    "no container": {"FunctionId": "Host.Functions.caption_image", "BlobName": "a.jpg"},
+}
+
+
+@pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
+def test_another_apps_poison_message_is_left_to_it(
+    deployed: PipelineLab, poison: QueueClient, body: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is put back, hidden, and the call succeeds: raising would have it tried for seven days."""
     deployed.storage.upload("a.jpg", b"x")
-    with pytest.raises(ValueError, match="for the container others, which is not this app's"):
-        function_app.record_poisoned(message(poison_event("others", "a.jpg")))
+    for _ in range(3):
+        function_app.record_poisoned(message(body))
     assert not is_known(deployed, "a.jpg")
+    assert poison.get_queue_properties().approximate_message_count == 3
+    assert poison.receive_message() is None
+    said = [r for r in caplog.records if r.name.startswith("captioning")]
+    assert [(r.levelno, "a.jpg" in r.getMessage()) for r in said] == [(logging.WARNING, False)]
+
+
+def test_another_functions_poison_message_says_nothing_about_our_image(
+    deployed: PipelineLab, poison: QueueClient
+) -> None:
+    deployed.storage.upload("a.jpg", b"x")
+    event = poison_event(deployed.storage.name, "a.jpg")
+    function_app.record_poisoned(message(event | {"FunctionId": "Host.Functions.resize_image"}))
+    assert not is_known(deployed, "a.jpg")
+    assert poison.get_queue_properties().approximate_message_count == 1
+    named_after_the_app = {"FunctionId": "our-app.Functions.caption_image"}
+    function_app.record_poisoned(message(event | named_after_the_app))
+    assert is_known(deployed, "a.jpg")
 
 
 @pytest.mark.parametrize("event", [event_grid, cloud_event])
@@ -174,13 +218,6 @@ WAKES: dict[str, tuple[object, str]] = {
     "a number": ({"path": 1}, "needs a `path`"),
     "a ticket": ({"path": "a.jpg", "ticket": 1}, "`ticket` and `afresh` are text"),
 }
-POISON: dict[str, tuple[object, str]] = {
-    "no JSON": ("a.jpg", "is not JSON"),
-    "no text": (b"\xff\x80", "is not JSON"),
-    "no object": ([], "is not a JSON object"),
-    "no container": ({"BlobName": "a.jpg"}, "has no `ContainerName`"),
-    "no blob": ({"ContainerName": "images"}, "has no `BlobName`"),
-}
 EVENTS: dict[str, tuple[object, str]] = {
     "no JSON": ("a.jpg", "is not JSON"),
     "no text": (b"\xff\x80", "is not JSON"),
@@ -203,8 +240,6 @@ NOTICES: dict[str, tuple[object, str]] = {
 }
 READERS: dict[str, tuple[Function, dict[str, tuple[object, str]]]] = {
     "caption_deferred": (function_app.caption_deferred, WAKES),
-    "record_poisoned_deferral": (function_app.record_poisoned_deferral, WAKES),
-    "record_poisoned": (function_app.record_poisoned, POISON),
     "forget_image": (function_app.forget_image, EVENTS),
     "notify": (function_app.notify, NOTICES),
 }
@@ -223,6 +258,16 @@ def test_a_malformed_message_is_kept_and_named(
     with pytest.raises(ValueError, match=said) as caught:
         function(message(body))
     assert "a.jpg" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [body for body, _ in WAKES.values()], ids=WAKES)
+def test_a_malformed_message_of_the_deferrals_poison_queue_ends(
+    deployed: PipelineLab, body: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing else reads that queue, and raising would have it tried for ever."""
+    function_app.record_poisoned_deferral(message(body))
+    [said] = [r for r in caplog.records if r.name.startswith("captioning")]
+    assert (said.levelno, "a.jpg" in said.getMessage()) == (logging.ERROR, False)
 
 
 def test_the_round_marks_the_records_of_deleted_images(deployed: PipelineLab) -> None:

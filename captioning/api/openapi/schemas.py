@@ -106,6 +106,7 @@ def _health() -> Schema:
         "properties": {
             "budget": _one_of("ok", "spent"),
             "reconcile": _one_of("stopped"),
+            "events": _one_of("ok", "missing"),
             "backup": _one_of("late"),
             **{table: _one_of("unreadable") for table in ("reuse", "bursts", "usage", "state")},
         },
