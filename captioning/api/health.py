@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from captioning.api.messages import Response, json_response
 from captioning.errors import BudgetSpent, ServiceDeferred, SettingsError, StorageUnavailable
-from captioning.maintenance.subscription import Missing
+
+if TYPE_CHECKING:
+    from captioning.maintenance.subscription import Missing
 
 BROKEN_ROWS = (
     "Rows that cannot be read are skipped; the app's log names them. If a newer version wrote them,"

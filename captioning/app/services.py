@@ -130,10 +130,7 @@ class Services:
         self.images = storage.images
         self._layout = Layout(storage.table("catalog"), storage.has_older_records)
         self.catalog = Catalog(
-            storage.table("catalog"),
-            Dictionary(storage.table("words")),
-            self._layout,
-            now=now,
+            storage.table("catalog"), Dictionary(storage.table("words")), self._layout, now=now
         )
         self._outbox = self._make_outbox()
         self.thumbnails = Thumbnails(

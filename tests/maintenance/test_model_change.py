@@ -31,9 +31,21 @@ WORDS = {
     "alt_text": "New to the reader.",
     "description": "All of it is new.",
 }
+TRANSLATED = {
+    "de": {
+        "caption": "Etwas Neues.",
+        "alt_text": "Neu für die Leser.",
+        "description": "Alles ist neu.",
+    },
+    "fr": {
+        "caption": "Du nouveau.",
+        "alt_text": "Nouveau pour le lecteur.",
+        "description": "Tout est nouveau.",
+    },
+}
 ANSWER, ANSWER_OLD = (
-    completion(json.dumps({"decorative": False, "texts": dict.fromkeys(languages, WORDS)}))
-    for languages in (NEW, OLD)
+    completion(json.dumps({"decorative": False, "texts": {"en": WORDS, other: TRANSLATED[other]}}))
+    for _, other in (NEW, OLD)
 )
 NO_ANSWER = completion("{}")
 EDITS: dict[str, Any] = {

@@ -292,6 +292,7 @@ def test_a_run_is_one_line_of_counts(lab: ReconcileLab, caplog: pytest.LogCaptur
         "blobs": 1,
         "records": 0,
         "queued": 1,
+        "without_event": 0,
         "marked": 0,
         "removed": 0,
         "stopped": None,

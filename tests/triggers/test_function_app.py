@@ -77,7 +77,7 @@ def test_health_is_ok(deployed: PipelineLab) -> None:
     response = call(function_app.health, "/api/health")
     assert response.status_code == 200
     parts = dict.fromkeys(("settings", "images", "captions", "queue"), "ok")
-    parts |= dict.fromkeys(("vision", "model", "budget"), "ok")
+    parts |= dict.fromkeys(("vision", "model", "budget", "events"), "ok")
     assert document(response) == {"status": "ok", "parts": parts}
 
 
