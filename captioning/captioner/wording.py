@@ -37,11 +37,17 @@ _LABEL = re.compile(
     r"beschreibung|légende|texte\s+alternatif|descripción|texto\s+alternativo)\s*:\s*)",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]|<box>.*?</box>", re.IGNORECASE)
+_QUOTED = r"(?P<quoted>“[^”]*”|\"[^\"]*\"|«[^»]*»|„[^“”]*[“”]|「[^」]*」)"
+"""What a picture says may look like markup, and stays."""
+_TOKEN = re.compile(
+    rf"{_QUOTED}|<\|[^|<>]{{1,40}}\|>|</?s>|\[/?INST\]|<box>.*?</box>", re.IGNORECASE
+)
 _ALT = re.compile(r"<img\b[^>]*\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:[a-z]{2,8}|#\d{1,6}|#x[0-9a-f]{1,6});", re.IGNORECASE)
-_EMPHASIS = re.compile(r"(\*{1,3}|_{2,3}|`{1,3}|~~)(?=\S)(.+?)(?<=\S)\1")
+_TAG = re.compile(rf"{_QUOTED}|</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_ENTITY = re.compile(rf"{_QUOTED}|&(?:[a-z]{{2,8}}|#\d{{1,6}}|#x[0-9a-f]{{1,6}});", re.IGNORECASE)
+_EMPHASIS = re.compile(
+    rf"{_QUOTED}|(?P<mark>\*{{1,3}}|_{{2,3}}|`{{1,3}}|~~)(?=\S)(?P<inside>.+?)(?<=\S)(?P=mark)"
+)
 _BULLET = re.compile(r"^\s*(?:[-*•]\s+|#{1,6}\s+|>\s+)")
 _HASHTAGS = re.compile(r"(?:\s*#\w+){2,}\s*$")
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»", "„": "“", "「": "」"}
@@ -109,10 +115,10 @@ def is_in_another_language(text: str, language: str) -> bool:
 
 def _unwrapped(text: str) -> str:
     text = _ALT.sub(lambda found: found[1] or found[2] or "", text)
-    text = _TAG.sub("", _TOKEN.sub("", text))
-    if _ENTITY.search(text):
-        text = html.unescape(text)
-    text = _EMPHASIS.sub(r"\2", text)
+    for marks in (_TOKEN, _TAG):
+        text = marks.sub(lambda found: found["quoted"] or "", text)
+    text = _ENTITY.sub(lambda found: found["quoted"] or html.unescape(found[0]), text)
+    text = _EMPHASIS.sub(lambda found: found["quoted"] or found["inside"], text)
     text = _HASHTAGS.sub("", _LABEL.sub("", _BULLET.sub("", text, count=1), count=1))
     text = " ".join(text.split())
     last = _QUOTES.get(text[:1])

@@ -67,7 +67,12 @@ FULL = CaptionRecord(
         reverted=True,
     ),
     usage=Usage(
-        input_tokens=3011, cached_tokens=1024, output_tokens=58, vision_calls=3, usd=0.0035
+        input_tokens=3011,
+        cached_tokens=1024,
+        output_tokens=58,
+        vision_calls=3,
+        usd=0.0035,
+        reasoning_tokens=20,
     ),
     error=RecordError(
         "throttled",
@@ -84,7 +89,7 @@ FULL = CaptionRecord(
     previous=Previous(
         {"caption": "A brown dog.", "decorative": False},
         {"model": "gpt-4o-mini-2024-07-18", "edited_by_human": []},
-        Usage(2_900, cached_tokens=1_024, output_tokens=40, vision_calls=3, usd=0.003),
+        Usage(2_900, 1_024, 40, 3, 0.003, reasoning_tokens=10),
         START,
         undone=True,
     ),

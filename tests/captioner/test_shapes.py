@@ -250,6 +250,7 @@ def test_what_describes_nothing_is_never_a_caption(
         "Please keep off the grass, says a sign.",
         "すみませんと書かれた看板。",
         "A dog_with_underscores & a cat, 5 < 6.",
+        "A screen says “<b>Tom</b> &amp; **Jerry**”.",
         "1. FC Köln fans wave.",
     ],
 )

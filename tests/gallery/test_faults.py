@@ -22,9 +22,9 @@ from testing.services.vision_scene import Scene
 MARKUP = "<img src=x onerror=alert(1)>"
 HOSTILE = f"sign {MARKUP}.png"
 ANSWER = {
-    "caption": f"A sign that says {MARKUP}.",
-    "alt_text": f"A sign: {MARKUP}.",
-    "description": f"{MARKUP} in red.",
+    "caption": f"A sign that says “{MARKUP}”.",
+    "alt_text": f"A sign: “{MARKUP}”.",
+    "description": f"“{MARKUP}” in red.",
 }
 LANGUAGES = {"CAPTION_LANGUAGES": "en,ar"}
 AWAY = {"status": 503, "code": "unavailable", "detail": "Storage does not answer."}
@@ -88,7 +88,8 @@ def test_markup_in_a_caption_a_line_of_text_and_a_name_stays_text(
 
 
 def texts() -> dict[str, Any]:
-    return dict.fromkeys(("en", "ar"), ANSWER)
+    arabic = f"لافتة: “{MARKUP}”."
+    return {"en": ANSWER, "ar": dict.fromkeys(ANSWER, arabic)}
 
 
 def test_a_failed_image_says_why_and_is_tried_again(

@@ -33,6 +33,13 @@ def test_images_from_before_the_app_are_queued(lab: ReconcileLab) -> None:
     assert lab.messages.taken() == ["a.jpg", "b/🏖.jpg"]
 
 
+def test_an_image_whose_name_begins_with_a_slash_is_queued(lab: ReconcileLab) -> None:
+    """The Functions host calls no function for it."""
+    lab.upload("/leading.jpg")
+    lab.run()
+    assert lab.messages.taken() == ["/leading.jpg"]
+
+
 def test_a_new_blob_is_left_to_its_event_for_ten_minutes(lab: ReconcileLab) -> None:
     blob = lab.upload("a.jpg")
     lab.record(lab.upload("b.jpg"))

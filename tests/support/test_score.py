@@ -119,8 +119,10 @@ class TestTable:
 
 
 def answer(lab: PipelineLab, caption: str, *, decorative: bool = False) -> None:
-    words = {"caption": caption, "alt_text": "" if decorative else caption, "description": ""}
-    texts = {"en": words, "de": words}
+    texts = {
+        language: {"caption": said, "alt_text": "" if decorative else said, "description": ""}
+        for language, said in (("en", caption), ("de", "Etwas auf Deutsch."))
+    }
     lab.model.faults.append(completion(json.dumps({"decorative": decorative, "texts": texts})))
 
 
