@@ -11,7 +11,7 @@ from typing import Any
 
 from captioning.ports import StateStore
 from captioning.records.catalog import Catalog
-from captioning.resilience.blob_events import KIND, BlobEvents, Latest
+from captioning.resilience.blob_events import KIND, BlobEvents, Latest, moment
 from captioning.search.query import Query
 
 NAME = "watch"
@@ -138,14 +138,7 @@ def _is_passed(uploaded: datetime, latest: Latest | None) -> bool:
 def _read(document: dict[str, Any]) -> _Watch:
     missing = document.get("missing")
     return _Watch(
-        _time(document["start"]),
-        _time(document["seen"]),
-        missing and Missing(_time(missing["since"]), int(missing["images"]), int(missing["of"])),
+        moment(document["start"]),
+        moment(document["seen"]),
+        missing and Missing(moment(missing["since"]), int(missing["images"]), int(missing["of"])),
     )
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time needs its zone")
-    return moment

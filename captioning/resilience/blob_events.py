@@ -95,15 +95,16 @@ class BlobEvents:
 
 
 def _mark(document: dict[str, Any]) -> tuple[str, datetime]:
-    return str(document["path"]), _time(document["uploaded"])
+    return str(document["path"]), moment(document["uploaded"])
 
 
 def _latest(document: dict[str, Any]) -> Latest:
-    return Latest(_time(document["at"]), _time(document["uploaded"]))
+    return Latest(moment(document["at"]), moment(document["uploaded"]))
 
 
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+def moment(text: str) -> datetime:
+    """The time of a row. ValueError where it names no zone."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
         raise ValueError("a time needs its zone")
-    return moment
+    return found
