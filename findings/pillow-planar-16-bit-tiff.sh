@@ -50,13 +50,13 @@ ramp = struct.pack("<256H", *(column * 4_096 + 128 for row in range(16) for colu
 tags = {258: [16] * 3, 262: [2], 277: [3], 284: [2], 339: [1] * 3}
 raw = Image.open(io.BytesIO(tiff("<", {**tags, 259: [1]}, [ramp] * 3)))
 packed = Image.open(io.BytesIO(tiff("<", {**tags, 259: [8]}, [zlib.compress(ramp)] * 3)))
-rows = {image: [image.getpixel((x, 5))[0] for x in range(16)] for image in (raw, packed)}
+shown, stored = ([image.getpixel((x, 5))[0] for x in range(16)] for image in (raw, packed))
 print(f"Pillow {Image.__version__}, red of a row that grows by 16 levels a pixel")
-print(f"compressed:   {rows[packed]}")
-print(f"uncompressed: {rows[raw]}")
+print(f"compressed:   {stored}")
+print(f"uncompressed: {shown}")
 expected = {
-    "the compressed file is right": rows[packed] == list(range(0, 256, 16)),
-    "the uncompressed one opens, and has the bytes of samples as pixels": rows[raw]
+    "the compressed file is right": stored == list(range(0, 256, 16)),
+    "the uncompressed one opens, and has the bytes of samples as pixels": shown
     == [byte for column in range(8, 16) for byte in (128, column * 16)],
 }
 for what, is_so in expected.items():
