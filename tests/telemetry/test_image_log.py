@@ -52,7 +52,7 @@ def test_the_line_of_an_image(lines: pytest.LogCaptureFixture) -> None:
         "input_tokens": 3011,
         "cached_tokens": 1024,
         "output_tokens": 58,
-        "reasoning_tokens": 0,
+        "reasoning_tokens": 20,
         "vision_calls": 3,
         "usd": 0.0035,
     }
